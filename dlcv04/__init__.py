@@ -1,0 +1,58 @@
+"""Judge the claims of a deep-learning experiment with pytest.
+
+Public names: the decorator `claim` with its controls `reference_everywhere` and `planted`, `Published` for figures
+that stand beside yours, `Dataset` and `Recipe` for your own experiment, `timed_fit` and `timed_call` for arms that
+are no plain network, and the metrics of a learning curve. The fixtures (`claim`, `epoch_time`, `learning`,
+`networks`) come with the pytest plugin.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dlcv04.arms import timed_call, timed_fit
+    from dlcv04.datasets import Dataset
+    from dlcv04.harness.claims import claim
+    from dlcv04.harness.controls import planted, reference_everywhere
+    from dlcv04.harness.schema import Published
+    from dlcv04.harness.seeds import FINAL_VAL_ACCURACY, MEAN_VAL_ACCURACY, Metric
+    from dlcv04.recipes import Recipe
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Dataset": "datasets",
+    "FINAL_VAL_ACCURACY": "harness.seeds",
+    "MEAN_VAL_ACCURACY": "harness.seeds",
+    "Metric": "harness.seeds",
+    "Published": "harness.schema",
+    "Recipe": "recipes",
+    "claim": "harness.claims",
+    "planted": "harness.controls",
+    "reference_everywhere": "harness.controls",
+    "timed_call": "arms",
+    "timed_fit": "arms",
+}
+
+__all__ = [
+    "Dataset",
+    "FINAL_VAL_ACCURACY",
+    "MEAN_VAL_ACCURACY",
+    "Metric",
+    "Published",
+    "Recipe",
+    "claim",
+    "planted",
+    "reference_everywhere",
+    "timed_call",
+    "timed_fit",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Find a public name in its home, imported at its first use: `import dlcv04` alone costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

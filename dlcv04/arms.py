@@ -1,0 +1,62 @@
+"""Arms that are no plain network: a model's own `fit`, or any callable.
+
+A plain network (a function that returns a `keras.Model`, or a model) is trained by this package's own loop over data
+that stays on the device. These two let a claim time something else; both pay a host pipeline and are flagged noisier.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class TimedFit:
+    """An arm whose round is one call of stock `model.fit` over `images` pictures."""
+
+    network: Any
+    images: int
+
+
+@dataclass(frozen=True)
+class TimedCall:
+    """An arm whose round calls `work` once a step, then `barrier`; it satisfies the harness's `Workload`."""
+
+    work: Callable[[], object]
+    wait: Callable[[], object]
+    images_per_step: int
+    noisy: bool = True
+
+    def run_steps(self, count: int) -> None:
+        """Call the work `count` times."""
+        for _ in range(count):
+            self.work()
+
+    def barrier(self) -> None:
+        """Wait for the work's end."""
+        self.wait()
+
+
+def timed_fit(network: Any, *, images: int = 1024) -> TimedFit:
+    """Time Keras's own `fit` on `images` pictures a round: shows when an upgrade of Keras made it slower.
+
+    Raises:
+        ValueError: no pictures.
+    """
+    if images < 1:
+        raise ValueError(f"images={images!r}: fit needs at least one picture.")
+    return TimedFit(network, images)
+
+
+def timed_call(
+    work: Callable[[], object], *, barrier: Callable[[], object] = lambda: None, images: int = 1
+) -> TimedCall:
+    """Time any callable; `barrier` must return only when everything that `work` started has finished.
+
+    `images` is how many pictures one call processes: an epoch's time is reported from it.
+
+    Raises:
+        ValueError: no pictures.
+    """
+    if images < 1:
+        raise ValueError(f"images={images!r}: a call processes at least one picture.")
+    return TimedCall(work, barrier, images)

@@ -1,0 +1,502 @@
+"""The only place with code per backend: device, barrier, determinism, memory, and the compiled steps.
+
+The data set lies on the device as uint8. A step gathers its batch there by int32 indices, casts and divides by 255, and
+adds its loss and its hits to totals on the device; nothing is waited for until `Steps.totals` or `Steps.barrier`.
+TensorFlow's own kernels are used on a CPU (``jit_compile=False``: XLA was measured four times slower there) and XLA on
+a GPU; JAX always compiles with ``jax.jit``. PyTorch is not supported.
+"""
+
+import os
+import platform
+import resource
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dlcv04.lazy import LazyModule
+
+# Read once, when TensorFlow starts; what the user has set wins.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+
+if TYPE_CHECKING:
+    import jax
+    import keras as keras
+    import tensorflow as tf
+else:
+    keras = LazyModule("keras")
+    tf = LazyModule("tensorflow")
+    jax = LazyModule("jax")
+
+Device = Literal["auto", "cpu", "gpu"]
+Loss = Callable[[Any, Any], Any]
+SUPPORTED = ("tensorflow", "jax")
+
+
+class BackendError(RuntimeError):
+    """Keras runs on a backend that this package does not support."""
+
+
+class DeviceError(RuntimeError):
+    """The device that was asked for is not there, or the framework has already settled on another."""
+
+
+@dataclass(frozen=True)
+class BackendFacts:
+    """What the numbers of a run depend on, besides its code.
+
+    Attributes:
+        backend: tensorflow or jax.
+        backend_version: its version.
+        keras_version: Keras's version.
+        device: cpu or gpu.
+        device_name: the processor's or card's model.
+        dtype_policy: Keras's dtype policy, such as float32.
+        image_data_format: channels_last or channels_first.
+        jit: whether XLA compiles the steps (resolved, never "auto").
+        deterministic: whether equal seeds give bit-equal curves just now.
+        threads: threads that one operation may use on the CPU.
+    """
+
+    backend: str
+    backend_version: str
+    keras_version: str
+    device: str
+    device_name: str
+    dtype_policy: str
+    image_data_format: str
+    jit: bool
+    deterministic: bool
+    threads: int
+
+
+class Totals(NamedTuple):
+    """Sums over the pictures since the last reading: loss, right answers, and how many pictures."""
+
+    loss: float
+    correct: int
+    images: int
+
+
+def name() -> str:
+    """Keras's backend, "tensorflow" or "jax".
+
+    Raises:
+        BackendError: it is another one.
+    """
+    backend = str(keras.config.backend())
+    if backend not in SUPPORTED:
+        raise BackendError(
+            f"Keras's backend {backend!r} is not supported yet: set KERAS_BACKEND to {' or '.join(SUPPORTED)}."
+        )
+    return backend
+
+
+def facts() -> BackendFacts:
+    """The backend, its versions and its settings as they are now.
+
+    Raises:
+        BackendError: unsupported backend.
+    """
+    backend = name()
+    return BackendFacts(
+        backend=backend,
+        backend_version=str(tf.__version__ if backend == "tensorflow" else jax.__version__),
+        keras_version=str(keras.__version__),
+        device="gpu" if has_gpu() else "cpu",
+        device_name=device_name(),
+        dtype_policy=str(keras.config.dtype_policy().name),
+        image_data_format=str(keras.config.image_data_format()),
+        jit=resolved_jit(),
+        deterministic=is_deterministic(),
+        threads=_threads(),
+    )
+
+
+def has_gpu() -> bool:
+    """Whether the steps run on a GPU."""
+    if name() == "tensorflow":
+        return bool(tf.config.get_visible_devices("GPU"))
+    return bool(jax.default_backend() == "gpu")
+
+
+def device_name() -> str:
+    """The model of the GPU in use, else of the CPU."""
+    if not has_gpu():
+        return _cpu_name()
+    if name() == "jax":
+        return str(jax.devices()[0].device_kind)
+    details = tf.config.experimental.get_device_details(tf.config.get_visible_devices("GPU")[0])
+    return str(details.get("device_name", "GPU"))
+
+
+def resolved_jit() -> bool:
+    """Whether XLA compiles the steps: always on JAX, on a GPU only with TensorFlow."""
+    return name() == "jax" or has_gpu()
+
+
+def select_device(device: Device = "auto") -> str:
+    """Settle on a device before anything runs; gives "cpu" or "gpu".
+
+    Raises:
+        DeviceError: "gpu" without a GPU, or "cpu" after the framework has started on a GPU.
+        BackendError: unsupported backend.
+    """
+    if device not in ("auto", "cpu", "gpu"):
+        raise DeviceError(f"There is no device {device!r}; choose auto, cpu or gpu.")
+    if device == "cpu":
+        _hide_gpus()
+    found = "gpu" if has_gpu() else "cpu"
+    if device == "gpu" and found == "cpu":
+        raise DeviceError(f"{name()} finds no GPU on this machine: install its GPU build and a driver, or use the CPU.")
+    if device == "cpu" and found == "gpu":
+        raise DeviceError(f"{name()} has already started on the GPU: choose the CPU in a fresh process.")
+    return found
+
+
+def barrier() -> None:
+    """Wait until everything that was sent to the devices is done."""
+    if name() == "tensorflow":
+        tf.test.experimental.sync_devices()
+    else:
+        jax.block_until_ready(jax.live_arrays())
+
+
+def is_deterministic() -> bool:
+    """Whether equal seeds give bit-equal results now: promised on a CPU, on a GPU only where it was switched on."""
+    if name() == "tensorflow":
+        return bool(_tf_config().is_op_determinism_enabled())
+    return not has_gpu() or "xla_gpu_deterministic_ops=true" in os.environ.get("XLA_FLAGS", "")
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """Equal seeds give bit-equal curves inside (on a CPU). Slower on some devices, so timings are taken outside.
+
+    JAX needs nothing on a CPU; on a GPU its determinism is a flag of the process (``XLA_FLAGS``), which is
+    left as it is.
+    """
+    if name() != "tensorflow" or is_deterministic():
+        yield
+        return
+    tf.config.experimental.enable_op_determinism()
+    try:
+        yield
+    finally:
+        # TensorFlow's public interface can only switch it on.
+        _tf_config().disable_op_determinism()
+
+
+def peak_memory_bytes() -> int:
+    """The most memory in use so far: of the GPU where there is one, else of this process.
+
+    It never falls within a process (on Linux, by more than the kernel's rounding of a few hundred KiB).
+    """
+    if has_gpu() and name() == "tensorflow":
+        return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
+    if has_gpu():
+        return int((jax.devices()[0].memory_stats() or {})["peak_bytes_in_use"])
+    status = Path("/proc/self/status")
+    if status.exists():
+        # getrusage's figure survives exec, so a child would report its parent's peak.
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def calibrator() -> Callable[[], None]:
+    """A fixed piece of work, to tell how fast the machine is just now; never change it.
+
+    On a CPU about 0.05 s of NumPy on two cores (float32 matrix products, then passes over memory), whatever the
+    backend; on a GPU matrix products there, waited for.
+    """
+    random = np.random.RandomState(0)
+    if has_gpu():
+        matrix = keras.ops.convert_to_tensor(random.standard_normal((4096, 4096)).astype(np.float32) / 64)
+
+        def on_gpu() -> None:
+            product = matrix
+            for _ in range(8):
+                product = keras.ops.matmul(product, matrix)
+            barrier()
+
+        return on_gpu
+    left = random.standard_normal((768, 768)).astype(np.float32)
+    long = random.standard_normal(1 << 20).astype(np.float32)
+    product, spare = np.empty_like(left), np.empty_like(long)
+
+    def on_cpu() -> None:
+        for _ in range(_CALIBRATOR_ROUNDS):
+            np.matmul(left, left, out=product)
+            np.multiply(long, 1.0001, out=spare)
+            np.maximum(spare, 0.0, out=spare)
+            np.add(spare, long, out=spare)
+
+    return on_cpu
+
+
+_CALIBRATOR_ROUNDS = 6
+
+
+def to_numpy(variable: Any) -> npt.NDArray[Any]:
+    """A copy of a Keras variable or tensor, which later steps leave alone."""
+    return np.array(keras.ops.convert_to_tensor(variable))
+
+
+class Steps(ABC):
+    """The compiled training and evaluation steps of one model, its optimiser and the totals on the device.
+
+    The model and the optimiser must be built. Arrays and index batches come from `put`; equal shapes compile once.
+    """
+
+    def __init__(self, model: "keras.Model", optimizer: "keras.optimizers.Optimizer", loss: Loss) -> None:
+        self.model, self.optimizer, self.loss = model, optimizer, loss
+        self._images = 0
+
+    @abstractmethod
+    def put(self, array: npt.NDArray[Any]) -> Any:
+        """The array on the device."""
+
+    @abstractmethod
+    def put_batches(self, indices: npt.NDArray[np.int32]) -> list[Any]:
+        """Rows of indices (batches, batch size), each on the device."""
+
+    def train(self, x: Any, y: Any, batch: Any) -> None:
+        """One training step on the pictures that `batch` names; returns before it is done."""
+        self._images += int(batch.shape[0])
+        self._train(x, y, batch)
+
+    def evaluate(self, x: Any, y: Any, batch: Any, count: int) -> None:
+        """Loss and hits of the first `count` pictures that `batch` names, in inference mode; changes no weight."""
+        self._images += count
+        self._evaluate(x, y, batch, count)
+
+    def totals(self) -> Totals:
+        """What was added up since the last call; waits for it."""
+        loss, correct = self._drain()
+        images, self._images = self._images, 0
+        return Totals(loss, correct, images)
+
+    @abstractmethod
+    def _train(self, x: Any, y: Any, batch: Any) -> None: ...
+
+    @abstractmethod
+    def _evaluate(self, x: Any, y: Any, batch: Any, count: int) -> None: ...
+
+    @abstractmethod
+    def _drain(self) -> tuple[float, int]: ...
+
+    @abstractmethod
+    def read_variables(self) -> None:
+        """Take the state from the Keras variables, after these were assigned."""
+
+    @abstractmethod
+    def write_variables(self) -> None:
+        """Bring the Keras variables up to the state of the steps."""
+
+    @abstractmethod
+    def barrier(self) -> None:
+        """Wait until every step so far is done."""
+
+
+def make_steps(model: "keras.Model", optimizer: "keras.optimizers.Optimizer", loss: Loss) -> Steps:
+    """The steps for the backend in use; `loss(labels, probabilities)` gives one loss a picture.
+
+    Raises:
+        BackendError: unsupported backend.
+    """
+    return (_TensorFlowSteps if name() == "tensorflow" else _JaxSteps)(model, optimizer, loss)
+
+
+def _scaled(x: Any) -> Any:
+    """Pixels 0..255 as floats in [0, 1]."""
+    return keras.ops.cast(x, keras.config.floatx()) / 255
+
+
+def _hits(y: Any, predicted: Any) -> Any:
+    return keras.ops.equal(keras.ops.cast(keras.ops.argmax(predicted, axis=-1), "int32"), y)
+
+
+class _TensorFlowSteps(Steps):
+    def __init__(self, model: "keras.Model", optimizer: "keras.optimizers.Optimizer", loss: Loss) -> None:
+        super().__init__(model, optimizer, loss)
+        self._loss_sum = tf.Variable(0.0, trainable=False)
+        # int64, since TensorFlow keeps int32 variables off the GPU.
+        self._correct = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._compiled: dict[tuple[str, bool, tuple[int, ...]], Any] = {}
+
+    def put(self, array: npt.NDArray[Any]) -> Any:
+        return tf.constant(array)
+
+    def put_batches(self, indices: npt.NDArray[np.int32]) -> list[Any]:
+        return [tf.constant(row) for row in indices]
+
+    def _call(self, kind: str, step: Callable[..., None], *arguments: Any) -> None:
+        # Kernels look at determinism when they are made, so each setting has its own function.
+        key = (kind, is_deterministic(), tuple(arguments[0].shape))
+        if key not in self._compiled:
+            # Through a lambda, since TensorFlow would share the trace of one bound method between two functions;
+            # concrete, since it would warn of retracing when several trainers live in one process.
+            function = tf.function(lambda *batch: step(*batch), jit_compile=resolved_jit(), autograph=False)
+            self._compiled[key] = function.get_concrete_function(*arguments)
+        self._compiled[key](*arguments)
+
+    def _train(self, x: Any, y: Any, batch: Any) -> None:
+        self._call("train", self._train_step, x, y, batch)
+
+    def _train_step(self, x: Any, y: Any, batch: Any) -> None:
+        pictures, labels = _scaled(tf.gather(x, batch)), tf.gather(y, batch)
+        with tf.GradientTape() as tape:
+            predicted = self.model(pictures, training=True)
+            loss = tf.reduce_mean(self.loss(labels, predicted)) + sum(self.model.losses)
+            scaled = self.optimizer.scale_loss(loss)
+        weights = self.model.trainable_weights
+        self.optimizer.apply_gradients(zip(tape.gradient(scaled, weights), weights, strict=True))
+        self._add(loss * batch.shape[0], _hits(labels, predicted))
+
+    def _evaluate(self, x: Any, y: Any, batch: Any, count: int) -> None:
+        self._call("evaluate", self._evaluate_step, x, y, batch, tf.constant(count))
+
+    def _evaluate_step(self, x: Any, y: Any, batch: Any, count: Any) -> None:
+        pictures, labels = _scaled(tf.gather(x, batch)), tf.gather(y, batch)
+        predicted = self.model(pictures, training=False)
+        counted = tf.range(batch.shape[0]) < count
+        losses = self.loss(labels, predicted) + sum(self.model.losses)
+        # where, not a product: the padding's loss may be infinite.
+        loss = tf.reduce_sum(tf.where(counted, losses, tf.zeros_like(losses)))
+        self._add(loss, tf.logical_and(_hits(labels, predicted), counted))
+
+    def _add(self, loss: Any, hits: Any) -> None:
+        self._loss_sum.assign_add(tf.cast(loss, tf.float32))
+        self._correct.assign_add(tf.reduce_sum(tf.cast(hits, tf.int64)))
+
+    def _drain(self) -> tuple[float, int]:
+        sums = float(self._loss_sum.numpy()), int(self._correct.numpy())
+        self._loss_sum.assign(0.0)
+        self._correct.assign(0)
+        return sums
+
+    def read_variables(self) -> None:
+        """Nothing to do: the steps work on the Keras variables themselves."""
+
+    def write_variables(self) -> None:
+        """Nothing to do: the steps work on the Keras variables themselves."""
+
+    def barrier(self) -> None:
+        tf.test.experimental.sync_devices()
+
+
+class _JaxSteps(Steps):
+    def __init__(self, model: "keras.Model", optimizer: "keras.optimizers.Optimizer", loss: Loss) -> None:
+        super().__init__(model, optimizer, loss)
+        self._train_jit = jax.jit(self._train_step, donate_argnums=(0, 1))
+        self._evaluate_jit = jax.jit(self._evaluate_step, donate_argnums=(1,))
+        self._sums = self._zero()
+        self._state: Any
+        self.read_variables()
+
+    @staticmethod
+    def _zero() -> Any:
+        return jax.numpy.zeros((), "float32"), jax.numpy.zeros((), "int32")
+
+    def put(self, array: npt.NDArray[Any]) -> Any:
+        return jax.device_put(array)
+
+    def put_batches(self, indices: npt.NDArray[np.int32]) -> list[Any]:
+        return [jax.device_put(row) for row in indices]
+
+    def _train(self, x: Any, y: Any, batch: Any) -> None:
+        self._state, self._sums = self._train_jit(self._state, self._sums, x, y, batch)
+
+    def _train_step(self, state: Any, sums: Any, x: Any, y: Any, batch: Any) -> Any:
+        weights, others, slots = state
+        pictures, labels = _scaled(x[batch]), y[batch]
+
+        def objective(weights: Any) -> Any:
+            predicted, updated, extra = self.model.stateless_call(
+                weights, others, pictures, training=True, return_losses=True
+            )
+            loss = self.loss(labels, predicted).mean() + sum(extra)
+            scope = keras.StatelessScope(state_mapping=list(zip(self.optimizer.variables, slots, strict=True)))
+            with scope:
+                scaled = self.optimizer.scale_loss(loss)
+            return scaled, (loss, predicted, updated)
+
+        (_, (loss, predicted, others)), gradients = jax.value_and_grad(objective, has_aux=True)(weights)
+        weights, slots = self.optimizer.stateless_apply(slots, gradients, weights)
+        hits = _hits(labels, predicted)
+        return (weights, others, slots), (sums[0] + loss * len(batch), sums[1] + hits.sum(dtype="int32"))
+
+    def _evaluate(self, x: Any, y: Any, batch: Any, count: int) -> None:
+        self._sums = self._evaluate_jit(self._state[:2], self._sums, x, y, batch, count)
+
+    def _evaluate_step(self, state: Any, sums: Any, x: Any, y: Any, batch: Any, count: Any) -> Any:
+        weights, others = state
+        pictures, labels = _scaled(x[batch]), y[batch]
+        predicted, _, extra = self.model.stateless_call(weights, others, pictures, training=False, return_losses=True)
+        counted = jax.numpy.arange(len(batch)) < count
+        losses = self.loss(labels, predicted) + sum(extra)
+        hits = jax.numpy.logical_and(_hits(labels, predicted), counted)
+        # where, not a product: the padding's loss may be infinite.
+        return sums[0] + jax.numpy.where(counted, losses, 0.0).sum(), sums[1] + hits.sum(dtype="int32")
+
+    def _drain(self) -> tuple[float, int]:
+        sums = float(self._sums[0]), int(self._sums[1])
+        self._sums = self._zero()
+        return sums
+
+    def _variables(self) -> tuple[list[Any], list[Any], list[Any]]:
+        model = self.model
+        return model.trainable_variables, model.non_trainable_variables, self.optimizer.variables
+
+    def read_variables(self) -> None:
+        # Copies, since a step donates its state and would leave the Keras variables without theirs.
+        self._state = tuple([jax.numpy.copy(v.value) for v in part] for part in self._variables())
+
+    def write_variables(self) -> None:
+        for part, values in zip(self._variables(), self._state, strict=True):
+            for variable, value in zip(part, values, strict=True):
+                variable.assign(jax.numpy.copy(value))
+
+    def barrier(self) -> None:
+        jax.block_until_ready((self._state, self._sums))
+
+
+def _hide_gpus() -> None:
+    if name() == "jax":
+        jax.config.update("jax_platforms", "cpu")
+        return
+    try:
+        tf.config.set_visible_devices([], "GPU")
+    except RuntimeError as error:
+        raise DeviceError("tensorflow has already started on the GPU: choose the CPU in a fresh process.") from error
+
+
+def _tf_config() -> Any:
+    from tensorflow.python.framework import config  # private: the public interface can't ask or switch off
+
+    return config
+
+
+def _threads() -> int:
+    set_by_user = tf.config.threading.get_intra_op_parallelism_threads() if name() == "tensorflow" else 0
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return int(set_by_user) or usable
+
+
+def _cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine() or "unknown CPU"

@@ -1,0 +1,178 @@
+"""The data sets of the experiment: where they are found, what they hold, and how a subset of them is drawn."""
+
+import difflib
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Source = Literal["auto", "real", "embedded"]
+Kind = Literal["real", "embedded", "own"]
+SOURCES = ("auto", "real", "embedded")
+
+# One permutation for ever and for all seeds, so that every run of a profile is judged on the same pictures.
+_VALIDATION_SEED = 20160701
+# Keeps the draw of the training subset apart from the other things that the same seed draws.
+_SUBSET_STREAM = 1
+
+
+class DataError(ValueError):
+    """Data that is missing, broken or of the wrong shape; the message says what to do about it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Pictures and labels in memory, read-only.
+
+    Attributes:
+        name: what reports call it.
+        x_train: uint8 training pictures, shape (images, height, width, channels), values 0..255.
+        y_train: int32 labels, shape (images,), values 0..classes-1.
+        x_val: uint8 validation pictures of the same height, width and channels.
+        y_val: int32 labels of these.
+        classes: number of classes.
+        provenance: where the pictures come from, as one phrase for people.
+        kind: "real" (the published data set), "embedded" (this package's stand-in) or "own" (anything else).
+
+    Raises:
+        DataError: an array has the wrong type, shape or values.
+    """
+
+    name: str
+    x_train: npt.NDArray[np.uint8]
+    y_train: npt.NDArray[np.int32]
+    x_val: npt.NDArray[np.uint8]
+    y_val: npt.NDArray[np.int32]
+    classes: int
+    provenance: str = "your own arrays"
+    kind: Kind = "own"
+
+    def __post_init__(self) -> None:
+        """Check the arrays and make them read-only, since the fingerprint is taken once."""
+        if not isinstance(self.classes, int) or self.classes < 2:
+            raise DataError(
+                f"Dataset {self.name!r}: classes must be a whole number of at least 2, not {self.classes!r}."
+            )
+        for split in ("train", "val"):
+            self._check_split(split)
+        if self.x_train.shape[1:] != self.x_val.shape[1:]:
+            raise DataError(
+                f"Dataset {self.name!r}: training pictures are {self.x_train.shape[1:]} and validation pictures "
+                f"{self.x_val.shape[1:]}; they must be alike."
+            )
+        for label in _ARRAYS:
+            view = getattr(self, label).view()
+            view.flags.writeable = False
+            object.__setattr__(self, label, view)
+
+    def _check_split(self, split: str) -> None:
+        x, y = getattr(self, f"x_{split}"), getattr(self, f"y_{split}")
+        where = f"Dataset {self.name!r}:"
+        if not isinstance(x, np.ndarray) or x.dtype != np.uint8 or x.ndim != 4:
+            raise DataError(
+                f"{where} x_{split} must be a uint8 array of shape (images, height, width, channels), not {_shape(x)}."
+            )
+        if not isinstance(y, np.ndarray) or y.dtype != np.int32 or y.ndim != 1:
+            raise DataError(f"{where} y_{split} must be an int32 array of shape (images,), not {_shape(y)}.")
+        if len(x) != len(y) or len(x) == 0:
+            raise DataError(f"{where} x_{split} has {len(x)} pictures and y_{split} {len(y)} labels; give one each.")
+        if y.min() < 0 or y.max() >= self.classes:
+            raise DataError(
+                f"{where} y_{split} has labels from {y.min()} to {y.max()}; with {self.classes} classes they must lie "
+                f"in 0..{self.classes - 1}."
+            )
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of a picture."""
+        height, width, channels = self.x_train.shape[1:]
+        return height, width, channels
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hexadecimal) over the name, type, shape and bytes of each array, and the number of classes."""
+        digest = hashlib.sha256(f"classes={self.classes};".encode())
+        for label in _ARRAYS:
+            array = np.ascontiguousarray(getattr(self, label))
+            digest.update(f"{label}:{array.dtype.str}:{array.shape};".encode())
+            digest.update(array.data)
+        return digest.hexdigest()
+
+    def subset(self, train: int | None = None, val: int | None = None, seed: int = 0) -> "Dataset":
+        """A smaller data set: `train` pictures drawn by the seed, and the first `val` of one fixed permutation.
+
+        All seeds share the validation pictures; None keeps a split as it is.
+
+        Raises:
+            DataError: more pictures are asked for than there are, or none.
+        """
+        chosen: dict[str, Any] = {}
+        for split, count in (("train", train), ("val", val)):
+            if count is None:
+                continue
+            x, y = getattr(self, f"x_{split}"), getattr(self, f"y_{split}")
+            if not 1 <= count <= len(x):
+                raise DataError(
+                    f"Dataset {self.name!r} has {len(x)} {split} pictures; a subset of {count} can't be drawn."
+                )
+            # RandomState's streams are frozen by NumPy's policy, Generator's are not: stored curves must outlive NumPy.
+            draw = [seed, _SUBSET_STREAM] if split == "train" else [_VALIDATION_SEED]
+            picked = np.random.RandomState(draw).permutation(len(x))[:count]
+            chosen |= {f"x_{split}": x[picked], f"y_{split}": y[picked]}
+        return replace(self, **chosen)
+
+    def __repr__(self) -> str:
+        shape = "x".join(str(side) for side in self.input_shape)
+        return f"Dataset({self.name!r}, {len(self.x_train)}+{len(self.x_val)} of {shape}, {self.provenance!r})"
+
+
+_ARRAYS = ("x_train", "y_train", "x_val", "y_val")
+
+
+def load(name: str, source: Source = "auto") -> Dataset:
+    """A data set by name: from ``DLCV04_DATA``, else Keras's cache, else (unless "real") the embedded stand-in.
+
+    Never uses the network.
+
+    Raises:
+        DataError: unknown name or source, a broken file, or no real data though "real" was asked for.
+    """
+    return _module(name, source).load(source)
+
+
+def where(name: str, source: Source = "auto") -> str:
+    """What `load` would give, in one phrase, without reading it.
+
+    Raises:
+        DataError: unknown name or source, or no real data though "real" was asked for.
+    """
+    return str(_module(name, source).where(source))
+
+
+def _module(name: str, source: str) -> Any:
+    if source not in SOURCES:
+        raise DataError(f"There is no data source {source!r}; choose one of {', '.join(SOURCES)}.")
+    if name not in _NAMES:
+        near = difflib.get_close_matches(name.lower(), _NAMES, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(_NAMES)}."
+        raise DataError(f"There is no data set {name!r}; {hint}")
+    return _NAMES[name]()
+
+
+def _shape(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} of shape {value.shape}"
+    return type(value).__name__
+
+
+def _mnist() -> Any:
+    from dlcv04.datasets import mnist  # here, since mnist needs Dataset from this module
+
+    return mnist
+
+
+_NAMES: dict[str, Callable[[], Any]] = {"mnist": _mnist}

@@ -1,0 +1,340 @@
+"""The experiment's half of the pytest plugin: fixtures that measure networks for claims.
+
+This is pytest's door into both halves: it hands barrier, device and trainers to the harness. Override the fixtures
+`dataset` and `recipe` in your own `conftest.py` to run the same fixtures on your own experiment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from dlcv04.arms import TimedCall, TimedFit
+from dlcv04.harness.measure import ArmTimes, InterleavedBlock
+from dlcv04.harness.plugin import measured_arms, suite_of
+from dlcv04.harness.schema import Arm, DataRecord, EpochRow, LayerRow, SeedCurve, finite
+from dlcv04.harness.seeds import ArmCurves, SeededBlock
+from dlcv04.harness.suite import DeviceLayer, Plan, Suite, curves_arm, times_arm
+from dlcv04.lazy import LazyModule
+
+backend = LazyModule("dlcv04.backend")
+datasets = LazyModule("dlcv04.datasets")
+networks_module = LazyModule("dlcv04.networks")
+recipes = LazyModule("dlcv04.recipes")
+training = LazyModule("dlcv04.training")
+
+#: Steps of a timed round: 0.15 to 0.2 s of the base network on two cores, where longer rounds are no less noisy.
+STEPS_A_ROUND = 2
+
+
+def pytest_dlcv04_plan(config: pytest.Config, suite: Suite, device: str) -> bool:
+    """Say what will run before any framework is imported."""
+    source = config.getoption("dl_data")
+
+    def plan() -> Plan:
+        return Plan(device=device, data=datasets.where("mnist", source), key=planned_key(device))
+
+    suite.plan = plan
+    try:
+        plan()
+    except datasets.DataError as error:
+        raise pytest.UsageError(str(error)) from error
+    return True
+
+
+def planned_key(device: str) -> dict[str, str]:
+    """What decides comparability, read from Keras's settings without importing Keras."""
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    try:
+        settings = json.loads((home / "keras.json").read_text())
+    except (OSError, ValueError):
+        settings = {}
+    name = os.environ.get("KERAS_BACKEND") or settings.get("backend", "tensorflow")
+    jit = name == "jax" or device == "gpu"
+    return {"backend": name, "dtype_policy": settings.get("floatx", "float32"), "jit": str(jit).lower()}
+
+
+@dataclass
+class Workbench:
+    """What is built once a session: the device, compiled trainers, and curves already trained."""
+
+    suite: Suite
+    device: str
+    calibrator: Callable[[], None] | None
+    clock: Callable[[], float] = time.perf_counter
+    trainers: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+    curves: dict[tuple[Any, ...], SeedCurve] = field(default_factory=dict)
+    footprints: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+
+    def trainer(self, network: Any, dataset: Any, recipe: Any) -> Any:
+        """A compiled trainer, shared by all claims that use the very same network object, data and recipe."""
+        key = (id(network), dataset.fingerprint, recipe)
+        if key not in self.trainers:
+            # The network is kept with the trainer: its id is only its own while it lives.
+            self.trainers[key] = (training.Trainer(network, dataset, recipe), network)
+        return self.trainers[key][0]
+
+    def footprint(self, network: Any, recipe: Any) -> Any:
+        """Exact figures of a network: parameters, MACs, bytes, layers."""
+        key = (id(network), recipe)
+        if key not in self.footprints:
+            self.footprints[key] = (training.footprint(network, recipe), network)
+        return self.footprints[key][0]
+
+    def note_data(self, dataset: Any) -> None:
+        """Remember a data set for the report."""
+        self.suite.data[dataset.fingerprint] = DataRecord(
+            name=dataset.name,
+            kind=dataset.kind,
+            provenance=dataset.provenance,
+            fingerprint=dataset.fingerprint,
+            train_images=len(dataset.x_train),
+            val_images=len(dataset.x_val),
+        )
+
+
+@pytest.fixture(scope="session")
+def workbench(request: pytest.FixtureRequest) -> Workbench:
+    """Start the framework on the asked device and tell the harness what it is."""
+    suite = suite_of(request.config)
+    start = time.perf_counter()
+    device = backend.select_device(suite.plan().device)
+    facts = backend.facts()
+    key = {"backend": facts.backend, "dtype_policy": facts.dtype_policy, "jit": str(facts.jit).lower()}
+    software = {
+        facts.backend: facts.backend_version,
+        "keras": facts.keras_version,
+        "device": facts.device_name,
+        "image data format": facts.image_data_format,
+        "threads": str(facts.threads),
+    }
+    suite.device_layer = DeviceLayer(device, key, software)
+    suite.spend("starting the framework", time.perf_counter() - start)
+    return Workbench(suite, device, backend.calibrator())
+
+
+@pytest.fixture(scope="session")
+def dataset(request: pytest.FixtureRequest) -> Any:
+    """The data that arms are trained on: MNIST, or its stand-in. Override it to bring your own `dlcv04.Dataset`."""
+    return datasets.load("mnist", request.config.getoption("dl_data"))
+
+
+@pytest.fixture(scope="session")
+def recipe(request: pytest.FixtureRequest) -> Any:
+    """The recipe that arms learn by, at the profile's sizes. Override it to bring your own `dlcv04.Recipe`."""
+    return recipes.mnist_recipe(request.config.getoption("dl_profile"))
+
+
+@pytest.fixture(scope="session")
+def timing_recipe() -> Any:
+    """The recipe whose step is timed: the paper's batch of 128 whatever the profile, so that times stay the seed's."""
+    return recipes.mnist_recipe("paper")
+
+
+@pytest.fixture
+def footprints(
+    request: pytest.FixtureRequest, workbench: Workbench, arms_of: Any, timing_recipe: Any
+) -> Callable[..., Any]:
+    """Exact figures of networks: `footprints(base=mnist_convnet).base.parameters`.
+
+    Each arm is a function that returns a `keras.Model`, or a model. An arm's figures: `parameters`, `macs` a sample,
+    `weight_bytes`, `optimizer_bytes`, `activation_bytes` a sample, `layers`.
+    """
+
+    def measure(**arms: Any) -> Any:
+        found = {}
+        for name, network in arms_of(arms).items():
+            size = found[name] = workbench.footprint(network, timing_recipe)
+            measured_arms(request.node).append(
+                lambda name=name, network=network, size=size: Arm(
+                    name=name, test=request.node.nodeid, network=_describe(network), **_exact(size)
+                )
+            )
+        return SimpleNamespace(**found)
+
+    return measure
+
+
+@pytest.fixture
+def epoch_time(
+    request: pytest.FixtureRequest, workbench: Workbench, arms_of: Any, timing_recipe: Any
+) -> Callable[..., Any]:
+    """Time arms interleaved, in this process, as in `times = epoch_time(base=net, wide=wider_net)`.
+
+    Each arm is a function that returns a `keras.Model`, a model, `timed_fit(network)` or `timed_call(work)`. The
+    returned namespace has one entry an arm, for `claim.slower(times.wide, than=times.base, by=1.10)`, which measures
+    as many rounds as its verdict takes. Pass `data=` or `recipe=` to use others than the fixtures', and `rounds=` for
+    fewer rounds of arms that no assertion names (figures only).
+    """
+
+    def measure(*, data: Any = None, recipe: Any = None, rounds: int | None = None, **arms: Any) -> Any:
+        used_recipe, changed = recipe or timing_recipe, arms_of(arms)
+        used_data = _data(request, workbench, data) if _needs_data(changed) else None
+        workloads = {name: _workload(workbench, arm, used_data, used_recipe) for name, arm in changed.items()}
+        block = InterleavedBlock(workloads, steps=STEPS_A_ROUND, calibrator=workbench.calibrator, clock=workbench.clock)
+        for name, arm in block.arms.items():
+            measured_arms(request.node).append(
+                lambda arm=arm, network=changed[name]: _timed_arm(
+                    request, workbench, arm, network, used_data, used_recipe
+                )
+            )
+        block.run(rounds or workbench.suite.policy.min_pairs)
+        return SimpleNamespace(**block.arms)
+
+    return measure
+
+
+@pytest.fixture
+def learning(
+    request: pytest.FixtureRequest, workbench: Workbench, arms_of: Any, recipe: Any, first_seed: int
+) -> Callable[..., Any]:
+    """Train arms by seed, as in `curves = learning(base=net, small=small_net)`.
+
+    The returned namespace has one entry an arm, for `claim.better(curves.base, than=curves.small, by=0.003)`, which
+    trains as many seeds as its verdict takes. Seeds draw initialisation, batch order, dropout and training subset.
+    Pass `data=` or `recipe=` to use others than the fixtures'.
+    """
+
+    def measure(*, data: Any = None, recipe: Any = recipe, **arms: Any) -> Any:
+        changed, used_data = arms_of(arms), _data(request, workbench, data)
+        trainers = {name: _seed_trainer(workbench, network, used_data, recipe) for name, network in changed.items()}
+        block = SeededBlock(trainers, first_seed=first_seed)
+        for name, arm in block.arms.items():
+            measured_arms(request.node).append(
+                lambda arm=arm, network=changed[name]: _learned_arm(request, workbench, arm, network, used_data, recipe)
+            )
+        return SimpleNamespace(**block.arms)
+
+    return measure
+
+
+# -- from the experiment's records to the harness's ---------------------------------------------------------------
+
+
+def _data(request: pytest.FixtureRequest, workbench: Workbench, data: Any) -> Any:
+    used = request.getfixturevalue("dataset") if data is None else data
+    workbench.note_data(used)
+    return used
+
+
+def _needs_data(arms: dict[str, Any]) -> bool:
+    return any(not isinstance(arm, TimedCall) for arm in arms.values())
+
+
+def _workload(workbench: Workbench, arm: Any, data: Any, recipe: Any) -> Any:
+    if isinstance(arm, TimedCall):
+        return arm
+    if isinstance(arm, TimedFit):
+        return training.FitTrainer(arm.network, data, recipe, images=arm.images)
+    return workbench.trainer(arm, data, recipe)
+
+
+def _seed_trainer(workbench: Workbench, network: Any, data: Any, recipe: Any) -> Callable[[int], SeedCurve]:
+    def train(seed: int) -> SeedCurve:
+        key = (id(network), data.fingerprint, recipe, seed)
+        if key not in workbench.curves:
+            start = time.perf_counter()
+            run = training.train_with(workbench.trainer(network, data, recipe), seed)
+            curve = workbench.curves[key] = _curve(run)
+            trained = sum(epoch.train_seconds for epoch in curve.epochs)
+            workbench.suite.spend("evaluating and resetting", time.perf_counter() - start - trained)
+        return workbench.curves[key]
+
+    return train
+
+
+def _curve(run: Any) -> SeedCurve:
+    rows = [
+        EpochRow(
+            train_seconds=epoch.train_seconds,
+            train_loss=finite(epoch.train_loss),
+            train_accuracy=finite(epoch.train_accuracy),
+            val_loss=finite(epoch.val_loss),
+            val_accuracy=finite(epoch.val_accuracy),
+        )
+        for epoch in run.epochs
+    ]
+    return SeedCurve(seed=run.seed, epochs=rows, status=run.status, reason=run.reason)
+
+
+def _timed_arm(
+    request: pytest.FixtureRequest, workbench: Workbench, arm: ArmTimes, network: Any, data: Any, recipe: Any
+) -> Arm:
+    workbench.suite.spend("calibrating", sum(arm.block.calibrator_seconds) / len(arm.block.arms))
+    if isinstance(network, TimedCall):
+        return Arm(
+            name=arm.name,
+            test=request.node.nodeid,
+            network=_describe(network.work),
+            images_per_epoch=network.images_per_step,
+            **times_arm(arm),  # type: ignore[arg-type]
+        )
+    inner = network.network if isinstance(network, TimedFit) else network
+    return Arm(
+        name=arm.name,
+        test=request.node.nodeid,
+        network=_describe(inner) + (", Keras's fit" if inner is not network else ""),
+        key={"data": data.fingerprint},
+        facts=_facts(arm.workload, recipe),
+        images_per_epoch=len(data.x_train),
+        **{**times_arm(arm), "compile_seconds": arm.workload.compile_seconds},  # type: ignore[arg-type]
+        **_exact(workbench.footprint(inner, recipe)),
+    )
+
+
+def _learned_arm(
+    request: pytest.FixtureRequest, workbench: Workbench, arm: ArmCurves, network: Any, data: Any, recipe: Any
+) -> Arm:
+    trainer = workbench.trainer(network, data, recipe)
+    return Arm(
+        name=arm.name,
+        test=request.node.nodeid,
+        network=_describe(network),
+        key={"data": data.fingerprint},
+        facts=_facts(trainer, recipe),
+        images_per_epoch=recipe.train_images or len(data.x_train),
+        val_images=recipe.val_images or len(data.x_val),
+        **curves_arm(arm),  # type: ignore[arg-type]
+        **_exact(workbench.footprint(network, recipe)),
+    )
+
+
+def _facts(trainer: Any, recipe: Any) -> dict[str, Any]:
+    return {"recipe": _plain(asdict(recipe)), "optimizer": _plain(trainer.optimizer_config)}
+
+
+def _plain(value: Any) -> Any:
+    """Numbers, texts, lists and dicts only, so that what is stored is strict JSON."""
+    return json.loads(json.dumps(value, default=str))
+
+
+def _exact(size: Any) -> dict[str, Any]:
+    return {
+        "parameters": size.parameters,
+        "macs": size.macs,
+        "weight_bytes": size.weight_bytes,
+        "optimizer_bytes": size.optimizer_bytes,
+        "activation_bytes": size.activation_bytes,
+        "layers": [
+            LayerRow(
+                name=layer.name,
+                kind=layer.kind,
+                output_shape=list(layer.output_shape),
+                parameters=layer.parameters,
+                macs=layer.macs,
+            )
+            for layer in size.layers
+        ],
+    }
+
+
+def _describe(network: Any) -> str:
+    return networks_module.describe(network)

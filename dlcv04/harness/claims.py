@@ -1,0 +1,356 @@
+"""Claims: what a test asserts about its arms, and how each assertion is judged.
+
+The type of an assertion fixes its test: EXACT compares integers, ORDER compares interleaved times by the
+symmetric e-process, PAIRED compares learning by seed with a group-sequential t test. Each states a margin, the
+smallest effect that matters, before anything is measured: HOLDS when the interval's near bound lies beyond it,
+VIOLATED when the far bound falls short of it, INCONCLUSIVE when the interval straddles it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from statistics import stdev
+from typing import Any, TypeVar
+
+import pytest
+
+from dlcv04.harness.controls import Control
+from dlcv04.harness.measure import ArmTimes
+from dlcv04.harness.policy import PROFILES, Policy
+from dlcv04.harness.schema import Assertion, ClaimVerdict, Published, finite
+from dlcv04.harness.seeds import MEAN_VAL_ACCURACY, ArmCurves, Metric
+from dlcv04.lazy import LazyModule
+
+statistics = LazyModule("dlcv04.harness.statistics")
+
+Test = TypeVar("Test", bound=Callable[..., Any])
+
+
+class ClaimError(ValueError):
+    """A claim is written in a way that can't be judged."""
+
+
+@dataclass(frozen=True)
+class ClaimInfo:
+    """What the decorator `claim` says of a test."""
+
+    sentence: str
+    control: Control
+    slide: int | None = None
+    published: Published = field(default_factory=Published)
+    judged_from: str = "smoke"
+    task: str = ""
+
+
+def claim(
+    sentence: str,
+    *,
+    control: Control,
+    slide: int | None = None,
+    published: Published | str = "",
+    judged_from: str = "smoke",
+    task: str = "",
+) -> Callable[[Test], Test]:
+    """Declare that a test judges a claim.
+
+    Args:
+        sentence: the claim, as a person would say it.
+        control: the intervention that makes the claim false by construction; a claim without one can't be
+            collected, since nobody could know that it is able to fail.
+        slide: the slide of the 2016 talk.
+        published: the published figures, as a sentence or as `Published`.
+        judged_from: the smallest profile that can judge the claim; below it the run shows figures only.
+        task: the heading under which the report shows the claim.
+
+    Raises:
+        ClaimError: no control, or an unknown profile.
+
+    Example:
+        >>> @claim("A wider layer is slower", control=reference_everywhere("narrow"))
+        ... def test_wider_is_slower(epoch_time, claim):
+        ...     times = epoch_time(narrow=narrow_net, wide=wide_net)
+        ...     claim.slower(times.wide, than=times.narrow, by=1.10)
+    """
+    if not isinstance(control, Control):
+        raise ClaimError(
+            f"The claim {sentence!r} has no control: pass control=reference_everywhere('<arm>') or "
+            "control=planted('<what>', change_arm), so that it can be shown able to fail."
+        )
+    if judged_from not in PROFILES:
+        raise ClaimError(f"The claim {sentence!r} has judged_from={judged_from!r}; profiles are {PROFILES}.")
+    figures = Published(sentence=published) if isinstance(published, str) else published
+    info = ClaimInfo(sentence, control, slide, figures, judged_from, task)
+    return pytest.mark.claim(info)
+
+
+@dataclass
+class ClaimRecorder:
+    """The fixture `claim`: judges assertions as the test makes them and keeps them for the verdict.
+
+    `fixed_n` is set for a control: it runs at the n that the real claim used, assertion by assertion, with no
+    early stop.
+    """
+
+    info: ClaimInfo
+    policy: Policy
+    fixed_n: Mapping[int, int] | None = None
+    max_seeds: int | None = None
+    assertions: list[Assertion] = field(default_factory=list)
+
+    # -- EXACT ---------------------------------------------------------------------------------------------
+
+    def exactly(self, value: int, expected: int, *, of: str, what: str = "parameters") -> None:
+        """EXACT: an integer figure of the arm `of` equals the expected one, tolerance 0."""
+        self._exact(
+            sentence=f"{of} has {expected:,} {what}",
+            treatment=of,
+            reference="",
+            unit=what,
+            effect=float(value),
+            margin=float(expected),
+            holds=value == expected,
+            found=f"{of} has {value:,} {what}, not {expected:,}",
+        )
+
+    def fewer(self, value: int, *, than: int, of: str, reference: str, what: str = "parameters") -> None:
+        """EXACT: the arm `of` has fewer `what` than the arm `reference`."""
+        self._exact(
+            sentence=f"{of} has fewer {what} than {reference}",
+            treatment=of,
+            reference=reference,
+            unit="ratio",
+            effect=value / than,
+            margin=1.0,
+            holds=value < than,
+            found=f"{of} has {value:,} {what}, {reference} has {than:,}",
+        )
+
+    def times_as_many(
+        self, value: int, *, than: int, by: float, of: str, reference: str, what: str = "parameters"
+    ) -> None:
+        """EXACT: the arm `of` has at least `by` times as many `what` as the arm `reference`."""
+        self._exact(
+            sentence=f"{of} has at least {by:g} times the {what} of {reference}",
+            treatment=of,
+            reference=reference,
+            unit="ratio",
+            effect=value / than,
+            margin=by,
+            holds=value >= by * than,
+            found=f"{of} has {value:,} {what}, {value / than:.2f} times the {than:,} of {reference}",
+        )
+
+    def _exact(self, *, holds: bool, found: str, effect: float, **figures: Any) -> None:
+        verdict: ClaimVerdict = "HOLDS" if holds else "VIOLATED"
+        self.assertions.append(
+            Assertion(
+                kind="EXACT",
+                effect=effect,
+                low=effect,
+                high=effect,
+                n=1,
+                n_unit="count",
+                minimum_detectable_effect=0.0,
+                verdict=verdict,
+                method="integer comparison, no tolerance",
+                reason="" if holds else found,
+                **figures,
+            )
+        )
+
+    # -- ORDER ---------------------------------------------------------------------------------------------
+
+    def slower(self, treatment: ArmTimes, *, than: ArmTimes, by: float) -> None:
+        """ORDER: a round of `treatment` takes at least `by` times as long as one of `than`.
+
+        Measures further rounds of the two arms until the symmetric e-process decides or 60 pairs are spent.
+
+        Raises:
+            ClaimError: the margin is not above 1, or the arms were not timed in one interleaved block.
+        """
+        if not by > 1:
+            raise ClaimError(f"by={by!r}: a margin is a ratio above 1, the smallest slowdown that matters.")
+        if treatment.block is not than.block:
+            raise ClaimError(
+                f"{treatment.name!r} and {than.name!r} were timed in two blocks, minutes apart: time them in one "
+                "epoch_time(...) call."
+            )
+        result = self._judge_order(treatment, than, by)
+        pairs = treatment.block.log_ratios(treatment.name, than.name)
+        _, standard_error, degrees = statistics.trimmed_mean(pairs)
+        detectable = statistics.minimum_detectable_effect(standard_error, degrees, self.policy.alpha_holds)
+        self.assertions.append(
+            Assertion(
+                kind="ORDER",
+                sentence=f"an epoch of {treatment.name} takes at least {by:g} times as long as one of {than.name}",
+                treatment=treatment.name,
+                reference=than.name,
+                unit="ratio",
+                margin=by,
+                effect=finite(math.exp(result.effect)),
+                low=_exp(result.low),
+                high=_exp(result.high),
+                n=result.n,
+                n_unit="pairs",
+                minimum_detectable_effect=finite(math.exp(detectable)),
+                verdict=_final(result.verdict),
+                method="symmetric e-process over interleaved pairs, near bound 95 %, far bound 99 %, "
+                "valid at any stopping time",
+                reason=_noisy(treatment, than),
+            )
+        )
+
+    def faster(self, treatment: ArmTimes, *, than: ArmTimes, by: float) -> None:
+        """ORDER: `than` takes at least `by` times as long as `treatment`."""
+        self.slower(than, than=treatment, by=by)
+
+    def _judge_order(self, treatment: ArmTimes, than: ArmTimes, margin: float) -> Any:
+        block, both = treatment.block, (treatment.name, than.name)
+        wanted = self._fixed_n() or (self.policy.recorded_pairs if self.policy.record else self.policy.min_pairs)
+        while True:
+            done = len(block.log_ratios(*both))
+            if done < wanted:
+                block.run(wanted - done, only=None if done == 0 else both)
+            result = statistics.order_test(
+                block.log_ratios(*both),
+                margin,
+                alpha_holds=self.policy.alpha_holds,
+                alpha_violated=self.policy.alpha_violated,
+                min_pairs=min(self.policy.min_pairs, wanted),
+                cap=self.policy.max_pairs,
+            )
+            decided = result.verdict != "CONTINUE"
+            if decided or self.fixed_n is not None or wanted >= self.policy.max_pairs:
+                return result
+            wanted = min(wanted + 2, self.policy.max_pairs)
+
+    # -- PAIRED --------------------------------------------------------------------------------------------
+
+    def better(self, treatment: ArmCurves, *, than: ArmCurves, by: float, of: Metric = MEAN_VAL_ACCURACY) -> None:
+        """PAIRED: over seeds, `of` of `treatment` exceeds that of `than` by at least `by`.
+
+        Trains both arms at the pre-set looks (3, 5, 8 seeds) until the group-sequential t test decides. A
+        diverged curve makes the claim VIOLATED and its epoch is named.
+
+        Raises:
+            ClaimError: the margin is not positive, or the arms come from two calls.
+        """
+        if not by > 0:
+            raise ClaimError(f"by={by!r}: a margin is above 0, the smallest difference that matters.")
+        if treatment.block is not than.block:
+            raise ClaimError(f"{treatment.name!r} and {than.name!r} must come from one learning(...) call.")
+        result = self._judge_paired(treatment, than, by, of)
+        diverged = [f"{curve.reason} (arm {arm.name})" for arm in (treatment, than) for curve in arm.diverged]
+        differences = _differences(treatment, than, of)
+        detectable = _detectable(differences, self.policy.alpha_holds)
+        self.assertions.append(
+            Assertion(
+                kind="PAIRED",
+                sentence=f"{of.name} of {treatment.name} exceeds that of {than.name} by {by:g} or more",
+                treatment=treatment.name,
+                reference=than.name,
+                unit=of.unit,
+                margin=by,
+                effect=finite(result.effect),
+                low=finite(result.low),
+                high=finite(result.high),
+                n=result.n,
+                n_unit="seeds",
+                minimum_detectable_effect=finite(detectable),
+                verdict="VIOLATED" if diverged else _final(result.verdict),
+                method="group-sequential paired t over seeds, looks "
+                f"{', '.join(map(str, self._looks()))}, near bound 95 %, far bound 99 %",
+                reason="; ".join(diverged),
+            )
+        )
+
+    def _judge_paired(self, treatment: ArmCurves, than: ArmCurves, margin: float, of: Metric) -> Any:
+        block, looks = treatment.block, self._looks()
+        fixed = self._fixed_n() or (self.policy.recorded_seeds if self.policy.record else None)
+        for seeds in [fixed] if fixed else looks:
+            block.run(seeds)
+            result = statistics.group_sequential_t(
+                _differences(treatment, than, of)[: looks[-1]],
+                margin,
+                looks=looks,
+                alpha_holds=self.policy.alpha_holds,
+                alpha_violated=self.policy.alpha_violated,
+            )
+            if result.verdict != "CONTINUE" or treatment.diverged or than.diverged:
+                break
+        return result
+
+    def _looks(self) -> tuple[int, ...]:
+        if self.max_seeds is None:
+            return self.policy.looks
+        kept = tuple(look for look in self.policy.looks if look <= self.max_seeds)
+        return kept or (self.max_seeds,)
+
+    def _fixed_n(self) -> int | None:
+        return None if self.fixed_n is None else self.fixed_n.get(len(self.assertions))
+
+
+def overall(assertions: list[Assertion]) -> tuple[ClaimVerdict, str]:
+    """The claim's verdict: all must hold (intersection-union, no correction); one violated is enough to fail."""
+    for verdict in ("VIOLATED", "INCONCLUSIVE"):
+        found = [assertion for assertion in assertions if assertion.verdict == verdict]
+        if found:
+            return verdict, "; ".join(describe(assertion) for assertion in found)
+    if not assertions:
+        return "INCONCLUSIVE", "the test asserted nothing: call claim.slower, claim.better, claim.exactly ..."
+    return "HOLDS", ""
+
+
+def describe(assertion: Assertion) -> str:
+    """One sentence with the figures: "an epoch of a takes ... b: 1.62 [1.55, 1.70], margin 1.1, 8 pairs"."""
+    if assertion.kind == "EXACT":
+        return assertion.reason or assertion.sentence
+    figure = f"{_number(assertion.effect)} [{_number(assertion.low)}, {_number(assertion.high)}]"
+    text = f"{assertion.sentence}: {figure}, {assertion.n} {assertion.n_unit}: {assertion.verdict}"
+    return f"{text} ({assertion.reason})" if assertion.reason else text
+
+
+def weak_control(real: list[Assertion], control: list[Assertion]) -> str:
+    """Say why a control was uninformative: its far bound must lie below the real effect's near bound."""
+    for wanted, got in zip(real, control, strict=False):
+        if wanted.kind == "EXACT":
+            continue
+        if got.high is None or wanted.low is None or got.high >= wanted.low:
+            return (
+                f"control's upper bound {_number(got.high)} is not below the real lower bound "
+                f"{_number(wanted.low)} ({wanted.sentence})"
+            )
+    return ""
+
+
+def _differences(treatment: ArmCurves, than: ArmCurves, of: Metric) -> list[float]:
+    sign = 1.0 if of.higher else -1.0
+    return [sign * (new - old) for new, old in zip(treatment.values(of), than.values(of), strict=True)]
+
+
+def _detectable(differences: list[float], alpha: float) -> float:
+    """Smallest mean difference that this many seeds of this spread would find, in four of five runs."""
+    n = len(differences)
+    if n < 2 or not all(map(math.isfinite, differences)):
+        return math.nan
+    detectable: float = statistics.minimum_detectable_effect(stdev(differences) / math.sqrt(n), n - 1, alpha)
+    return detectable
+
+
+def _noisy(*arms: ArmTimes) -> str:
+    names = [arm.name for arm in arms if arm.workload.noisy]
+    return f"timed with its own host pipeline, noisier: {', '.join(names)}" if names else ""
+
+
+def _final(verdict: str) -> ClaimVerdict:
+    return "INCONCLUSIVE" if verdict == "CONTINUE" else verdict  # type: ignore[return-value]
+
+
+def _exp(value: float) -> float | None:
+    return finite(math.exp(value)) if math.isfinite(value) else None
+
+
+def _number(value: float | None) -> str:
+    return "unbounded" if value is None else f"{value:.4g}"

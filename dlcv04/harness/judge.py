@@ -1,0 +1,420 @@
+"""Comparisons with stored baselines: a pure function of (run, stored runs, policy), no clock and no file in it.
+
+Times are compared within one machine class, exact figures and learning curves wherever the key (backend, dtype
+policy, jit, profile, data) is the same. Each stored file is one process: rounds of one process are never taken as
+independent samples of the machine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dlcv04.harness.policy import Policy
+from dlcv04.harness.schema import Arm, Claim, Comparison, Run, finite
+from dlcv04.harness.seeds import MEAN_VAL_ACCURACY
+from dlcv04.lazy import LazyModule
+
+statistics = LazyModule("dlcv04.harness.statistics")
+
+SECONDS = "seconds an epoch"
+NETWORK = "network (parameters, MACs, bytes)"
+LEARNING = MEAN_VAL_ACCURACY.name
+EXACT_FIGURES = ("parameters", "macs", "weight_bytes", "optimizer_bytes", "activation_bytes")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Stored runs a run is held against, with the path each came from (shown, never opened here)."""
+
+    timing: Sequence[tuple[str, Run]] = ()
+    portable: Sequence[tuple[str, Run]] = ()
+    elsewhere: Sequence[tuple[str, Run]] = ()
+
+    @property
+    def everything(self) -> list[tuple[str, Run]]:
+        """Timing and portable runs of this machine class together."""
+        return [*self.timing, *self.portable]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What of the running suite decides comparability: its key and its machine class."""
+
+    key: dict[str, str]
+    machine_class: str
+    policy: Policy = field(default_factory=Policy)
+
+
+def gated_times(stored: Stored, key: dict[str, str]) -> int:
+    """How many stored times share the run's false-alarm budget: all that are stored for this key, run or not."""
+    names = {arm.fullname for _, run in stored.timing if _fits(run, key) for arm in run.arms if arm.round_seconds}
+    return max(1, len(names))
+
+
+def gated_curves(stored: Stored, key: dict[str, str]) -> int:
+    """How many stored learning curves share the run's false-alarm budget."""
+    names = {arm.fullname for _, run in stored.portable if _fits(run, key) for arm in run.arms if arm.curves}
+    return max(1, len(names))
+
+
+def compare_claim(claim: Claim, arms: Sequence[Arm], stored: Stored, context: Context) -> list[Comparison]:
+    """Hold one test's arms against what is stored for it."""
+    rows = _stale(claim, arms, stored, context)
+    # Arms that no assertion names are figures beside the claim, timed too briefly to be gated.
+    named = {name for assertion in claim.assertions for name in (assertion.treatment, assertion.reference)}
+    for arm in arms:
+        if arm.parameters is not None:
+            rows.append(_compare(arm, stored, context, stored.everything, NETWORK, _exact))
+        if arm.round_seconds and arm.name in named:
+            rows.append(_compare(arm, stored, context, stored.timing, SECONDS, _times))
+        if arm.curves:
+            rows.append(_compare(arm, stored, context, stored.portable, LEARNING, _learning))
+    return rows + _missing_arms(claim, arms, stored, context)
+
+
+def missing_tests(collected: Iterable[str], asked: Any, stored: Stored, key: dict[str, str]) -> dict[str, str]:
+    """Stored tests that a run of the whole suite should have collected and did not, with the file that has them.
+
+    `asked(test)` says whether the command line asked for the folder the test lived in.
+    """
+    known = set(collected)
+    return {
+        claim.test: path
+        for path, run in stored.everything
+        if _fits(run, key)
+        for claim in run.claims
+        if claim.test not in known and not claim.is_control and asked(claim.test)
+    }
+
+
+def missing_comparison(test: str, path: str, arm: str = "") -> Comparison:
+    """The red row of a stored figure that was not measured although the whole suite was asked for."""
+    what = f"the arm {arm!r} of {test}" if arm else test
+    return Comparison(
+        test=test,
+        arm=arm,
+        metric="presence",
+        direction="equal",
+        unit="",
+        new=None,
+        old=None,
+        effect=None,
+        low=None,
+        high=None,
+        gate=None,
+        minimum_detectable_effect=None,
+        n_new=0,
+        n_old=1,
+        verdict="MISSING",
+        method="stored for this profile, not run",
+        reason=f"{what} is stored in {path} and was not run: restore it, or store the baseline anew with "
+        "`dlcv04 baseline`",
+        baselines=[path],
+    )
+
+
+# -- finding what is comparable ----------------------------------------------------------------------------
+
+
+def _fits(run: Run, key: dict[str, str]) -> bool:
+    return run.key == key
+
+
+def _find(arm: Arm, runs: Iterable[tuple[str, Run]], key: dict[str, str]) -> list[tuple[str, Run, Arm]]:
+    return [
+        (path, run, old)
+        for path, run in runs
+        if _fits(run, key)
+        for old in run.arms
+        if old.fullname == arm.fullname and old.key == arm.key
+    ]
+
+
+def _has(arm: Arm, metric: str) -> bool:
+    figures = {SECONDS: arm.round_seconds, LEARNING: arm.curves, NETWORK: arm.parameters}
+    return bool(figures[metric])
+
+
+def _compare(
+    arm: Arm, stored: Stored, context: Context, runs: Sequence[tuple[str, Run]], metric: str, judge: Any
+) -> Comparison:
+    found = [(p, r, old) for p, r, old in _find(arm, runs, context.key) if _has(old, metric)]
+    if not found:
+        return _nothing_stored(arm, stored, context, metric)
+    comparison: Comparison = judge(arm, found, stored, context)
+    return comparison
+
+
+def _nothing_stored(arm: Arm, stored: Stored, context: Context, metric: str) -> Comparison:
+    reasons = []
+    for path, run in [*stored.everything, *stored.elsewhere]:
+        for old in run.arms:
+            if old.fullname == arm.fullname and _has(old, metric):
+                reasons.append((path, _why_incomparable(arm, old, run, context, metric)))
+    text = f"stored, but only {reasons[0][1]}" if reasons else "nothing is stored for this figure anywhere"
+    return _row(
+        arm,
+        metric,
+        verdict="INCOMPARABLE" if reasons else "NO_BASELINE",
+        method="",
+        reason=f"{text}; `dlcv04 baseline` stores one",
+        baselines=sorted({path for path, _ in reasons}),
+    )
+
+
+def _why_incomparable(arm: Arm, old: Arm, run: Run, context: Context, metric: str) -> str:
+    other_class = run.environment.machine_class
+    if metric == SECONDS and other_class != context.machine_class:
+        return f"for the machine class {other_class}"
+    theirs, ours = {**run.key, **old.key}, {**context.key, **arm.key}
+    changed = [f"{name} {theirs.get(name)}" for name in theirs if theirs.get(name) != ours.get(name)]
+    return f"for {', '.join(changed)}"
+
+
+# -- the four comparisons ----------------------------------------------------------------------------------
+
+
+def _exact(arm: Arm, found: list[tuple[str, Run, Arm]], stored: Stored, context: Context) -> Comparison:
+    path, _, old = found[-1]
+    changed = [
+        f"{name} {getattr(old, name):,} -> {getattr(arm, name):,}"
+        for name in EXACT_FIGURES
+        if getattr(old, name) is not None
+        and getattr(arm, name) is not None
+        and getattr(old, name) != getattr(arm, name)
+    ]
+    return _row(
+        arm,
+        NETWORK,
+        direction="equal",
+        unit="parameters",
+        new=arm.parameters,
+        old=old.parameters,
+        effect=(arm.parameters or 0) - (old.parameters or 0),
+        n_new=1,
+        n_old=1,
+        verdict="REGRESSED" if changed else "PASS",
+        minimum_detectable_effect=0.0,
+        method="integer comparison, no tolerance",
+        reason="; ".join(changed),
+        differences=differences(arm, old) if changed else [],
+        baselines=[path],
+    )
+
+
+def _times(arm: Arm, found: list[tuple[str, Run, Arm]], stored: Stored, context: Context) -> Comparison:
+    policy = context.policy
+    old_times = [_log_seconds(old) for _, _, old in found]
+    old_calibrators = [_log_calibrator(old) for _, _, old in found]
+    spread, degrees = _spread(stored, context.key)
+    result = statistics.stored_run_test(
+        [_log_seconds(arm)],
+        old_times,
+        new_calibrator=[_log_calibrator(arm)],
+        old_calibrator=old_calibrators,
+        slope=statistics.PRIOR_SLOPE,
+        sd=spread,
+        df=degrees,
+        alpha=policy.alpha_run / 2 / gated_times(stored, context.key),
+        smallest=policy.smallest_seconds,
+        gate=policy.gate_seconds,
+    )
+    few = "" if len(found) >= 5 else f"only {len(found)} stored processes, 5 are wanted"
+    verdict = "INCONCLUSIVE" if few and result.verdict == "PASS" else result.verdict
+    return _row(
+        arm,
+        SECONDS,
+        direction="lower",
+        unit="ratio",
+        new=math.exp(_log_seconds(arm)),
+        old=math.exp(sum(old_times) / len(old_times)),
+        effect=math.exp(result.effect),
+        low=math.exp(result.low),
+        high=math.exp(result.high),
+        gate=policy.gate_seconds,
+        minimum_detectable_effect=math.exp(result.minimum_detectable),
+        n_new=1,
+        n_old=len(found),
+        verdict=verdict,
+        method=f"stored-run test over a run-level calibrator (slope {statistics.PRIOR_SLOPE}), between-process sd "
+        f"{spread:.1%} on {degrees} degrees of freedom"
+        + (" (shipped prior)" if spread == statistics.PRIOR_SD else " (this class's stored processes)"),
+        reason=few,
+        differences=_explain(verdict, arm, found[-1]),
+        baselines=[path for path, _, _ in found],
+    )
+
+
+def _learning(arm: Arm, found: list[tuple[str, Run, Arm]], stored: Stored, context: Context) -> Comparison:
+    policy = context.policy
+    old_by_seed = {curve.seed: _mean_accuracy(curve) for _, _, old in found for curve in old.curves}
+    new_by_seed = {curve.seed: _mean_accuracy(curve) for curve in arm.curves}
+    result = statistics.level_shift_test(
+        list(new_by_seed.values()),
+        list(old_by_seed.values()),
+        alpha=policy.alpha_run / 2 / gated_curves(stored, context.key),
+        margin=policy.margin_points,
+        new_seeds=list(new_by_seed),
+        old_seeds=list(old_by_seed),
+    )
+    diverged = [curve.reason for curve in arm.curves if curve.status == "diverged"]
+    return _row(
+        arm,
+        LEARNING,
+        direction="higher",
+        unit="points",
+        new=_mean(new_by_seed.values()),
+        old=_mean(old_by_seed.values()),
+        effect=result.effect,
+        low=result.low,
+        high=result.high,
+        gate=-policy.margin_points,
+        minimum_detectable_effect=result.minimum_detectable,
+        n_new=len(new_by_seed),
+        n_old=len(old_by_seed),
+        verdict="REGRESSED" if diverged else result.verdict,
+        method="mean over seeds against the stored seeds, spread from the stored seeds",
+        reason="; ".join(diverged) or result.reason,
+        differences=_explain(result.verdict, arm, found[-1]),
+        baselines=[path for path, _, _ in found],
+    )
+
+
+def _stale(claim: Claim, arms: Sequence[Arm], stored: Stored, context: Context) -> list[Comparison]:
+    for path, run in reversed(stored.everything):
+        if not _fits(run, context.key):
+            continue
+        for old in run.claims:
+            if old.test != claim.test:
+                continue
+            reasons = [] if old.source_hash == claim.source_hash else ["the test's own code changed"]
+            for arm in arms:
+                before = [a for a in run.arms if a.fullname == arm.fullname and a.key == arm.key]
+                reasons += [f"{arm.name}: {text}" for a in before for text in _declared_changes(arm, a)]
+            if reasons:
+                return [_stale_row(claim, reasons, path)]
+    return []
+
+
+def _stale_row(claim: Claim, reasons: list[str], path: str) -> Comparison:
+    row = missing_comparison(claim.test, path)
+    return _replace(
+        row,
+        metric="source",
+        verdict="STALE",
+        n_new=1,
+        method="hash of the test's syntax tree without its docstring; arms and recipe as declared",
+        reason=f"{'; '.join(reasons)} since {path} was stored: if intended, store the baseline anew with "
+        "`dlcv04 baseline`",
+        differences=reasons,
+    )
+
+
+def _missing_arms(claim: Claim, arms: Sequence[Arm], stored: Stored, context: Context) -> list[Comparison]:
+    present = {arm.name for arm in arms}
+    lost = {
+        arm.name: path
+        for path, run in stored.everything
+        if _fits(run, context.key)
+        for arm in run.arms
+        if arm.test == claim.test and arm.name not in present
+    }
+    return [missing_comparison(claim.test, path, arm) for arm, path in lost.items()]
+
+
+# -- naming the fault --------------------------------------------------------------------------------------
+
+
+def differences(new: Arm, old: Arm) -> list[str]:
+    """What defines the arm and differs from the stored one: facts, exact figures, layers. Old -> new."""
+    found = _declared_changes(new, old)
+    resolved_old, resolved_new = old.facts.get("optimizer", {}), new.facts.get("optimizer", {})
+    found += _changes("optimizer", resolved_old, resolved_new)
+    found += [
+        f"{name} {getattr(old, name):,} -> {getattr(new, name):,}"
+        for name in EXACT_FIGURES
+        if getattr(old, name) is not None and getattr(new, name) not in (None, getattr(old, name))
+    ]
+    old_layers, new_layers = [_layer(row) for row in old.layers], [_layer(row) for row in new.layers]
+    if old_layers and new_layers and old_layers != new_layers:
+        found.append(f"layers {' '.join(old_layers)} -> {' '.join(new_layers)}")
+    return found
+
+
+def _layer(row: Any) -> str:
+    return f"{row.kind}{tuple(row.output_shape)}"
+
+
+def _declared_changes(new: Arm, old: Arm) -> list[str]:
+    changed = [] if new.network == old.network else [f"network {old.network} -> {new.network}"]
+    return changed + _changes("recipe", old.facts.get("recipe", {}), new.facts.get("recipe", {}))
+
+
+def _changes(what: str, old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    names = sorted(old.keys() | new.keys()) if old and new else []
+    return [f"{what}.{n} {old.get(n)!r} -> {new.get(n)!r}" for n in names if old.get(n) != new.get(n)]
+
+
+def _explain(verdict: str, arm: Arm, found: tuple[str, Run, Arm]) -> list[str]:
+    return differences(arm, found[2]) if verdict == "REGRESSED" else []
+
+
+# -- figures -----------------------------------------------------------------------------------------------
+
+
+def _log_seconds(arm: Arm) -> float:
+    mean, _, _ = statistics.trimmed_mean([math.log(seconds) for seconds in arm.epoch_seconds])
+    return float(mean)
+
+
+def _log_calibrator(arm: Arm) -> float:
+    """Trimmed mean of the calibrator's log seconds, once a block; 0 where a block had none (a GPU)."""
+    if not arm.calibrator_seconds:
+        return 0.0
+    mean, _, _ = statistics.trimmed_mean([math.log(seconds) for seconds in arm.calibrator_seconds])
+    return float(mean)
+
+
+def _spread(stored: Stored, key: dict[str, str]) -> tuple[float, float]:
+    """Between-process sd of a log time: the shipped prior, or this class's own stored processes if noisier."""
+    slope = statistics.PRIOR_SLOPE
+    by_name: dict[str, list[float]] = {}
+    for _, run in stored.timing:
+        for arm in run.arms if _fits(run, key) else []:
+            if arm.round_seconds:
+                value = _log_seconds(arm) - slope * _log_calibrator(arm)
+                by_name.setdefault(arm.fullname, []).append(value)
+    groups = [values for values in by_name.values() if len(values) > 1]
+    prior = (statistics.PRIOR_SD, statistics.PRIOR_DF)
+    if not groups:
+        return prior
+    pooled, _ = statistics.pooled_sd(groups)
+    # Arms of one process share its luck, so their number adds no degrees of freedom: processes - 1 do.
+    return prior if pooled <= statistics.PRIOR_SD else (float(pooled), max(len(g) for g in groups) - 1)
+
+
+def _mean_accuracy(curve: Any) -> float:
+    value = MEAN_VAL_ACCURACY.of(curve.epochs) if curve.status == "ok" else None
+    return math.nan if value is None else value
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    finite_values = [value for value in values if math.isfinite(value)]
+    return sum(finite_values) / len(finite_values) if finite_values else None
+
+
+def _row(arm: Arm, metric: str, **figures: Any) -> Comparison:
+    direction = {SECONDS: "lower", LEARNING: "higher", NETWORK: "equal"}[metric]
+    blank: dict[str, Any] = dict.fromkeys(("new", "old", "effect", "low", "high", "gate", "minimum_detectable_effect"))
+    defaults: dict[str, Any] = {"direction": direction, "unit": "", "n_new": 0, "n_old": 0, **blank}
+    row = {**defaults, **figures}
+    row.update({name: finite(row[name]) for name in blank})
+    return Comparison(test=arm.test, arm=arm.name, metric=metric, **row)
+
+
+def _replace(row: Comparison, **changes: Any) -> Comparison:
+    fields = {name: getattr(row, name) for name in row.__struct_fields__}
+    return Comparison(**{**fields, **changes})

@@ -1,0 +1,172 @@
+"""The clock: interleaved arms, their warm-up, and the calibrator beside them.
+
+All arms of a claim are timed within one process, round by round in random order, balanced in blocks of two (a
+round and then its mirror image: A B B A), so that a drift of the machine meets every arm alike. Nothing but the
+work and its barrier lies inside the clock.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+#: Rounds of the calibrator for each interleaved round: its own noise (about 11 % a round) must average out.
+CALIBRATOR_ROUNDS_EACH = 2
+#: A round must be long against the clock's and the barrier's own cost; very fast arms get more steps a round.
+SHORTEST_ROUND_SECONDS = 0.03
+WARMUP_AGREEMENT = 0.10
+WARMUP_ROUNDS = (2, 6)
+
+Clock = Callable[[], float]
+
+
+class MeasureError(ValueError):
+    """Arms were asked for in a way that can't be measured."""
+
+
+class Workload(Protocol):
+    """What the experiment hands over to be timed: `run_steps(count)` starts work, `barrier()` waits for its end."""
+
+    images_per_step: int
+    noisy: bool
+
+    def run_steps(self, count: int) -> None:
+        """Start `count` steps; they may still be running on the device when this returns."""
+
+    def barrier(self) -> None:
+        """Return when everything that was started has finished."""
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """A collection inside one arm's round would be charged to that arm."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def time_round(workload: Workload, steps: int, clock: Clock = time.perf_counter) -> float:
+    """Seconds that `steps` steps take, from an idle device to an idle device."""
+    workload.barrier()
+    start = clock()
+    workload.run_steps(steps)
+    workload.barrier()
+    return clock() - start
+
+
+@dataclass
+class ArmTimes:
+    """One arm's rounds in an interleaved block; `block` is where further rounds come from."""
+
+    name: str
+    block: InterleavedBlock = field(repr=False)
+    workload: Workload = field(repr=False)
+    rounds: dict[int, float] = field(default_factory=dict)
+    warmup: list[float] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> list[float]:
+        """Raw seconds of the timed rounds, in the order of their rounds."""
+        return [self.rounds[index] for index in sorted(self.rounds)]
+
+    @property
+    def compile_seconds(self) -> float:
+        """What the first call cost beyond a steady one: tracing, compiling, choosing kernels."""
+        return max(0.0, self.warmup[0] - min(self.warmup)) if self.warmup else 0.0
+
+
+class InterleavedBlock:
+    """Arms that are timed in turn.
+
+    Args:
+        workloads: what to time, by arm name.
+        steps: steps of one round, equal for all arms; doubled for all while the fastest arm's round is shorter
+            than `SHORTEST_ROUND_SECONDS`.
+        calibrator: a fixed kernel, timed beside the arms; its seconds are in `calibrator_seconds`.
+        seed: draws the order of the arms.
+    """
+
+    def __init__(
+        self,
+        workloads: Mapping[str, Workload],
+        *,
+        steps: int,
+        calibrator: Callable[[], None] | None = None,
+        seed: int = 0,
+        clock: Clock = time.perf_counter,
+    ) -> None:
+        if not workloads:
+            raise MeasureError("There is no arm to time: pass at least one, as epoch_time(base=network).")
+        self.arms = {name: ArmTimes(name, self, workload) for name, workload in workloads.items()}
+        self.steps = steps
+        self.calibrator_seconds: list[float] = []
+        self._calibrator = calibrator
+        self._clock = clock
+        self._random = random.Random(seed)
+        self._next_round = 0
+        self._mirror: list[str] = []
+
+    def warm_up(self) -> None:
+        """Run every arm until two rounds in a row agree within 10 % (2 to 6 rounds), then fix the steps a round."""
+        for arm in self.arms.values():
+            while not _is_steady(arm.warmup):
+                arm.warmup.append(time_round(arm.workload, self.steps, self._clock))
+        fastest = min(min(arm.warmup) for arm in self.arms.values())
+        while 0 < fastest < SHORTEST_ROUND_SECONDS:
+            self.steps, fastest = self.steps * 2, fastest * 2
+        if self._calibrator:
+            self._calibrator()
+
+    def run(self, rounds: int, only: Sequence[str] | None = None) -> None:
+        """Time `rounds` more rounds of all arms, or of those named in `only`; first call warms up."""
+        if self._next_round == 0:
+            self.warm_up()
+        names = list(only or self.arms)
+        for _ in range(rounds):
+            with _no_garbage_collection():
+                for name in self._order(names):
+                    arm = self.arms[name]
+                    arm.rounds[self._next_round] = time_round(arm.workload, self.steps, self._clock)
+                self._calibrate()
+            self._next_round += 1
+
+    def _order(self, names: list[str]) -> list[str]:
+        if self._mirror and set(self._mirror) == set(names):
+            order, self._mirror = self._mirror, []
+            return order
+        order = self._random.sample(names, len(names))
+        self._mirror = order[::-1]
+        return order
+
+    def _calibrate(self) -> None:
+        if self._calibrator is None:
+            return
+        for _ in range(CALIBRATOR_ROUNDS_EACH):
+            start = self._clock()
+            self._calibrator()
+            self.calibrator_seconds.append(self._clock() - start)
+
+    def log_ratios(self, treatment: str, reference: str) -> list[float]:
+        """Log of seconds(treatment)/seconds(reference), one figure a round in which both were timed."""
+        new, old = self.arms[treatment].rounds, self.arms[reference].rounds
+        return [math.log(new[index] / old[index]) for index in sorted(new.keys() & old.keys())]
+
+
+def _is_steady(warmup: list[float]) -> bool:
+    least, most = WARMUP_ROUNDS
+    if len(warmup) < least:
+        return False
+    if len(warmup) >= most:
+        return True
+    last, previous = warmup[-1], warmup[-2]
+    return abs(last - previous) <= WARMUP_AGREEMENT * min(last, previous)

@@ -1,0 +1,117 @@
+"""Every private part of pytest-benchmark that is used, and nothing else (checked on 5.3.1, see its contract test).
+
+Used: `config._benchmarksession` (attributes `benchmarks`, `disabled`, `options`, `logger`, `compare`, `json`,
+`save`, `autosave`, `save_data`, `compare_fail`, `storage`, `handle_loading`, `save_json`), the constructor of
+`BenchmarkFixture`, its `_make_stats` and `_mode`. Public hooks are used for everything else.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ADOPTED = "dlcv04"
+
+
+def take_comparison_over(config: pytest.Config) -> str | bool | None:
+    """Hide `--benchmark-compare` from pytest-benchmark, which compares one point with one point; return its value.
+
+    Returns None where the option was not given, True without a value. `give_comparison_back` undoes it.
+    """
+    asked = config.getoption("benchmark_compare")
+    if asked == [] or asked is None:
+        return None
+    config.option.benchmark_compare = []
+    return asked  # type: ignore[no-any-return]
+
+
+def give_comparison_back(config: pytest.Config, asked: str | bool | None) -> None:
+    """A suite without claims keeps pytest-benchmark's own comparison."""
+    if asked is not None:
+        session = _session(config)
+        session.compare = asked
+        session.handle_loading()
+
+
+def has_compare_fail(config: pytest.Config) -> bool:
+    """Whether `--benchmark-compare-fail` was given: its fixed percentages are replaced by the judge."""
+    return bool(_session(config).compare_fail)
+
+
+def is_disabled(config: pytest.Config) -> bool:
+    """Whether benchmarks are disabled, by `--benchmark-disable` or because pytest-xdist distributes the tests."""
+    return bool(_session(config).disabled)
+
+
+def keep_raw_samples(config: pytest.Config) -> None:
+    """Saved runs hold every round, not only their summary: nothing can be judged from a summary."""
+    _session(config).save_data = True
+
+
+def adopt(benchmark: Any) -> None:
+    """Mark the `benchmark` fixture as used by a claim, so that `--benchmark-only` counts claims as benchmarks."""
+    benchmark._mode = ADOPTED
+
+
+def add_row(
+    config: pytest.Config, item: pytest.Item, arm: str, rounds: list[float], extra: dict[str, Any], group: str
+) -> None:
+    """Show one arm as a row of pytest-benchmark's table and JSON, named `test<arm>`."""
+    from pytest_benchmark.fixture import BenchmarkFixture
+
+    session = _session(config)
+    options = {**session.options, "group": group}
+    fixture = BenchmarkFixture(
+        item,
+        add_stats=session.benchmarks.append,
+        logger=session.logger,
+        warner=item.warn,
+        disabled=session.disabled,
+        **options,
+    )
+    fixture.name, fixture.fullname = f"{item.name}<{arm}>", f"{item.nodeid}<{arm}>"
+    fixture.params = None
+    fixture.extra_info.update(extra)
+    stats = fixture._make_stats(1)
+    for seconds in rounds:
+        stats.update(seconds)
+
+
+def document(config: pytest.Config) -> dict[str, Any]:
+    """The run as pytest-benchmark would save it, raw samples included, before our block is added."""
+    session = _session(config)
+    commit = config.hook.pytest_benchmark_generate_commit_info(config=config)
+    config.hook.pytest_benchmark_update_commit_info(config=config, commit_info=commit)
+    made: dict[str, Any] = config.hook.pytest_benchmark_generate_json(
+        config=config,
+        benchmarks=session.benchmarks,
+        include_data=True,
+        machine_info=session.get_machine_info(),
+        commit_info=commit,
+    )
+    return made
+
+
+def save_without_rows(config: pytest.Config) -> None:
+    """Save a run that timed nothing (exact figures, learning): pytest-benchmark itself would save nothing."""
+    session = _session(config)
+    name = session.save or session.autosave
+    if session.benchmarks or not (name or session.json):
+        return
+    made = document(config)
+    config.hook.pytest_benchmark_update_json(config=config, benchmarks=session.benchmarks, output_json=made)
+    if session.json:
+        session.save_json(made)
+    if name:
+        session.storage.save(made, name)
+
+
+def json_path(config: pytest.Config) -> Path | None:
+    """Where `--benchmark-json` writes, if asked."""
+    return _session(config).json  # type: ignore[no-any-return]
+
+
+def _session(config: pytest.Config) -> Any:
+    return config._benchmarksession  # type: ignore[attr-defined]

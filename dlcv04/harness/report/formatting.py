@@ -1,0 +1,176 @@
+"""Numbers and names as people read them: `1.62 [1.55, 1.70]`, `2.40 MB`, `18.2 s`, `+0.51 points`.
+
+Pure functions from stored figures to text; every renderer uses these, so that one figure reads the same everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+from dlcv04.harness.schema import Assertion, Comparison
+
+ABSENT = "–"
+_COUNT_UNITS = {"count", "", "difference"}
+#: Units of exact figures: a comparison in one of them shows plain numbers, whatever else its metric's name says.
+_EXACT_UNITS = {"parameters", "macs", "MACs", "count", "layers", "epochs"}
+
+
+def is_number(value: float | None) -> bool:
+    """Whether `value` is a finite number."""
+    return value is not None and math.isfinite(value)
+
+
+def number(value: float | None) -> str:
+    """A plain figure with four useful digits: `600,810`, `0.9892`, `1.62`; a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    size = abs(value)
+    if float(value).is_integer() or size >= 1000:
+        return f"{value:,.0f}"
+    if size < 0.001:
+        return f"{value:.2g}"
+    decimals = 4 if size < 1 else 3 if size < 10 else 2 if size < 100 else 1
+    return f"{value:,.{decimals}f}".rstrip("0").rstrip(".")
+
+
+def seconds(value: float | None) -> str:
+    """A duration in seconds with sensible digits: `85 ms`, `1.62 s`, `18.2 s`, `2 min 05 s`, `1 h 12 min`."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    if 0 < abs(value) < 0.1:
+        return f"{value * 1000:.3g} ms"
+    if abs(value) < 10:
+        return f"{value:.2f} s"
+    if abs(value) < 119.95:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def data_size(value: float | None) -> str:
+    """A number of bytes in decimal units: `2.40 MB`."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if abs(value) >= size:
+            scaled = value / size
+            return f"{scaled:.{2 if abs(scaled) < 100 else 0}f} {unit}"
+    return f"{value:.0f} B"
+
+
+def fraction(value: float | None) -> str:
+    """An accuracy or another share of one, with four decimals: `0.9892`."""
+    return ABSENT if value is None or not math.isfinite(value) else f"{value:.4f}"
+
+
+def fingerprint(value: str) -> str:
+    """The first twelve characters of a hash, enough to tell two data sets apart."""
+    return value.removeprefix("sha256:")[:12] if value else ABSENT
+
+
+def moment(value: str) -> str:
+    """An ISO date as `2026-01-31 23:40 UTC`; any other text unchanged."""
+    try:
+        when = datetime.fromisoformat(value)
+    except ValueError:
+        return value
+    if when.tzinfo is None:
+        return f"{when:%Y-%m-%d %H:%M}"
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """`1 claim`, `2 claims`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def shorten(text: str, width: int) -> str:
+    """`text` on one line, cut with an ellipsis beyond `width` characters."""
+    line = " ".join(printable(text).split())
+    return line if len(line) <= width else line[: max(width - 1, 0)].rstrip() + "…"
+
+
+def printable(text: str) -> str:
+    """`text` without control characters: a stored name must not move a cursor or break a picture's XML."""
+    return "".join(c if c in "\n\t" or (ord(c) >= 32 and not 0x7F <= ord(c) <= 0x9F) else " " for c in text)
+
+
+def metric_name(metric: str) -> str:
+    """A metric's stored name for people: `epoch_seconds` becomes `epoch seconds`."""
+    return metric.replace("_", " ")
+
+
+def metric_value(metric: str, unit: str, value: float | None) -> str:
+    """One side of a comparison in the unit its metric's name implies."""
+    name = metric.lower()
+    if unit in _EXACT_UNITS and "byte" not in name.split(" (")[0]:
+        return number(value)
+    if "byte" in name or "memory" in name or unit == "bytes":
+        return data_size(value)
+    if "accuracy" in name or unit == "points":
+        return fraction(value)
+    if "second" in name or "time" in name or unit == "ratio":
+        return seconds(value)
+    return number(value)
+
+
+def _decimals(unit: str, values: list[float]) -> int:
+    """Decimals that keep the ends of a narrow interval apart, the same for all figures of one effect."""
+    scale = 100 if unit == "points" else 1
+    known = [v * scale for v in values]
+    spread = max(known) - min(known) if len(known) > 1 else 0.0
+    return 3 if 0 < spread < 0.02 else 2
+
+
+def in_unit(value: float | None, unit: str, *, level: bool = False, decimals: int = 2, bare: bool = False) -> str:
+    """One figure of an effect in its unit; `bare` leaves the unit's word out, for use inside brackets."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    if level and unit in {"points", "fraction", "accuracy"}:
+        return fraction(value)
+    if unit == "ratio":
+        return f"{value:.{decimals}f}"
+    if unit == "points":
+        text = f"{value * 100:+.{decimals}f}"
+        return text if bare else f"{text} points"
+    if unit == "bytes":
+        return data_size(value)
+    if unit in {"seconds", "s"}:
+        return seconds(value)
+    return number(value) if bare or unit in _COUNT_UNITS else f"{number(value)} {unit}"
+
+
+def interval(effect: float | None, low: float | None, high: float | None, unit: str, *, level: bool = False) -> str:
+    """An effect with its interval: `1.62 [1.55, 1.70]`, an open end as infinity, no brackets where there is none."""
+    if not is_number(effect):
+        return "not measured"
+    known = [v for v in (effect, low, high) if v is not None and math.isfinite(v)]
+    decimals = _decimals(unit, known)
+    middle = in_unit(effect, unit, level=level, decimals=decimals)
+    if (low is None and high is None) or low == high == effect:
+        return middle
+    left = f"[{in_unit(low, unit, level=level, decimals=decimals, bare=True)}" if is_number(low) else "(−∞"
+    right = f"{in_unit(high, unit, level=level, decimals=decimals, bare=True)}]" if is_number(high) else "∞)"
+    return f"{middle} {left}, {right}"
+
+
+def assertion_effect(assertion: Assertion) -> str:
+    """The effect of an assertion with its interval."""
+    a = assertion
+    return interval(a.effect, a.low, a.high, a.unit, level=a.kind == "LEVEL")
+
+
+def assertion_margin(assertion: Assertion) -> str:
+    """The margin of an assertion in its own unit; an equivalence margin reads `±`."""
+    bare = assertion.kind == "EXACT"
+    text = in_unit(assertion.margin, assertion.unit, level=assertion.kind == "LEVEL", bare=bare)
+    return "±" + text.lstrip("+−-") if assertion.kind == "EQUIVALENT" and assertion.unit != "ratio" else text
+
+
+def comparison_effect(comparison: Comparison) -> str:
+    """The effect of a comparison with its interval, a dash where nothing was compared."""
+    c = comparison
+    return interval(c.effect, c.low, c.high, c.unit) if is_number(c.effect) else ABSENT

@@ -1,0 +1,88 @@
+"""The report as one HTML file that needs nothing else: no network, no script to be readable, light or dark."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from dlcv04.harness.report import figures, model
+from dlcv04.harness.report import formatting as fmt
+from dlcv04.harness.schema import Run
+from dlcv04.lazy import LazyModule
+
+jinja2 = LazyModule("jinja2")
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class Plots:
+    """The pictures of one card as SVG text; empty where there is nothing to draw."""
+
+    forest: list[str]
+    times: str
+    learning: str
+    published: str
+
+
+def render(run: Run, baselines: Sequence[Run] = ()) -> str:
+    """The report of `run` beside the stored runs `baselines`, as the text of one HTML page."""
+    view = model.build(run, baselines)
+    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_clean,
+    )
+    environment.filters |= {
+        "test_name": model.test_name,
+        "shorten": fmt.shorten,
+        "number": fmt.number,
+        "fingerprint": fmt.fingerprint,
+        "plural": fmt.plural,
+        "groupby_stable": _groups,
+    }
+    return str(
+        environment.get_template("report.html.j2").render(
+            view=view,
+            cards=[(card, _plots(card)) for card in view.cards],
+            baselines=len(baselines),
+            css=(_TEMPLATES / "report.css").read_text(encoding="utf-8"),
+            script=script,
+            # The page's policy admits this one script by its hash, so nothing that a run stores can become another.
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        )
+    )
+
+
+def _clean(value: object) -> object:
+    """Drop control characters from stored text; markup that the template trusts is left alone."""
+    return fmt.printable(value) if type(value) is str else value
+
+
+def _plots(card: model.Card) -> Plots:
+    published = card.claim.published
+    return Plots(
+        forest=figures.forest(card.claim.assertions),
+        times=figures.epoch_times(card.arms, card.stored_times, published),
+        learning=figures.learning_curves(card.arms),
+        published=figures.published_curves(published, card.arms),
+    )
+
+
+@dataclass(frozen=True)
+class _Group:
+    name: str
+    rows: list[model.EnvironmentRow]
+
+
+def _groups(rows: Sequence[model.EnvironmentRow]) -> list[_Group]:
+    """Rows of the environment under their heading, in their own order."""
+    return [_Group(name, list(found)) for name, found in groupby(rows, key=lambda row: row.group)]

@@ -1,0 +1,700 @@
+"""The one view of a run that every renderer shows: built from a `Run` and stored runs by pure functions.
+
+Nothing here judges: verdicts are read from the run. This module orders them (red first), counts them, says the run's
+outcome in one sentence and names what differs from the stored runs.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from dlcv04.harness.report import formatting as fmt
+from dlcv04.harness.schema import Arm, Assertion, Claim, Comparison, Run
+
+#: How a control's node id ends: `test_x[control]`, `test_x[a-control]`.
+_CONTROL_ID = re.compile(r"\[(.*?)-?\bcontrol\]$")
+
+
+@dataclass(frozen=True)
+class Badge:
+    """A verdict as shown: its word, a symbol and a tone, so that colour never carries the meaning alone."""
+
+    word: str
+    symbol: str
+    tone: str
+    meaning: str
+
+    @property
+    def text(self) -> str:
+        """The word for a reader: `NO BASELINE`."""
+        return self.word.replace("_", " ")
+
+
+#: Tones: good, better, unsure, none, bad. The order is the order of display, worst first.
+BADGES: dict[str, Badge] = {
+    b.word: b
+    for b in (
+        Badge("ERROR", "✗", "bad", "the test ended with an error before a verdict"),
+        Badge("VIOLATED", "✗", "bad", "the interval's far bound falls short of the margin"),
+        Badge("REGRESSED", "▼", "bad", "worse than the stored runs, beyond the gate"),
+        Badge("MISSING", "∅", "bad", "stored for this profile, but not run"),
+        Badge("STALE", "↻", "bad", "the test's code, arms or recipe changed since the baseline was stored"),
+        Badge("SURVIVED", "✗", "bad", "the claim held on a control that should have broken it"),
+        Badge("NOT RUN", "✗", "bad", "the control asserted nothing, so it shows nothing"),
+        Badge("WEAK CONTROL", "?", "unsure", "the control ran but could not have told the difference"),
+        Badge("INCONCLUSIVE", "?", "unsure", "the interval straddles the margin"),
+        Badge("NOT TRIED", "○", "none", "controls run only with --dl-controls"),
+        Badge("NOT JUDGED", "○", "none", "this profile is too small to judge the claim"),
+        Badge("NO_BASELINE", "○", "none", "nothing is stored for this figure"),
+        Badge("INCOMPARABLE", "○", "none", "stored only for another machine class or other data"),
+        Badge("IMPROVED", "▲", "better", "better than the stored runs, beyond the gate"),
+        Badge("BROKE", "✓", "good", "the control broke the claim, as it should"),
+        Badge("PASS", "✓", "good", "within the gate of the stored runs"),
+        Badge("HOLDS", "✓", "good", "the interval's near bound lies beyond the margin"),
+    )
+}
+_RANK = {word: rank for rank, word in enumerate(BADGES)}
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The verdict of the whole run in one sentence."""
+
+    text: str
+    tone: str
+    symbol: str
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One count on the first screen: `4 / 6 claims hold`."""
+
+    value: str
+    label: str
+    tone: str
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A labelled value; `title` holds the long form, `warn` asks to be noticed."""
+
+    label: str
+    text: str
+    title: str = ""
+    warn: bool = False
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """Something to look at first: the verdict, what it is about, why, and what differs."""
+
+    badge: Badge
+    title: str
+    text: str
+    differences: tuple[str, ...] = ()
+    anchor: str = ""
+
+
+@dataclass(frozen=True)
+class AssertionRow:
+    """One assertion of a claim, every figure already text."""
+
+    badge: Badge
+    sentence: str
+    effect: str
+    margin: str
+    n: str
+    detectable: str
+    kind: str
+    method: str
+    reason: str
+    limit: str
+
+
+@dataclass(frozen=True)
+class ComparisonRow:
+    """One figure held against stored runs, every value already text."""
+
+    badge: Badge
+    test: str
+    name: str
+    new: str
+    old: str
+    effect: str
+    gate: str
+    detectable: str
+    n: str
+    method: str
+    reason: str
+    differences: tuple[str, ...]
+    against: str
+    anchor: str = ""
+
+
+@dataclass(frozen=True)
+class ControlRow:
+    """What a claim's control did."""
+
+    badge: Badge
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class ArmRow:
+    """What one arm costs: parameters, memory and time, every value already text."""
+
+    name: str
+    network: str
+    parameters: str
+    macs: str
+    weights: str
+    optimizer: str
+    activations: str
+    epoch: str
+    compiled: str
+    facts: tuple[Fact, ...]
+
+
+@dataclass(frozen=True)
+class Card:
+    """Everything about one claim."""
+
+    anchor: str
+    badge: Badge
+    sentence: str
+    test: str
+    where: str
+    reason: str
+    command: str
+    seconds: str
+    published: str
+    assertions: tuple[AssertionRow, ...]
+    comparisons: tuple[ComparisonRow, ...]
+    controls: tuple[ControlRow, ...]
+    arm_rows: tuple[ArmRow, ...]
+    claim: Claim
+    arms: tuple[Arm, ...]
+    stored_times: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+    @property
+    def also(self) -> tuple[Badge, ...]:
+        """Red verdicts of the comparisons and controls, shown beside the claim's own."""
+        rows: list[ComparisonRow | ControlRow] = [*self.comparisons, *self.controls]
+        words = {r.badge.word for r in rows if r.badge.tone == "bad"} - {self.badge.word}
+        return tuple(BADGES[word] for word in sorted(words, key=_RANK.__getitem__))
+
+    @property
+    def rank(self) -> int:
+        """Place in the report: the worst verdict on the card decides."""
+        return min(_RANK[b.word] for b in (self.badge, *self.also))
+
+
+@dataclass(frozen=True)
+class EnvironmentRow:
+    """One property of the machine or its software, now and in the stored runs."""
+
+    group: str
+    name: str
+    now: str
+    then: str
+    differs: bool
+
+
+@dataclass(frozen=True)
+class View:
+    """A run as every renderer shows it."""
+
+    run: Run
+    headline: Headline
+    tiles: tuple[Tile, ...]
+    facts: tuple[Fact, ...]
+    suspects: tuple[Suspect, ...]
+    cards: tuple[Card, ...]
+    comparisons: tuple[ComparisonRow, ...]
+    comparison_counts: tuple[tuple[Badge, int], ...]
+    environment: tuple[EnvironmentRow, ...]
+    calibrator: tuple[Fact, ...]
+    overhead: tuple[Fact, ...]
+    stored_runs: int
+
+
+def build(run: Run, baselines: Sequence[Run] = ()) -> View:
+    """Build the view of `run` beside the stored runs `baselines` (none, one or several)."""
+    cards = _cards(run, baselines)
+    anchors = {card.test: card.anchor for card in cards}
+    rows = tuple(
+        sorted(
+            (_comparison_row(c, anchors.get(c.test, "")) for c in run.comparisons),
+            key=lambda row: (_RANK[row.badge.word], row.test, row.name),
+        )
+    )
+    stored = len(run.compared_with) or len(baselines)
+    counts = Counter(row.badge.word for row in rows)
+    return View(
+        run=run,
+        headline=headline(run, stored),
+        tiles=_tiles(run),
+        facts=_facts(run),
+        suspects=_suspects(run, cards, rows),
+        cards=cards,
+        comparisons=rows,
+        comparison_counts=tuple((badge, counts[word]) for word, badge in BADGES.items() if counts[word]),
+        environment=_environment(run, baselines),
+        calibrator=_calibrator(run, baselines),
+        overhead=_overhead(run),
+        stored_runs=stored,
+    )
+
+
+def claim_badge(claim: Claim) -> Badge:
+    """The badge of a claim; one that this profile can't judge says so."""
+    return BADGES[claim.verdict if claim.judged else "NOT JUDGED"]
+
+
+def control_badge(control: Claim) -> Badge:
+    """The badge of a control: a claim that holds on its control has survived it."""
+    if control.verdict == "HOLDS":
+        return BADGES["SURVIVED"]
+    said = control.control_verdict
+    return BADGES["WEAK CONTROL" if said == "CONTROL_WEAK" else said if said in {"SURVIVED", "NOT RUN"} else "BROKE"]
+
+
+def real_test(control: str) -> str:
+    """The node id of the claim that a control's node id belongs to."""
+    return _CONTROL_ID.sub(lambda m: f"[{m[1]}]" if m[1] else "", control)
+
+
+def real_claims(run: Run) -> list[Claim]:
+    """The claims of a run without their controls."""
+    return [c for c in run.claims if not c.is_control]
+
+
+def controls(run: Run) -> list[Claim]:
+    """The controls of a run."""
+    return [c for c in run.claims if c.is_control]
+
+
+def errors(run: Run) -> list[str]:
+    """Failed tests that no red verdict of a claim explains."""
+    red = {c.test for c in real_claims(run) if c.verdict == "VIOLATED"}
+    red |= {c.test for c in controls(run) if control_badge(c).tone == "bad"}
+    red |= {c.test for c in run.comparisons if BADGES[c.verdict].tone == "bad"}
+    # A failed control is told both as a claim of the run and as a sentence that starts with its verdict.
+    return [text for text in run.failures if text not in red and not text.startswith("control ")]
+
+
+def worst_first(words: Iterable[str]) -> list[str]:
+    """Verdicts in order of display, red first."""
+    return sorted(words, key=_RANK.__getitem__)
+
+
+def word(name: str) -> str:
+    """A verdict as part of a sentence: `no baseline`."""
+    return name.replace("_", " ").lower()
+
+
+# --- the headline ---
+
+
+def headline(run: Run, stored: int) -> Headline:
+    """Say the verdict of `run` in one sentence, `stored` being the number of runs it was compared with."""
+    failed = errors(run)
+    parts = [_claims_part(run), _comparisons_part(run, stored), _controls_part(run)]
+    if failed:
+        parts.append(f"{fmt.plural(len(failed), 'test')} ended with an error")
+    text = "; ".join(part for part in parts if part) + "."
+    tone = _tone(run, bool(failed))
+    symbol = {"bad": "✗", "unsure": "?", "good": "✓"}.get(tone, "○")
+    return Headline(text[:1].upper() + text[1:], tone, symbol)
+
+
+def _tone(run: Run, failed: bool) -> str:
+    badges = [claim_badge(c) for c in real_claims(run)] + [control_badge(c) for c in controls(run)]
+    tones = {b.tone for b in badges} | {BADGES[c.verdict].tone for c in run.comparisons}
+    if failed or "bad" in tones:
+        return "bad"
+    if "unsure" in tones:
+        return "unsure"
+    return "good" if tones & {"good", "better"} else "none"
+
+
+def _claims_part(run: Run) -> str:
+    claims = real_claims(run)
+    judged = Counter(c.verdict for c in claims if c.judged)
+    total = sum(judged.values())
+    if not claims:
+        return "" if run.claims else "no claim was run"
+    shown = len(claims) - total
+    if not total:
+        return f"{fmt.plural(shown, 'claim')} shown without a verdict: profile {run.profile!r} is too small to judge"
+    if judged["HOLDS"] == total:
+        text = "the only claim holds" if total == 1 else f"all {total} claims hold"
+    else:
+        text = f"{judged['HOLDS']} of {fmt.plural(total, 'claim')} hold{'s' if total == 1 else ''}"
+    text += "".join(f", {judged[v]} {v.lower()}" for v in ("INCONCLUSIVE", "VIOLATED") if judged[v])
+    return text + (f", {shown} shown without a verdict" if shown else "")
+
+
+def _comparisons_part(run: Run, stored: int) -> str:
+    compared = sorted(run.comparisons, key=lambda c: _RANK[c.verdict])
+    if not compared:
+        return ""
+    counts: Counter[str] = Counter(c.verdict for c in compared)
+    against = f"against {fmt.plural(stored, 'stored run')}" if stored else "(no stored run to compare with)"
+    text = f"{counts['PASS']} of {fmt.plural(len(compared), 'figure')} pass {against}"
+    alone = counts["NO_BASELINE"] + counts["INCOMPARABLE"]
+    text += f", {alone} without a comparable baseline" if alone else ""
+    order = ("IMPROVED", "INCONCLUSIVE", "STALE", "MISSING", "REGRESSED")
+    text += "".join(f", {counts[v]} {word(v)}" for v in order if counts[v])
+    worst = compared[0]
+    if BADGES[worst.verdict].tone != "bad":
+        return text
+    named = [_figure_name(c) for c in compared if c.verdict == worst.verdict]
+    more = f" and {len(named) - 2} more" if len(named) > 2 else ""
+    # The worst verdict need not be the one the list ends with, so it is named again where they differ.
+    label = "" if counts["REGRESSED"] else f"{word(worst.verdict)} "
+    return text + (": " if not label else f" ({label}") + ", ".join(named[:2]) + more + (")" if label else "")
+
+
+def _figure_name(comparison: Comparison) -> str:
+    name = fmt.shorten(comparison.arm or test_name(comparison.test), 40)
+    return f"{name} {fmt.metric_name(fmt.shorten(comparison.metric, 40))}".strip()
+
+
+def _controls_part(run: Run) -> str:
+    counts = Counter(control_badge(c).word for c in controls(run))
+    total = sum(counts.values())
+    if not total:
+        return ""
+    text = f"{counts['BROKE']} of {fmt.plural(total, 'control')} broke {'its' if total == 1 else 'their'} claim"
+    order = (("WEAK CONTROL", "too weak to tell"), ("NOT RUN", "not run"), ("SURVIVED", "survived"))
+    return text + "".join(f", {counts[name]} {label}" for name, label in order if counts[name])
+
+
+# --- the first screen ---
+
+
+def _tiles(run: Run) -> tuple[Tile, ...]:
+    claims = Counter(claim_badge(c).word for c in real_claims(run))
+    compared: Counter[str] = Counter(c.verdict for c in run.comparisons)
+    tried = Counter(control_badge(c).word for c in controls(run))
+    tiles = [_share(claims["HOLDS"], sum(claims.values()) - claims["NOT JUDGED"], "claims hold")]
+    tiles += _nonzero(
+        claims, (("VIOLATED", "violated"), ("INCONCLUSIVE", "inconclusive"), ("NOT JUDGED", "not judged"))
+    )
+    if compared:
+        tiles.append(_share(compared["PASS"], sum(compared.values()), "figures pass"))
+        tiles += _nonzero(
+            compared,
+            tuple((v, word(v)) for v in ("REGRESSED", "MISSING", "STALE"))
+            + (("INCONCLUSIVE", "figures inconclusive"), ("IMPROVED", "improved"))
+            + (("NO_BASELINE", "without baseline"), ("INCOMPARABLE", "incomparable")),
+        )
+    if tried:
+        tones = {BADGES[name].tone for name in tried}
+        tone = "bad" if "bad" in tones else "unsure" if "unsure" in tones else "good"
+        tiles.append(Tile(f"{tried['BROKE']} / {sum(tried.values())}", "controls broke their claim", tone))
+    if failed := errors(run):
+        tiles.append(Tile(str(len(failed)), "ended with an error", "bad"))
+    return tuple(tiles)
+
+
+def _share(count: int, total: int, label: str) -> Tile:
+    return Tile(f"{count} / {total}", label, "good" if count == total and total else "none")
+
+
+def _nonzero(counts: Counter[str], labels: Iterable[tuple[str, str]]) -> list[Tile]:
+    return [Tile(str(counts[name]), label, BADGES[name].tone) for name, label in labels if counts[name]]
+
+
+def _facts(run: Run) -> tuple[Fact, ...]:
+    commit = run.commit.id[:10] or "unknown"
+    if run.commit.branch:
+        commit += f" on {run.commit.branch}"
+    if run.commit.dirty:
+        commit += ", uncommitted changes"
+    facts = [
+        Fact("Profile", run.profile + (", whole suite" if run.whole_suite else ", part of the suite")),
+        Fact("Device", run.device),
+        Fact("Machine class", run.environment.machine_class),
+        Fact("Commit", commit, run.commit.id, warn=run.commit.dirty),
+        Fact("Started", fmt.moment(run.started), run.started),
+        Fact("Duration", fmt.seconds(run.seconds)),
+    ]
+    facts += [
+        Fact(
+            "Data" if len(run.data) == 1 else f"Data: {d.name}",
+            f"{d.name if len(run.data) == 1 else d.kind}, {d.provenance}, {fmt.fingerprint(d.fingerprint)}",
+            f"{d.name} ({d.kind}), sha256 {d.fingerprint}",
+        )
+        for d in run.data
+    ]
+    if run.acceptance:
+        forced = ", forced" if run.acceptance.forced else ""
+        facts.append(Fact("Accepted", f"{fmt.moment(run.acceptance.accepted)}{forced}: {run.acceptance.reason}"))
+    return tuple(facts)
+
+
+def _suspects(run: Run, cards: Sequence[Card], rows: Sequence[ComparisonRow]) -> tuple[Suspect, ...]:
+    found = [Suspect(BADGES["ERROR"], fmt.shorten(text, 200), "") for text in errors(run)]
+    for card in cards:
+        if card.badge.tone in {"bad", "unsure"}:
+            found.append(Suspect(card.badge, card.sentence, _why(card), (), card.anchor))
+        for control in card.controls:
+            if control.badge.tone in {"bad", "unsure"} and not card.claim.is_control:
+                title = f"Control of “{card.sentence}”"
+                text = f"{control.name}: {control.text}"
+                found.append(Suspect(control.badge, title, text, (), card.anchor))
+    for row in rows:
+        if row.badge.tone in {"bad", "unsure"}:
+            title = row.name if row.name.startswith(test_name(row.test)) else f"{row.name} in {test_name(row.test)}"
+            text = row.reason or (f"{row.new} against {row.old}: {row.effect}" if row.effect != fmt.ABSENT else "")
+            found.append(Suspect(row.badge, title, text, row.differences, row.anchor))
+    return tuple(sorted(found, key=lambda s: _RANK[s.badge.word]))
+
+
+def _why(card: Card) -> str:
+    """The reason of the claim where it is its own, else its worst assertion with the figures."""
+    if card.reason or not card.assertions:
+        return card.reason
+    worst = min(card.assertions, key=lambda a: _RANK[a.badge.word])
+    return f"{worst.sentence}: {worst.effect}, margin {worst.margin}. {worst.reason}".strip()
+
+
+# --- one card a claim ---
+
+
+def _cards(run: Run, baselines: Sequence[Run]) -> tuple[Card, ...]:
+    real = {c.test for c in real_claims(run)}
+    orphans = [c for c in controls(run) if real_test(c.test) not in real]
+    shown = [*real_claims(run), *orphans]
+    cards = [_card(claim, f"claim-{i}", run, baselines) for i, claim in enumerate(shown, start=1)]
+    return tuple(sorted(cards, key=lambda card: card.rank))
+
+
+def _card(claim: Claim, anchor: str, run: Run, baselines: Sequence[Run]) -> Card:
+    arms = tuple(a for a in run.arms if a.test == claim.test)
+    where = [claim.task] if claim.task else []
+    where += [f"slide {claim.slide}"] if claim.slide is not None else []
+    return Card(
+        anchor=anchor,
+        badge=control_badge(claim) if claim.is_control else claim_badge(claim),
+        sentence=("Control of: " if claim.is_control else "") + claim.sentence,
+        test=claim.test,
+        where=" · ".join(where),
+        reason=_reason(claim, run),
+        command=claim.command,
+        seconds=fmt.seconds(claim.seconds),
+        published=claim.published.sentence,
+        assertions=tuple(_assertion_rows(claim)),
+        comparisons=tuple(
+            sorted((_comparison_row(c, anchor) for c in claim.comparisons), key=lambda r: _RANK[r.badge.word])
+        ),
+        controls=tuple(_control_rows(claim, run)),
+        arm_rows=tuple(_arm_row(a) for a in arms),
+        claim=claim,
+        arms=arms,
+        stored_times=_stored_times(claim, baselines),
+    )
+
+
+def _reason(claim: Claim, run: Run) -> str:
+    """Why a claim has its verdict, unless that only repeats its assertions, which stand below it."""
+    if not claim.judged:
+        return f"Figures only: judged from the profile {claim.judged_from!r} on, and this run is {run.profile!r}."
+    repeated = any(text and text in claim.reason for a in claim.assertions for text in (a.sentence, a.reason))
+    return "" if repeated else claim.reason
+
+
+def _assertion_rows(claim: Claim) -> Iterable[AssertionRow]:
+    for a in claim.assertions:
+        level = a.kind == "LEVEL"
+        yield AssertionRow(
+            badge=BADGES[a.verdict] if claim.judged else BADGES["NOT JUDGED"],
+            sentence=a.sentence,
+            effect=fmt.assertion_effect(a),
+            margin=fmt.assertion_margin(a),
+            n=fmt.plural(a.n, a.n_unit.removesuffix("s")) if a.n_unit not in {"", "count"} else f"{a.n:,}",
+            detectable="any difference"
+            if a.kind == "EXACT"
+            else fmt.in_unit(a.minimum_detectable_effect, a.unit, level=level).lstrip("+"),
+            kind=a.kind,
+            method=a.method,
+            reason=a.reason,
+            limit=_limit(a),
+        )
+
+
+def _limit(a: Assertion) -> str:
+    """What the margin is called: an exact count has an expected value, an identity a tolerance."""
+    if a.kind == "EXACT" and a.unit != "ratio":
+        return "expected"
+    return "tolerance" if a.kind == "IDENTITY" else "margin"
+
+
+def _comparison_row(c: Comparison, anchor: str) -> ComparisonRow:
+    return ComparisonRow(
+        badge=BADGES[c.verdict],
+        test=c.test,
+        name=f"{c.arm}: {fmt.metric_name(c.metric)}" if c.arm else f"{test_name(c.test)}: {fmt.metric_name(c.metric)}",
+        new=fmt.metric_value(c.metric, c.unit, c.new),
+        old=fmt.metric_value(c.metric, c.unit, c.old),
+        effect=fmt.comparison_effect(c),
+        gate=fmt.in_unit(c.gate, c.unit, bare=c.unit != "points"),
+        detectable=fmt.in_unit(c.minimum_detectable_effect, c.unit, bare=c.unit != "points").lstrip("+"),
+        n=f"{c.n_new:,} / {c.n_old:,}",
+        method=c.method,
+        reason=c.reason,
+        differences=tuple(c.differences),
+        against=_against(c.baselines),
+        anchor=anchor,
+    )
+
+
+def _against(baselines: Sequence[str]) -> str:
+    more = f" and {len(baselines) - 2} more" if len(baselines) > 2 else ""
+    return ", ".join(baselines[:2]) + more
+
+
+def _control_rows(claim: Claim, run: Run) -> Iterable[ControlRow]:
+    ran = [c for c in controls(run) if real_test(c.test) == claim.test]
+    for control in ran:
+        badge = control_badge(control)
+        said = {"BROKE": "broke the claim", "SURVIVED": "survived: the claim holds where it should not"}
+        text = f"{said.get(badge.word, badge.meaning)}. {_seen(control)}"
+        yield ControlRow(badge, control.control or claim.control, text.strip())
+    if not ran and claim.control and not claim.is_control:
+        text = claim.control_verdict or "run the suite with --dl-controls to see whether it breaks the claim."
+        yield ControlRow(BADGES["NOT TRIED"], claim.control, text)
+
+
+def _seen(control: Claim) -> str:
+    """The figures of a control's deciding assertion."""
+    if control.reason:
+        return control.reason
+    return "; ".join(f"{fmt.assertion_effect(a)}, margin {fmt.assertion_margin(a)}" for a in control.assertions[:2])
+
+
+def _arm_row(arm: Arm) -> ArmRow:
+    times = arm.epoch_seconds
+    facts = [Fact(str(name), _flat(value)) for name, value in sorted(arm.facts.items())]
+    return ArmRow(
+        name=arm.name + (" (noisy)" if arm.noisy else ""),
+        network=arm.network,
+        parameters=fmt.number(arm.parameters),
+        macs=fmt.number(arm.macs),
+        weights=fmt.data_size(arm.weight_bytes),
+        optimizer=fmt.data_size(arm.optimizer_bytes),
+        activations=fmt.data_size(arm.activation_bytes),
+        epoch=fmt.seconds(statistics.median(times)) if times else fmt.ABSENT,
+        compiled=fmt.seconds(arm.compile_seconds),
+        facts=tuple(facts),
+    )
+
+
+def _flat(value: object) -> str:
+    """A fact's value on one line; nested facts as `name=value` pairs."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={_flat(inner)}" for key, inner in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_flat(inner) for inner in value)
+    return fmt.number(value) if isinstance(value, float) else str(value)
+
+
+def _stored_times(claim: Claim, baselines: Sequence[Run]) -> dict[str, tuple[float, ...]]:
+    """Seconds an epoch of the same test's arms in the stored runs, arm by arm."""
+    found: dict[str, list[float]] = {}
+    for baseline in baselines:
+        for arm in baseline.arms:
+            if arm.test == claim.test and arm.epoch_seconds:
+                found.setdefault(arm.name, []).extend(arm.epoch_seconds)
+    return {name: tuple(values) for name, values in found.items()}
+
+
+def test_name(node: str) -> str:
+    """A test's own name without its file: `bench/test_a.py::test_b` becomes `test_b`."""
+    return node.rsplit("::", 1)[-1]
+
+
+test_name.__test__ = False  # type: ignore[attr-defined]
+
+
+# --- environment ---
+
+
+def _environment(run: Run, baselines: Sequence[Run]) -> tuple[EnvironmentRow, ...]:
+    rows = [_environment_row("machine", "machine class", [_machine(b) for b in baselines], _machine(run))]
+    for group, pick in (("hardware", _hardware), ("software", _software), ("key", _key)):
+        stored = [pick(b) for b in baselines]
+        names = dict.fromkeys([*pick(run), *(name for values in stored for name in values)])
+        rows += [
+            _environment_row(group, name, [s.get(name, "absent") for s in stored], pick(run).get(name, "absent"))
+            for name in names
+        ]
+    return tuple(rows)
+
+
+def _environment_row(group: str, name: str, stored: Sequence[str], now: str) -> EnvironmentRow:
+    seen = Counter(stored)
+    text = ", ".join(value if len(seen) == 1 else f"{value} ({count}×)" for value, count in sorted(seen.items()))
+    return EnvironmentRow(group, name, now, text, any(value != now for value in seen))
+
+
+def _machine(run: Run) -> str:
+    return run.environment.machine_class
+
+
+def _hardware(run: Run) -> dict[str, str]:
+    return run.environment.hardware
+
+
+def _software(run: Run) -> dict[str, str]:
+    return run.environment.software
+
+
+def _key(run: Run) -> dict[str, str]:
+    return run.key
+
+
+def differences(run: Run, baselines: Sequence[Run]) -> tuple[EnvironmentRow, ...]:
+    """The rows of the environment that differ between `run` and the stored runs."""
+    return tuple(row for row in _environment(run, baselines) if row.differs)
+
+
+def _calibrator(run: Run, baselines: Sequence[Run]) -> tuple[Fact, ...]:
+    rounds = _calibrator_rounds(run)
+    if not rounds:
+        return ()
+    middle = statistics.median(rounds)
+    facts = [
+        Fact("Rounds", str(len(rounds))),
+        Fact("Median", fmt.seconds(middle)),
+        Fact("Range", f"{fmt.seconds(min(rounds))} to {fmt.seconds(max(rounds))}"),
+    ]
+    if len(rounds) > 1 and middle:
+        facts.append(Fact("Spread (sd / median)", f"{100 * statistics.stdev(rounds) / middle:.1f} %"))
+    stored = [statistics.median(found) for b in baselines if (found := _calibrator_rounds(b))]
+    if stored and middle:
+        then = statistics.median(stored)
+        facts.append(Fact("Stored runs", f"median {fmt.seconds(then)}, this run at {middle / then:.2f} of it"))
+    return tuple(facts)
+
+
+def _calibrator_rounds(run: Run) -> list[float]:
+    """All rounds of the calibrator; arms that were measured in one block share theirs, which count once."""
+    blocks = dict.fromkeys((arm.test, tuple(arm.calibrator_seconds)) for arm in run.arms)
+    return [value for _, block in blocks for value in block if math.isfinite(value) and value > 0]
+
+
+def _overhead(run: Run) -> tuple[Fact, ...]:
+    ordered = sorted(run.overhead_seconds.items(), key=lambda item: (-item[1], item[0]))
+    return tuple(
+        Fact(name, fmt.seconds(value) + (f" ({100 * value / run.seconds:.1f} %)" if run.seconds > 0 else ""))
+        for name, value in ordered
+    )

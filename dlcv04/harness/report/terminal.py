@@ -1,0 +1,46 @@
+"""The run's summary as plain lines for pytest's terminal: one line a claim, red first, then the verdict of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dlcv04.harness.report import formatting as fmt
+from dlcv04.harness.report import model
+from dlcv04.harness.schema import Run
+
+_WIDTH = 56
+
+
+def lines(run: Run, baselines: Sequence[Run] = ()) -> list[str]:
+    """Lines of a summary, without colour or control characters: each claim with verdict, effect, interval and n."""
+    view = model.build(run, baselines)
+    out: list[str] = []
+    for card in view.cards:
+        out.append(_claim(card))
+        out += [_comparison(row) for row in card.comparisons if row.badge.tone == "bad"]
+        out += [
+            f"    {c.badge.word:<14}control ({fmt.shorten(c.name, 60)}): {fmt.shorten(c.text, 120)}"
+            for c in card.controls
+            if c.badge.tone in {"bad", "unsure"}
+        ]
+    tests = {card.test for card in view.cards}
+    out += [_comparison(row) for row in view.comparisons if row.badge.tone == "bad" and row.test not in tests]
+    out += [f"{'ERROR':<14}{fmt.shorten(text, 160)}" for text in model.errors(run)]
+    return [*out, fmt.printable(view.headline.text)]
+
+
+def _claim(card: model.Card) -> str:
+    title = f"{card.badge.word:<14}{fmt.shorten(card.sentence, _WIDTH):<{_WIDTH}}"
+    if not card.assertions:
+        return f"{title}  {fmt.shorten(card.reason, 120)}".rstrip()
+    words = model.worst_first(a.badge.word for a in card.assertions)
+    deciding = next(a for a in card.assertions if a.badge.word == words[0])
+    more = f"  (+{len(card.assertions) - 1} more)" if len(card.assertions) > 1 else ""
+    return f"{title}  {deciding.effect}, {deciding.limit} {deciding.margin}, n = {deciding.n}{more}"
+
+
+def _comparison(row: model.ComparisonRow) -> str:
+    effect = "" if row.effect == fmt.ABSENT else f" {row.effect}, gate {row.gate}, n = {row.n};"
+    text = f"    {row.badge.word:<14}{fmt.shorten(row.name, _WIDTH)}:{effect} {fmt.shorten(row.reason, 160)}".rstrip()
+    changed = "; ".join(fmt.shorten(d, 80) for d in row.differences[:3])
+    return text + (f" [{changed}]" if changed else "")

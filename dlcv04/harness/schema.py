@@ -1,0 +1,328 @@
+"""What a run is, as stored: the `dlcv04` block inside pytest-benchmark's JSON.
+
+Data flows one way: measurements become `Arm`s, claims become `Assertion`s, comparisons with a baseline become
+`Comparison`s, and all of them end in one `Run`. Reports and `dlcv04 report` are built from a `Run` alone.
+
+Floats are Python floats. JSON has no NaN: a figure that does not exist is `None` and the record's `status` or
+`reason` says why.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+SCHEMA = 1
+
+ClaimVerdict = Literal["HOLDS", "VIOLATED", "INCONCLUSIVE"]
+ComparisonVerdict = Literal[
+    "PASS", "REGRESSED", "IMPROVED", "INCONCLUSIVE", "NO_BASELINE", "INCOMPARABLE", "MISSING", "STALE"
+]
+ClaimKind = Literal["EXACT", "ORDER", "PAIRED", "LEVEL", "EQUIVALENT", "REACH", "IDENTITY"]
+Direction = Literal["lower", "higher", "equal"]
+
+#: Comparison verdicts that fail the test they belong to.
+RED = frozenset({"REGRESSED", "MISSING", "STALE"})
+
+
+class RunFileError(ValueError):
+    """A stored run can't be read; the message names the file and what to do."""
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """Base of all stored records: immutable, keyword-only, strict about types when decoded."""
+
+
+class Assertion(Record, frozen=True, kw_only=True):
+    """One judged comparison inside a claim.
+
+    `effect`, `low`, `high` and `margin` share `unit`: "ratio" (1.0 = equal), "points" (difference of two
+    fractions, 0.01 = one point) or a count. `low` is the near bound at 95 %, `high` the far bound at 99 % for
+    "more" claims (mirrored for "less" claims); `None` = unbounded. HOLDS when the near bound lies beyond the
+    margin, VIOLATED when the far bound falls short of it.
+    """
+
+    kind: ClaimKind
+    sentence: str
+    treatment: str
+    reference: str
+    unit: str
+    margin: float
+    effect: float | None
+    low: float | None
+    high: float | None
+    n: int
+    n_unit: str
+    minimum_detectable_effect: float | None = None
+    verdict: ClaimVerdict
+    method: str
+    reason: str = ""
+
+
+class LayerRow(Record, frozen=True, kw_only=True):
+    """One layer of a network: output shape without the batch axis, parameters, multiply-accumulates a sample."""
+
+    name: str
+    kind: str
+    output_shape: list[int]
+    parameters: int
+    macs: int
+
+
+class EpochRow(Record, frozen=True, kw_only=True):
+    """One epoch of one seed. Both splits are evaluated in inference mode after the epoch's last step."""
+
+    train_seconds: float
+    train_loss: float | None
+    train_accuracy: float | None
+    val_loss: float | None
+    val_accuracy: float | None
+
+
+class SeedCurve(Record, frozen=True, kw_only=True):
+    """The learning curve of one seed; `status` "diverged" names the epoch in `reason`."""
+
+    seed: int
+    epochs: list[EpochRow]
+    status: Literal["ok", "diverged"] = "ok"
+    reason: str = ""
+
+
+class Arm(Record, frozen=True, kw_only=True):
+    """All that was measured of one arm in one test.
+
+    `round_seconds` are the raw timed rounds, in the order they were run; `round_index` says which interleaved
+    round each belongs to, so that pairs with other arms can be rebuilt. An epoch's time is
+    `round_seconds / images_per_round * images_per_epoch`.
+    `calibrator_seconds` are the rounds of the framework-independent kernel that ran beside the arm's block.
+    `key` (the data's fingerprint) and the run's `key` together decide what the arm may be compared with.
+    `facts` holds everything that defines the arm (network, recipe, resolved optimizer): a change there is named
+    when a comparison turns red.
+    """
+
+    name: str
+    test: str
+    network: str = ""
+    facts: dict[str, Any] = {}
+    key: dict[str, str] = {}
+    noisy: bool = False
+    parameters: int | None = None
+    macs: int | None = None
+    weight_bytes: int | None = None
+    optimizer_bytes: int | None = None
+    activation_bytes: int | None = None
+    layers: list[LayerRow] = []
+    round_seconds: list[float] = []
+    round_index: list[int] = []
+    images_per_round: int = 0
+    images_per_epoch: int = 0
+    warmup_rounds: int = 0
+    compile_seconds: float | None = None
+    calibrator_seconds: list[float] = []
+    curves: list[SeedCurve] = []
+    val_images: int = 0
+
+    @property
+    def fullname(self) -> str:
+        """The name of this arm's row in pytest-benchmark's table."""
+        return f"{self.test}<{self.name}>"
+
+    @property
+    def epoch_seconds(self) -> list[float]:
+        """Seconds of a whole epoch, one figure a timed round."""
+        if not self.images_per_round:
+            return []
+        scale = self.images_per_epoch / self.images_per_round
+        return [seconds * scale for seconds in self.round_seconds]
+
+
+class Comparison(Record, frozen=True, kw_only=True):
+    """One figure of this run held against stored ones.
+
+    `effect`, `low`, `high`, `gate` and `minimum_detectable_effect` are ratios new/old for times ("ratio"),
+    differences for learning ("points") and counts for exact figures.
+    """
+
+    test: str
+    arm: str
+    metric: str
+    direction: Direction
+    unit: str
+    new: float | None
+    old: float | None
+    effect: float | None
+    low: float | None
+    high: float | None
+    gate: float | None
+    minimum_detectable_effect: float | None
+    n_new: int
+    n_old: int
+    verdict: ComparisonVerdict
+    method: str
+    reason: str = ""
+    differences: list[str] = []
+    baselines: list[str] = []
+
+    @property
+    def key(self) -> str:
+        """What is compared, in one string: `test<arm>: metric`."""
+        return f"{self.test}<{self.arm}>: {self.metric}" if self.arm else f"{self.test}: {self.metric}"
+
+
+class Published(Record, frozen=True, kw_only=True):
+    """Figures of the 2016 experiment that stand beside ours. `curves`: arm -> per-epoch validation accuracy."""
+
+    sentence: str = ""
+    epoch_seconds: dict[str, float] = {}
+    val_accuracy: dict[str, list[float]] = {}
+    train_accuracy: dict[str, list[float]] = {}
+    size: str = ""
+
+
+class Claim(Record, frozen=True, kw_only=True):
+    """One claim test: its sentence, what was asserted, and the verdict."""
+
+    test: str
+    sentence: str
+    task: str = ""
+    slide: int | None = None
+    published: Published = Published()
+    control: str = ""
+    is_control: bool = False
+    control_verdict: str = ""
+    judged_from: str = "smoke"
+    judged: bool = True
+    assertions: list[Assertion] = []
+    verdict: ClaimVerdict = "INCONCLUSIVE"
+    reason: str = ""
+    comparisons: list[Comparison] = []
+    seconds: float = 0.0
+    source_hash: str = ""
+    command: str = ""
+
+
+class DataRecord(Record, frozen=True, kw_only=True):
+    """A data set that was used: its fingerprint is the sha256 of its arrays."""
+
+    name: str
+    kind: str
+    provenance: str
+    fingerprint: str
+    train_images: int
+    val_images: int
+
+
+class Environment(Record, frozen=True, kw_only=True):
+    """Hardware and software of a run. `machine_class` is hardware only; versions are compared across.
+
+    `hardware` and `software` map a name to a printable value ("cpu": "AMD EPYC", "tensorflow": "2.21.0").
+    """
+
+    machine_class: str
+    hardware: dict[str, str]
+    software: dict[str, str]
+
+
+class Commit(Record, frozen=True, kw_only=True):
+    """The commit the run was made from; `dirty` = uncommitted changes."""
+
+    id: str = ""
+    branch: str = ""
+    dirty: bool = False
+
+
+class Acceptance(Record, frozen=True, kw_only=True):
+    """Why, when and from what a run became a baseline; written only by `dlcv04 baseline` and `dlcv04 accept`."""
+
+    reason: str
+    accepted: str
+    commit: Commit
+    part: Literal["timing", "portable"]
+    forced: bool = False
+    sha256: str = ""
+
+
+class Run(Record, frozen=True, kw_only=True):
+    """One run of a suite: the `dlcv04` block of a stored file.
+
+    `key` is what decides whether figures may be compared at all: backend, dtype policy, jit and profile (an arm
+    adds its data's fingerprint). `overhead_seconds` says what calibrator and evaluation added to the wall time.
+    """
+
+    schema: int = SCHEMA
+    id: str
+    started: str
+    profile: str
+    device: str
+    suite: str = ""
+    whole_suite: bool = False
+    strict: bool = False
+    key: dict[str, str] = {}
+    data: list[DataRecord] = []
+    environment: Environment
+    commit: Commit = Commit()
+    command: str = ""
+    arms: list[Arm] = []
+    claims: list[Claim] = []
+    missing: list[Comparison] = []
+    failures: list[str] = []
+    overhead_seconds: dict[str, float] = {}
+    seconds: float = 0.0
+    exit_status: int = 0
+    compared_with: list[str] = []
+    acceptance: Acceptance | None = None
+
+    @property
+    def comparisons(self) -> list[Comparison]:
+        """Every comparison with a baseline of this run, MISSING ones included."""
+        return [c for claim in self.claims if not claim.is_control for c in claim.comparisons] + list(self.missing)
+
+
+def finite(value: float | None) -> float | None:
+    """Return `value` as a Python float, or None where it is NaN, infinite or absent: strict JSON has neither."""
+    if value is None:
+        return None
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+def to_builtins(record: Record) -> Any:
+    """Turn a record into dicts and lists that `json.dumps` takes."""
+    return msgspec.to_builtins(record)
+
+
+def decode_run(block: Any, where: str) -> Run:
+    """Read a `dlcv04` block, `where` being the file it came from.
+
+    Raises:
+        RunFileError: the block is missing, of another schema or of the wrong shape.
+    """
+    if not isinstance(block, dict):
+        raise RunFileError(f"{where} holds no `dlcv04` block: it is not a run of this harness.")
+    if block.get("schema") != SCHEMA:
+        raise RunFileError(
+            f"{where} has schema {block.get('schema')!r}, this version of dlcv04 reads schema {SCHEMA}: "
+            "store the baseline anew with `dlcv04 baseline`."
+        )
+    try:
+        return msgspec.convert(block, Run)
+    except msgspec.ValidationError as error:
+        raise RunFileError(f"{where} was cut or edited by hand ({error}): restore it from git or delete it.") from error
+
+
+def read_run(path: Path | str) -> Run:
+    """Read a stored run from a file of pytest-benchmark's JSON form.
+
+    Raises:
+        RunFileError: the file can't be opened, is no JSON, or holds no valid run.
+    """
+    try:
+        document = msgspec.json.decode(Path(path).read_bytes())
+    except OSError as error:
+        raise RunFileError(f"{path} can't be opened: {error.strerror}.") from error
+    except msgspec.DecodeError as error:
+        raise RunFileError(f"{path} is not whole JSON ({error}): restore it from git or delete it.") from error
+    return decode_run(document.get("dlcv04") if isinstance(document, dict) else None, str(path))

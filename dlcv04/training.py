@@ -1,0 +1,539 @@
+"""Training a network by a recipe: for its curves (`train`), or for its time (`Trainer.run_steps`).
+
+One seed draws the initial weights, the order of the batches, the dropout and the training subset. Batches come from
+this module's own permutation of seed and epoch, since Keras's ``fit`` shuffles by epoch number alone. Pictures that do
+not fill a last batch are left out of their epoch.
+"""
+
+import math
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from dlcv04 import backend
+from dlcv04.backend import keras
+from dlcv04.datasets import Dataset
+from dlcv04.networks import Factory, describe
+from dlcv04.recipes import Recipe
+
+Split = Literal["train", "val"]
+
+_EVALUATION_BATCH = 256
+# Keeps the draw of the batch order apart from the other things that the same seed draws.
+_ORDER_STREAM = 2
+_VIEWS = ("InputLayer", "Flatten", "Reshape")
+
+
+class TrainingError(ValueError):
+    """A network, data set and recipe that do not fit each other; the message says where."""
+
+
+class Trained(NamedTuple):
+    """One epoch of training: its seconds, and the running loss and accuracy (in training mode, dropout on)."""
+
+    train_seconds: float
+    loss: float
+    accuracy: float
+
+
+class Score(NamedTuple):
+    """Mean loss and accuracy over a split, in inference mode."""
+
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class LayerFacts:
+    """One layer: its output shape without the batch, its parameters, its multiply-adds for one picture."""
+
+    name: str
+    kind: str
+    output_shape: tuple[int, ...]
+    parameters: int
+    macs: int
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What a network costs in principle, computed from its layers.
+
+    Attributes:
+        parameters: number of weights, trainable or not.
+        macs: multiply-adds of convolutions and dense layers for one picture, forward.
+        weight_bytes: bytes of the weights.
+        optimizer_bytes: bytes of the optimiser's slots (Adadelta keeps two values a weight).
+        activation_bytes: bytes of all layers' outputs for one picture, which training keeps for the backward pass
+            (inputs and mere views such as Flatten are not counted).
+        layers: the layers in order.
+    """
+
+    parameters: int
+    macs: int
+    weight_bytes: int
+    optimizer_bytes: int
+    activation_bytes: int
+    layers: tuple[LayerFacts, ...]
+
+    def training_bytes(self, batch_size: int) -> int:
+        """Bytes that a training step holds: weights, their gradients, the optimiser's slots, a batch's activations."""
+        return 2 * self.weight_bytes + self.optimizer_bytes + batch_size * self.activation_bytes
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch's figures.
+
+    ``running_*`` are means over the epoch's training steps (weights still moving, dropout on); ``train_*`` and
+    ``val_*`` are measured after it, in inference mode, on as many pictures each, so that their difference is the gap.
+    `train_seconds` is the training alone.
+    """
+
+    train_seconds: float
+    running_loss: float
+    running_accuracy: float
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training, from its seed to its curves.
+
+    Attributes:
+        network: the network as `dlcv04.networks.describe` writes it.
+        recipe: the recipe.
+        seed: the seed.
+        dataset: the data set's name.
+        dataset_fingerprint: the fingerprint of the whole data set, before the seed drew its subset.
+        epochs: the epochs that were trained to their end with finite losses.
+        images_seen: pictures trained on, with repetition.
+        compile_seconds: what the first steps took, compilation included.
+        footprint: the network's computed costs.
+        optimizer_config: the configuration of the optimiser that was really used.
+        backend: backend, versions and settings.
+        peak_memory_bytes: of the process or card, up to the end of this run; it never falls within a process.
+        status: "ok", or "diverged" when a loss was not finite, which ended the run.
+        reason: for "diverged", which loss and in which epoch (counted from 1).
+    """
+
+    network: str
+    recipe: Recipe
+    seed: int
+    dataset: str
+    dataset_fingerprint: str
+    epochs: tuple[Epoch, ...]
+    images_seen: int
+    compile_seconds: float
+    footprint: Footprint
+    optimizer_config: dict[str, Any]
+    backend: backend.BackendFacts
+    peak_memory_bytes: int
+    status: Literal["ok", "diverged"] = "ok"
+    reason: str = ""
+
+
+class Trainer:
+    """A network, compiled once, with its data on the device.
+
+    Args:
+        network: a function that builds the model, or a model, which is cloned: its layers are taken, its weights are
+            drawn anew by the seed.
+        dataset: its training pictures are cut to the recipe's number by the seed.
+        recipe: optimiser, loss, batch size.
+        seed: 0..2**32-1.
+
+    Raises:
+        TrainingError: the model's input or output does not fit the data, or there is not one full batch.
+    """
+
+    noisy: ClassVar[bool] = False
+
+    def __init__(self, network: Any, dataset: Dataset, recipe: Recipe, *, seed: int = 0) -> None:
+        self.network, self.dataset, self.recipe = describe(network), dataset, recipe
+        self._factory = _as_factory(network)
+        self._model = _build(self._factory, dataset, seed)
+        self.optimizer = recipe.make_optimizer()
+        self.optimizer.build(self._model.trainable_variables)
+        self._initial_slots = [backend.to_numpy(variable) for variable in self.optimizer.variables]
+        self.footprint = _footprint(self._model, self.optimizer)
+        self.optimizer_config: dict[str, Any] = keras.saving.serialize_keras_object(self.optimizer)["config"]
+        self._steps = backend.make_steps(self._model, self.optimizer, _loss(recipe.loss))
+        self._draw(seed)
+        self.compile_seconds = self._compile()
+
+    def _draw(self, seed: int) -> None:
+        """Put the seed's training subset and the validation pictures on the device."""
+        self.seed, self.epoch, self._position = seed, 0, 0
+        most = self.recipe.train_images, self.recipe.val_images
+        available = len(self.dataset.x_train), len(self.dataset.x_val)
+        train, val = (None if n is None else min(n, have) for n, have in zip(most, available, strict=True))
+        data = self.dataset.subset(train, val, seed)
+        self.train_images, self.val_images = len(data.x_train), len(data.x_val)
+        self.steps_per_epoch = self.train_images // self.recipe.batch_size
+        if not self.steps_per_epoch:
+            raise TrainingError(
+                f"Data set {data.name!r} has {self.train_images} training pictures, less than one batch of "
+                f"{self.recipe.batch_size}: use a smaller batch or more pictures."
+            )
+        put = self._steps.put
+        self._data = {
+            "train": (put(data.x_train), put(data.y_train)),
+            "val": (put(data.x_val), put(data.y_val)),
+        }
+        self._evaluation = {
+            "train": self._padded(min(self.train_images, self.val_images)),
+            "val": self._padded(self.val_images),
+        }
+        self._cycle = self._steps.put_batches(self.batch_order(0))
+
+    def _padded(self, count: int) -> tuple[list[Any], list[int]]:
+        """Batches of one fixed size over the first `count` pictures, and how many pictures of each count."""
+        batches = -(-count // _EVALUATION_BATCH)
+        rows = np.minimum(np.arange(batches * _EVALUATION_BATCH, dtype=np.int32), count - 1)
+        counts = [min(_EVALUATION_BATCH, count - start) for start in range(0, count, _EVALUATION_BATCH)]
+        return self._steps.put_batches(rows.reshape(batches, _EVALUATION_BATCH)), counts
+
+    def _compile(self) -> float:
+        """Run each step once, and put every variable back as it was."""
+        before = [backend.to_numpy(variable) for variable in self._variables()]
+        start = time.perf_counter()
+        self._steps.train(*self._data["train"], self._cycle[0])
+        for split in ("train", "val"):
+            batches, counts = self._evaluation[split]
+            self._steps.evaluate(*self._data[split], batches[0], counts[0])
+        self._steps.totals()
+        self.barrier()
+        seconds = time.perf_counter() - start
+        self._assign(before)
+        return seconds
+
+    def _variables(self) -> list[Any]:
+        return [*self._model.variables, *self.optimizer.variables]
+
+    def _assign(self, values: list[Any]) -> None:
+        for variable, value in zip(self._variables(), values, strict=True):
+            variable.assign(value)
+        self._steps.read_variables()
+
+    @property
+    def images_per_step(self) -> int:
+        """Pictures of one training step."""
+        return self.recipe.batch_size
+
+    @property
+    def model(self) -> "keras.Model":
+        """The Keras model with its present weights."""
+        self._steps.write_variables()
+        return self._model
+
+    def batch_order(self, epoch: int) -> npt.NDArray[np.int32]:
+        """Which picture of the training subset comes when: int32, shape (steps, batch size), by seed and epoch."""
+        # RandomState's streams are frozen by NumPy's policy, Generator's are not: stored curves must outlive NumPy.
+        order = np.random.RandomState([self.seed, _ORDER_STREAM, epoch]).permutation(self.train_images)
+        size = self.recipe.batch_size
+        return order[: self.steps_per_epoch * size].astype(np.int32).reshape(self.steps_per_epoch, size)
+
+    def run_steps(self, count: int) -> None:
+        """`count` training steps, for timing: over one fixed order, again and again; returns before they are done."""
+        x, y = self._data["train"]
+        for _ in range(count):
+            self._steps.train(x, y, self._cycle[self._position % len(self._cycle)])
+            self._position += 1
+
+    def barrier(self) -> None:
+        """Wait until every step so far is done."""
+        self._steps.barrier()
+
+    def train_epoch(self) -> Trained:
+        """Train the next epoch in its own batch order."""
+        x, y = self._data["train"]
+        batches = self._steps.put_batches(self.batch_order(self.epoch))
+        self._steps.totals()
+        self.barrier()
+        start = time.perf_counter()
+        for batch in batches:
+            self._steps.train(x, y, batch)
+        self.barrier()
+        seconds = time.perf_counter() - start
+        self.epoch += 1
+        return Trained(seconds, *self._score())
+
+    def evaluate(self, split: Split) -> Score:
+        """Loss and accuracy in inference mode, on "val" or on a fixed part of the training subset as large as it."""
+        batches, counts = self._evaluation[split]
+        self._steps.totals()
+        for batch, count in zip(batches, counts, strict=True):
+            self._steps.evaluate(*self._data[split], batch, count)
+        return self._score()
+
+    def _score(self) -> Score:
+        totals = self._steps.totals()
+        return Score(totals.loss / totals.images, totals.correct / totals.images)
+
+    def reset(self, seed: int) -> Self:
+        """Back to the start with another seed, bit-equal to a fresh trainer of that seed, without compiling again."""
+        fresh = _build(self._factory, self.dataset, seed)
+        self._assign([*(backend.to_numpy(variable) for variable in fresh.variables), *self._initial_slots])
+        self._steps.totals()
+        self._draw(seed)
+        return self
+
+
+class FitTrainer:
+    """Steps through stock ``model.fit`` on arrays, to compare with: its host pipeline makes it noisy.
+
+    Args:
+        network: as for `Trainer`.
+        dataset: as for `Trainer`.
+        recipe: optimiser, loss, batch size.
+        images: training pictures to hold ready; `run_steps` takes at most that many.
+        seed: 0..2**32-1.
+
+    Raises:
+        TrainingError: the network does not fit the data, or `images` is not one batch or more than there are.
+    """
+
+    noisy: ClassVar[bool] = True
+
+    def __init__(self, network: Any, dataset: Dataset, recipe: Recipe, images: int, *, seed: int = 0) -> None:
+        if not recipe.batch_size <= images <= len(dataset.x_train):
+            raise TrainingError(
+                f"images must lie between one batch ({recipe.batch_size}) and the data set's {len(dataset.x_train)} "
+                f"training pictures, not {images}."
+            )
+        self.network, self.dataset, self.recipe, self.seed = describe(network), dataset, recipe, seed
+        data = dataset.subset(train=images, seed=seed)
+        self._x, self._y = data.x_train.astype(np.float32) / 255, data.y_train
+        self.model = _build(_as_factory(network), dataset, seed)
+        self.model.compile(
+            optimizer=recipe.make_optimizer(),
+            loss=recipe.loss,
+            metrics=["accuracy"],
+            jit_compile=backend.resolved_jit(),
+        )
+        start = time.perf_counter()
+        self.run_steps(1)
+        self.barrier()
+        self.compile_seconds = time.perf_counter() - start
+
+    @property
+    def images_per_step(self) -> int:
+        """Pictures of one training step."""
+        return self.recipe.batch_size
+
+    def run_steps(self, count: int) -> None:
+        """`count` steps in one call of ``fit``.
+
+        Raises:
+            TrainingError: more steps than `images` hold.
+        """
+        images = count * self.recipe.batch_size
+        if not 0 < images <= len(self._x):
+            raise TrainingError(f"{count} steps need {images} pictures; this trainer holds {len(self._x)}.")
+        self.model.fit(
+            self._x[:images],
+            self._y[:images],
+            batch_size=self.recipe.batch_size,
+            epochs=1,
+            verbose=0,
+            shuffle=True,
+        )
+
+    def barrier(self) -> None:
+        """Wait until every step so far is done."""
+        backend.barrier()
+
+
+def train(
+    network: Any,
+    dataset: Dataset,
+    recipe: Recipe,
+    seed: int = 0,
+    *,
+    deterministic: bool = True,
+    on_epoch: Callable[[int, Epoch], None] | None = None,
+) -> Run:
+    """Train a network by a recipe.
+
+    Args:
+        network: a function that builds the model, or a model, which is cloned.
+        dataset: pictures and labels.
+        recipe: how.
+        seed: draws weights, batch order, dropout and training subset.
+        deterministic: equal seeds then give bit-equal curves (on a CPU).
+        on_epoch: called after each epoch with its number (from 1) and its figures.
+
+    Raises:
+        TrainingError: network, data and recipe do not fit each other.
+    """
+    with backend.deterministic() if deterministic else nullcontext():
+        trainer = Trainer(network, dataset, recipe, seed=seed)
+        return _run(trainer, on_epoch)
+
+
+def train_with(
+    trainer: Trainer,
+    seed: int,
+    *,
+    deterministic: bool = True,
+    on_epoch: Callable[[int, Epoch], None] | None = None,
+) -> Run:
+    """As `train`, with a trainer that is compiled already; one made inside `backend.deterministic` compiles no more."""
+    with backend.deterministic() if deterministic else nullcontext():
+        return _run(trainer.reset(seed), on_epoch)
+
+
+def footprint(network: Any, recipe: Recipe) -> Footprint:
+    """What a network costs in principle under a recipe's optimiser, without training it."""
+    with _seeded(0):
+        model = _as_factory(network)()
+    optimizer = recipe.make_optimizer()
+    optimizer.build(model.trainable_variables)
+    return _footprint(model, optimizer)
+
+
+def _run(trainer: Trainer, on_epoch: Callable[[int, Epoch], None] | None) -> Run:
+    epochs: list[Epoch] = []
+    reason = ""
+    for number in range(1, trainer.recipe.epochs + 1):
+        trained = trainer.train_epoch()
+        epoch = Epoch(*trained, *trainer.evaluate("train"), *trainer.evaluate("val"))
+        reason = _divergence(number, epoch)
+        if reason:
+            break
+        epochs.append(epoch)
+        if on_epoch is not None:
+            on_epoch(number, epoch)
+    return Run(
+        network=trainer.network,
+        recipe=trainer.recipe,
+        seed=trainer.seed,
+        dataset=trainer.dataset.name,
+        dataset_fingerprint=trainer.dataset.fingerprint,
+        epochs=tuple(epochs),
+        images_seen=trainer.epoch * trainer.steps_per_epoch * trainer.recipe.batch_size,
+        compile_seconds=trainer.compile_seconds,
+        footprint=trainer.footprint,
+        optimizer_config=trainer.optimizer_config,
+        backend=backend.facts(),
+        peak_memory_bytes=backend.peak_memory_bytes(),
+        status="diverged" if reason else "ok",
+        reason=reason,
+    )
+
+
+def _divergence(number: int, epoch: Epoch) -> str:
+    for what in ("running", "train", "val"):
+        loss = getattr(epoch, f"{what}_loss")
+        if not math.isfinite(loss):
+            return f"The {what} loss was {loss} in epoch {number}."
+    return ""
+
+
+def _as_factory(network: Any) -> Factory:
+    if isinstance(network, keras.Model):
+        return lambda: keras.models.clone_model(network)
+    if not callable(network):
+        raise TrainingError(f"A network must be a keras.Model or a function that builds one, not {network!r}.")
+    return network
+
+
+def _build(factory: Factory, dataset: Dataset, seed: int) -> "keras.Model":
+    with _seeded(seed):
+        model = factory()
+    if not isinstance(model, keras.Model) or not model.built:
+        raise TrainingError(f"{describe(factory)} gave {model!r}, not a built keras.Model: give it an Input.")
+    if tuple(model.input_shape[1:]) != dataset.input_shape:
+        raise TrainingError(
+            f"{model.name} takes pictures of {tuple(model.input_shape[1:])}; data set {dataset.name!r} has "
+            f"{dataset.input_shape}."
+        )
+    if tuple(model.output_shape[1:]) != (dataset.classes,):
+        raise TrainingError(
+            f"{model.name} gives {tuple(model.output_shape[1:])} a picture; data set {dataset.name!r} has "
+            f"{dataset.classes} classes."
+        )
+    return model
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Keras's seeds set; Python's and NumPy's global generators are the caller's and are put back."""
+    if not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise TrainingError(f"A seed must be a whole number in 0..2**32-1, not {seed!r}.")
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    try:
+        keras.utils.set_random_seed(seed)
+        yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
+
+
+def _loss(name: str) -> backend.Loss:
+    """The Keras loss of that name as a function of labels and probabilities, one value a picture."""
+    try:
+        found = keras.losses.get(name)
+    except ValueError as error:
+        raise TrainingError(f"Keras has no loss {name!r}: {error}") from error
+    return found.call if isinstance(found, keras.losses.Loss) else found
+
+
+def _footprint(model: "keras.Model", optimizer: "keras.optimizers.Optimizer") -> Footprint:
+    weights = model.weights
+    layers = tuple(_layer_facts(layer) for layer in _flat(model))
+    # The step counter and the learning rate are the optimiser's own, not slots.
+    settings = {id(v) for v in (optimizer._iterations, optimizer._learning_rate)}
+    slots = [variable for variable in optimizer.variables if id(variable) not in settings]
+    item = _item_bytes(model.compute_dtype)
+    return Footprint(
+        parameters=int(model.count_params()),
+        macs=sum(layer.macs for layer in layers),
+        weight_bytes=_bytes(weights),
+        optimizer_bytes=_bytes(slots),
+        activation_bytes=item * sum(math.prod(layer.output_shape) for layer in layers if layer.kind not in _VIEWS),
+        layers=layers,
+    )
+
+
+def _bytes(variables: list[Any]) -> int:
+    return sum(math.prod(variable.shape) * _item_bytes(variable.dtype) for variable in variables)
+
+
+def _item_bytes(dtype: Any) -> int:
+    name = keras.backend.standardize_dtype(dtype)
+    return 2 if name == "bfloat16" else np.dtype(name).itemsize  # NumPy alone does not know bfloat16
+
+
+def _flat(model: "keras.Model") -> Iterator[Any]:
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _flat(layer)
+        else:
+            yield layer
+
+
+def _layer_facts(layer: Any) -> LayerFacts:
+    shape = tuple(int(side) for side in layer.output.shape[1:])
+    kind = type(layer).__name__
+    return LayerFacts(layer.name, kind, shape, int(layer.count_params()), _macs(layer, shape))
+
+
+def _macs(layer: Any, shape: tuple[int, ...]) -> int:
+    """Multiply-adds for one picture: each kernel weight works once an output position."""
+    if isinstance(layer, keras.layers.Dense):
+        return math.prod(layer.kernel.shape) * math.prod(shape[:-1])
+    convolutions = keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D, keras.layers.DepthwiseConv2D
+    if isinstance(layer, convolutions):
+        positions = shape[:-1] if layer.data_format == "channels_last" else shape[1:]
+        return math.prod(layer.kernel.shape) * math.prod(positions)
+    return 0

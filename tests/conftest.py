@@ -1,0 +1,87 @@
+"""Fixtures of the tests: inner pytest runs on a machine whose clock is ours."""
+
+import importlib
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+FAKE_MACHINE = '''
+"""A machine without framework, whose time passes only while an arm works: every run of it is the same."""
+import math
+import random
+
+import pytest
+
+from dlcv04 import timed_call
+from dlcv04.fixtures import Workbench
+from dlcv04.harness.plugin import suite_of
+from dlcv04.harness.suite import DeviceLayer
+
+NOISE = 0.05
+SLOWDOWN = 1.0
+
+
+class Machine:
+    def __init__(self):
+        self.now, self.random = 0.0, random.Random(1)
+
+    def arm(self, seconds):
+        def work():
+            self.now += seconds * SLOWDOWN * math.exp(self.random.gauss(0, NOISE))
+        return timed_call(work, images=10)
+
+    def calibrate(self):
+        self.now += 0.05 * math.exp(self.random.gauss(0, 0.02))
+
+
+@pytest.fixture(scope="session")
+def machine():
+    return Machine()
+
+
+@pytest.fixture(scope="session")
+def workbench(request, machine):
+    suite = suite_of(request.config)
+    suite.device_layer = DeviceLayer("cpu", {"backend": "fake"}, {})
+    return Workbench(suite, "cpu", machine.calibrate, clock=lambda: machine.now)
+
+
+def pytest_dlcv04_plan(config, suite, device):
+    from dlcv04.harness.suite import Plan
+    suite.plan = lambda: Plan("cpu", "no data", {"backend": "fake"})
+    suite.hardware, suite.machine_class = {"cpu": "fake", "cores": "2"}, "cpu-fake-2-cores"
+    return True
+'''
+
+SUITE = """
+from dlcv04 import claim, reference_everywhere
+
+@claim("The long arm is slower", control=reference_everywhere("short"), published="1 s < 2 s")
+def test_longer_is_slower(epoch_time, machine, claim):
+    times = epoch_time(short=machine.arm(0.1), long=machine.arm(0.2))
+    claim.slower(times.long, than=times.short, by=1.10)
+"""
+
+
+@pytest.fixture(scope="session")
+def heavy_modules():
+    """An inner run forgets every module that it was the first to import: these take a second each time."""
+    for name in ("scipy.special", "matplotlib.figure", "matplotlib.backends.backend_svg", "jinja2", "cpuinfo"):
+        importlib.import_module(name)
+    for name in ("statistics", "report.html", "report.figures", "report.terminal", "baselines", "environment"):
+        importlib.import_module(f"dlcv04.harness.{name}")
+
+
+@pytest.fixture
+def suite(pytester, heavy_modules):
+    """A folder with a fake machine and one claim; `suite(claims)` replaces the claims."""
+    pytester.makeini("[pytest]\n")
+
+    def write(claims=SUITE, machine=FAKE_MACHINE):
+        pytester.makeconftest(machine)
+        bench = pytester.mkdir("bench") if not (pytester.path / "bench").exists() else pytester.path / "bench"
+        (bench / "test_it.py").write_text(claims)
+        return pytester
+
+    return write

@@ -1,0 +1,116 @@
+"""Dataset: what it refuses, how its subsets are drawn, what its fingerprint sees."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dlcv04 import datasets
+from dlcv04.datasets import DataError, Dataset
+
+
+def arrays(train: int = 20, val: int = 10) -> dict[str, Any]:
+    random = np.random.RandomState(0)
+    return {
+        "x_train": random.randint(0, 256, (train, 4, 4, 1)).astype(np.uint8),
+        "y_train": (np.arange(train) % 3).astype(np.int32),
+        "x_val": random.randint(0, 256, (val, 4, 4, 1)).astype(np.uint8),
+        "y_val": (np.arange(val) % 3).astype(np.int32),
+    }
+
+
+def tiny(**changes: Any) -> Dataset:
+    return Dataset(**{"name": "tiny", "classes": 3, **arrays(), **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"x_train": np.zeros((20, 4, 4, 1), np.float32)}, "x_train must be a uint8 array"),
+        ({"x_val": np.zeros((10, 4, 4), np.uint8)}, "x_val must be a uint8 array"),
+        ({"x_train": [[1]]}, "not list"),
+        ({"y_train": np.zeros(20, np.int64)}, "y_train must be an int32 array"),
+        ({"y_val": np.zeros((10, 3), np.int32)}, "y_val must be an int32 array"),
+        ({"y_val": np.zeros(9, np.int32)}, "10 pictures and y_val 9 labels"),
+        ({"y_val": np.full(10, 3, np.int32)}, r"0\.\.2"),
+        ({"y_train": np.full(20, -1, np.int32)}, "labels from -1"),
+        ({"x_val": np.zeros((10, 5, 4, 1), np.uint8)}, "must be alike"),
+        ({"x_train": np.zeros((0, 4, 4, 1), np.uint8), "y_train": np.zeros(0, np.int32)}, "0 pictures"),
+        ({"classes": 1}, "classes"),
+    ],
+)
+def test_wrong_arrays_are_named(changes: dict, word: str) -> None:
+    with pytest.raises(DataError, match=word):
+        tiny(**changes)
+
+
+def test_own_arrays_are_the_default_kind() -> None:
+    assert (tiny().kind, tiny().provenance, tiny().input_shape) == ("own", "your own arrays", (4, 4, 1))
+
+
+@pytest.mark.parametrize("label", ["x_train", "y_train", "x_val", "y_val"])
+def test_fingerprint_sees_each_array(label: str) -> None:
+    changed = arrays()[label].copy()
+    changed.flat[0] = (changed.flat[0] + 1) % 3
+    assert tiny(**{label: changed}).fingerprint != tiny().fingerprint
+
+
+def test_fingerprint_is_of_the_values_not_of_name_or_memory() -> None:
+    turned = np.asfortranarray(arrays()["x_train"])
+    assert tiny(x_train=turned, name="other", provenance="elsewhere").fingerprint == tiny().fingerprint
+    assert tiny(classes=4).fingerprint != tiny().fingerprint
+
+
+def test_arrays_are_read_only_but_the_callers_stay_writable() -> None:
+    own = arrays()
+    dataset = Dataset("tiny", **own, classes=3)
+    with pytest.raises(ValueError, match="read-only"):
+        dataset.x_train[0] = 0
+    own["x_train"][0] = 0
+
+
+def test_seeds_draw_the_training_subset_and_share_the_validation_subset() -> None:
+    one, other = (tiny().subset(train=8, val=5, seed=seed) for seed in (1, 2))
+    assert (one.x_train != other.x_train).any()
+    assert (one.x_val == other.x_val).all()
+    assert tiny().subset(train=8, val=5, seed=1).fingerprint == one.fingerprint
+
+
+def test_the_smaller_validation_subset_begins_the_larger() -> None:
+    assert (tiny().subset(val=7).x_val[:3] == tiny().subset(val=3).x_val).all()
+
+
+def test_labels_stay_with_their_pictures() -> None:
+    marked = np.zeros((20, 4, 4, 1), np.uint8)
+    marked[:, 0, 0, 0] = arrays()["y_train"]
+    part = tiny(x_train=marked).subset(train=20, seed=3)
+    assert (part.x_train[:, 0, 0, 0] == part.y_train).all()
+    assert (part.y_train != arrays()["y_train"]).any()
+
+
+@given(train=st.integers(1, 20), val=st.integers(1, 10), seed=st.integers(0, 2**32 - 1))
+def test_subset_sizes(train: int, val: int, seed: int) -> None:
+    part = tiny().subset(train, val, seed)
+    assert (len(part.x_train), len(part.y_train), len(part.x_val), len(part.y_val)) == (
+        train,
+        train,
+        val,
+        val,
+    )
+
+
+@pytest.mark.parametrize("count", [0, -1, 21])
+def test_impossible_subsets(count: int) -> None:
+    with pytest.raises(DataError, match="20 train pictures"):
+        tiny().subset(train=count)
+
+
+def test_unknown_names_suggest_the_nearest() -> None:
+    with pytest.raises(DataError, match="did you mean 'mnist'"):
+        datasets.load("minst")
+    with pytest.raises(DataError, match=r"choose one of .*mnist"):
+        datasets.where("zzz")
+    with pytest.raises(DataError, match="auto, real, embedded"):
+        datasets.load("mnist", "genuine")  # type: ignore[arg-type]

@@ -1,0 +1,232 @@
+"""The HTML page: whole in itself, safe with any text, the same bytes for the same run, usable by everyone."""
+
+from __future__ import annotations
+
+import filecmp
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from dlcv04.harness import report
+from dlcv04.harness.report import html, model
+from dlcv04.harness.schema import DataRecord, Run
+from tests.harness.report.sample import empty_run, green_run, sample_baselines, sample_run
+
+VOID = {"meta", "br", "input", "link", "hr", "img", "path", "use"}
+
+
+class Page(HTMLParser):
+    """Collects tags, text outside scripts and styles, and checks that tags close in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] not in {"script", "style"}:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return html.render(sample_run(), sample_baselines())
+
+
+@pytest.fixture(scope="module")
+def page(text: str) -> Page:
+    return Page(text)
+
+
+def hostile(text: str) -> Run:
+    """The sample with `text` in every name, sentence and reason that a run can carry."""
+    run = sample_run()
+    claim = next(c for c in run.claims if c.verdict == "VIOLATED")
+    arm = msgspec.structs.replace(
+        next(a for a in run.arms if a.test == claim.test),
+        test=text,
+        name=text,
+        network=text,
+        facts={text: {text: text}},
+    )
+    rows = [
+        msgspec.structs.replace(
+            c, test=text, arm=text, metric=text, reason=text, method=text, differences=[text], baselines=[text]
+        )
+        for c in claim.comparisons
+    ]
+    sentences = [
+        msgspec.structs.replace(a, sentence=text, treatment=text, reference=text, reason=text, method=text)
+        for a in claim.assertions
+    ]
+    claim = msgspec.structs.replace(
+        claim, test=text, sentence=text, task=text, control=text, reason=text, command=text, assertions=sentences,
+        comparisons=rows, published=msgspec.structs.replace(claim.published, sentence=text, size=text),
+    )  # fmt: skip
+    data = DataRecord(name=text, kind=text, provenance=text, fingerprint=text, train_images=1, val_images=1)
+    environment = msgspec.structs.replace(
+        run.environment, machine_class=text, hardware={text: text}, software={text: text}
+    )
+    return msgspec.structs.replace(
+        run, id=text, started=text, claims=[claim], arms=[arm], data=[data], environment=environment, failures=[text],
+        command=text, compared_with=[text], missing=rows, overhead_seconds={text: 1.0}, device=text, profile=text,
+    )  # fmt: skip
+
+
+def test_the_same_run_gives_the_same_bytes(text: str) -> None:
+    again = html.render(sample_run(), sample_baselines())
+    # Line by line: a difference between two whole pages takes minutes to explain.
+    assert [pair for pair in zip(again.splitlines(), text.splitlines(), strict=True) if pair[0] != pair[1]] == []
+
+
+def test_the_page_asks_nothing_of_any_other_place(page: Page, text: str) -> None:
+    for tag, attributes in page.tags:
+        for name in ("src", "href", "srcset", "data", "action", "poster"):
+            assert (attributes.get(name) or "#").startswith("#"), (tag, attributes)
+    assert not re.search(r"url\((?!#)|@import|https?://", text)
+    assert not {tag for tag, _ in page.tags} & {"link", "iframe", "object", "embed", "img", "base", "form"}
+
+
+def test_the_page_is_small(text: str) -> None:
+    assert len(text.encode()) < 600_000
+
+
+def test_every_verdict_is_shown_as_words(page: Page) -> None:
+    for word in model.BADGES:
+        if word not in {"NOT RUN", "NOT JUDGED"}:
+            assert word.replace("_", " ") in page.text, word
+
+
+def test_everything_asked_for_is_on_the_page(page: Page) -> None:
+    for expected in (
+        "4 of 6 claims hold",
+        "cpu-amd-epyc-7b13-2",
+        "stand-in: scikit-learn's 8x8 digits enlarged to 28x28",
+        "9f3c1e77ab12",
+        "uncommitted changes",
+        "2026-01-31 23:40 UTC",
+        "3 min 21 s",
+        "1.62 [1.55, 1.70]",
+        "margin 1.10",
+        "tensorflow 2.20.0 → 2.21.0",
+        "60,000 images, GTX 970",
+        "26 × 26 × 32",
+        "pytest bench/test_task1_architecture.py::test_parameter_counts --dl-profile smoke",
+        "import keras",
+    ):
+        assert expected in page.text, expected
+
+
+def test_headings_landmarks_and_names_for_a_screen_reader(page: Page) -> None:
+    tags = [tag for tag, _ in page.tags]
+    assert tags.count("h1") == 1 and {"header", "nav", "main", "footer"} <= set(tags)
+    levels = [int(tag[1]) for tag in tags if re.fullmatch(r"h[1-6]", tag)]
+    assert all(later - earlier <= 1 for earlier, later in pairwise(levels))
+    for tag, attributes in page.tags:
+        if tag == "svg":
+            assert attributes.get("role") == "img" and attributes.get("aria-label")
+        if tag == "div" and "scroll" in (attributes.get("class") or ""):
+            assert attributes.get("aria-label") and attributes.get("tabindex") == "0"
+
+
+def test_anchors_and_ids_fit(page: Page) -> None:
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len([i for i in ids if i and not re.match(r"f[0-9a-f]{8}-", i)]) == len(
+        {i for i in ids if i and not re.match(r"f[0-9a-f]{8}-", i)}
+    )
+    targets = {(a.get("href") or "#")[1:] for tag, a in page.tags if tag == "a"}
+    assert targets <= set(ids)
+
+
+def test_without_scripts_everything_is_there(page: Page) -> None:
+    hidden = [(tag, a.get("id")) for tag, a in page.tags if "hidden" in a]
+    assert hidden == [("fieldset", "filter")]
+
+
+def test_dark_light_print_and_focus_are_styled(text: str) -> None:
+    for rule in ("prefers-color-scheme: dark", "@media print", ":focus-visible", "overflow-wrap: anywhere"):
+        assert rule in text
+    assert "var(--c1" in text
+
+
+def test_only_the_pages_own_script_may_run(page: Page) -> None:
+    policy = next(a["content"] for tag, a in page.tags if tag == "meta" and a.get("http-equiv"))
+    assert policy and "default-src 'none'" in policy and "script-src 'sha256-" in policy
+    assert [tag for tag, _ in page.tags].count("script") == 1
+    assert not [a for _, a in page.tags if any(name.startswith("on") for name in a)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>alert(1)</script>",
+        "\"' onmouseover='x' {{ 7 * 7 }} {% raw %}",
+        "\u202eשלום مرحبا\u2066",
+        "\x00\x1b[31m]]>-->&amp;",
+    ],
+)
+def test_hostile_text_stays_text(text: str) -> None:
+    page = Page(html.render(hostile(text)))
+    assert [tag for tag, _ in page.tags].count("script") == 1
+    assert not [a for _, a in page.tags if any(name.startswith("on") for name in a)]
+    assert " ".join("".join(c if ord(c) > 31 else " " for c in text).split()) in page.text
+
+
+def test_ten_thousand_characters_fit() -> None:
+    text = html.render(hostile("x" * 10_000), sample_baselines())
+    assert len(text) < 5_000_000
+    Page(text)
+
+
+def test_an_empty_run_and_one_with_failures_only() -> None:
+    assert "No claim was run." in Page(html.render(empty_run())).text
+    run = msgspec.structs.replace(empty_run(), failures=["bench/a.py::test_a: ValueError: <no>"])
+    page = Page(html.render(run))
+    assert "1 test ended with an error" in page.text and "ValueError: <no>" in page.text
+
+
+def test_a_green_run_has_no_suspects() -> None:
+    assert "Nothing to look into" in Page(html.render(green_run())).text
+
+
+def test_write_makes_the_page_and_its_latest_copy(tmp_path: Path) -> None:
+    path = report.write(sample_run(), sample_baselines(), tmp_path / "new" / "reports")
+    assert path.name == "20260131-234012-smoke-1a2b3c.html"
+    assert sorted(p.name for p in path.parent.iterdir()) == [path.name, "latest.html"]
+    assert filecmp.cmp(path, path.parent / "latest.html", shallow=False)
+    assert path.stat().st_mode & 0o044
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "", "...", "a/b\\c:d", "é" * 300, "\ud800"])
+def test_a_runs_name_never_leaves_the_folder(name: str, tmp_path: Path) -> None:
+    path = report.write(msgspec.structs.replace(empty_run(), id=name), [], tmp_path)
+    assert path.parent == tmp_path and path.is_file()
+
+
+def test_a_folder_that_can_not_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(report.ReportError, match="--dl-report-dir"):
+        report.write(empty_run(), [], tmp_path / "file")

@@ -1,0 +1,65 @@
+"""The plain renderers: the terminal's lines and the job summary's Markdown."""
+
+from __future__ import annotations
+
+import msgspec
+
+from dlcv04.harness.report import markdown, terminal
+from tests.harness.report.sample import empty_run, green_run, sample_baselines, sample_run
+
+
+def named(text: str) -> list[str]:
+    run = green_run()
+    claim = msgspec.structs.replace(run.claims[0], sentence=text)
+    hostile = msgspec.structs.replace(run, claims=[claim])
+    return [*terminal.lines(hostile), markdown.render(hostile)]
+
+
+def test_one_line_a_claim_with_verdict_effect_interval_and_n() -> None:
+    lines = terminal.lines(sample_run())
+    line = next(x for x in lines if "Adding conv layers is expensive" in x)
+    assert line.startswith("HOLDS ") and "1.62 [1.55, 1.70], margin 1.10, n = 10 rounds" in line
+    assert lines[0].startswith("VIOLATED")
+    assert lines[-1].startswith("4 of 6 claims hold")
+
+
+def test_red_figures_stand_below_their_claim_with_what_changed() -> None:
+    lines = terminal.lines(sample_run())
+    at = next(i for i, x in enumerate(lines) if "Adding conv layers is expensive" in x)
+    assert "REGRESSED" in lines[at + 1] and "tensorflow 2.20.0" in lines[at + 1]
+    assert any("MISSING" in x and "extra_fc128" in x for x in lines)
+    assert any(x.startswith("ERROR") and "test_kernel_5x5" in x for x in lines)
+    assert any("SURVIVED" in x and "control" in x for x in lines)
+
+
+def test_an_empty_run_is_one_line() -> None:
+    assert terminal.lines(empty_run()) == ["No claim was run."]
+
+
+def test_a_terminal_is_never_driven_by_a_name() -> None:
+    for text in named("red \x1b[31m\x9b2J\r\nnext"):
+        assert "\x1b" not in text and "\x9b" not in text and "\r" not in text
+    assert all("\n" not in line for line in terminal.lines(sample_run()))
+
+
+def test_the_job_summary_tells_verdict_suspects_claims_and_differences() -> None:
+    text = markdown.render(sample_run(), sample_baselines())
+    assert text.startswith("## ✗ 4 of 6 claims hold")
+    for heading in ("### Suspects", "### Claims", "### Differs from the stored runs"):
+        assert heading in text
+    assert "| tensorflow | 2.21.0 | 2.20.0 |" in text
+    tables = [line for line in text.splitlines() if line.startswith("|")]
+    assert all(line.endswith("|") for line in tables)
+
+
+def test_a_name_is_never_markdown() -> None:
+    text = named("<b>x</b> | [a](http://b) @someone `c` ![d](e)\nf")[-1]
+    assert "<b>" not in text and "](" not in text and "@someone" not in text and "http://" not in text
+    widths = {len(line.replace("\\|", "").split("|")) for line in text.splitlines() if line.startswith("| ✓")}
+    assert widths == {8}
+
+
+def test_a_summary_stays_below_what_a_job_may_write() -> None:
+    run = green_run()
+    claims = [msgspec.structs.replace(run.claims[0], test=f"t{i}", sentence="x" * 5_000) for i in range(400)]
+    assert len(markdown.render(msgspec.structs.replace(run, claims=claims)).encode()) < 1_000_000

@@ -1,0 +1,338 @@
+"""The judge's pytest plugin through its public door: inner runs of pytest, their outcomes and exit codes."""
+
+import json
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+SLOWER_IS_FALSE = """
+from dlcv04 import claim, reference_everywhere
+
+@claim("The short arm is slower", control=reference_everywhere("short"))
+def test_wrong(epoch_time, machine, claim):
+    times = epoch_time(short=machine.arm(0.1), long=machine.arm(0.2))
+    claim.slower(times.short, than=times.long, by=1.10)
+"""
+AT_THE_MARGIN = """
+from dlcv04 import claim, reference_everywhere
+
+@claim("The other arm is slower", control=reference_everywhere("one"))
+def test_open(epoch_time, machine, claim):
+    times = epoch_time(one=machine.arm(0.1), other=machine.arm(0.11))
+    claim.slower(times.other, than=times.one, by=1.10)
+"""
+TWO_CLAIMS = """
+from dlcv04 import claim, reference_everywhere
+
+@claim("The long arm is slower", control=reference_everywhere("short"))
+def test_longer_is_slower(epoch_time, machine, claim):
+    times = epoch_time(short=machine.arm(0.1), long=machine.arm(0.2))
+    claim.slower(times.long, than=times.short, by=1.10)
+
+@claim("The longest arm is slower", control=reference_everywhere("short"))
+def test_longest_is_slower(epoch_time, machine, claim):
+    times = epoch_time(short=machine.arm(0.1), longest=machine.arm(0.4))
+    claim.slower(times.longest, than=times.short, by=1.10)
+"""
+
+
+def run_block(pytester, *arguments):
+    result = pytester.runpytest("bench", "--benchmark-json=run.json", *arguments)
+    return result, json.loads((pytester.path / "run.json").read_text())["dlcv04"]
+
+
+def store(pytester, processes=5):
+    """Store a baseline of some processes; on the fake machine every process measures the same."""
+    from dlcv04.harness.baselines import Store
+    from dlcv04.harness.schema import Commit
+
+    assert pytester.runpytest("bench", "--benchmark-json=stored.json").ret == 0
+    for number in range(processes):
+        document = json.loads((pytester.path / "stored.json").read_text())
+        document["dlcv04"]["id"] += str(number)
+        Store(pytester.path / "baselines").accept(document, part="timing", reason="test", commit=Commit())
+
+
+def with_slowdown(ratio):
+    from tests.conftest import FAKE_MACHINE
+
+    return FAKE_MACHINE.replace("SLOWDOWN = 1.0", f"SLOWDOWN = {ratio}")
+
+
+class TestVerdicts:
+    def test_a_true_claim_holds_and_is_green(self, suite):
+        result, block = run_block(suite())
+        assert result.ret == 0
+        assert block["claims"][0]["verdict"] == "HOLDS"
+        assertion = block["claims"][0]["assertions"][0]
+        assert assertion["low"] > 1.10 and assertion["n"] >= 8 and 1.8 < assertion["effect"] < 2.2
+        result.stdout.fnmatch_lines(["*1 claim, profile smoke, data: no data, on the CPU*about*s", "HOLDS*long arm*"])
+
+    def test_a_false_claim_is_a_failed_test(self, suite):
+        result, block = run_block(suite(SLOWER_IS_FALSE), "--junitxml=junit.xml")
+        assert result.ret == 1
+        assert block["claims"][0]["verdict"] == "VIOLATED"
+        result.stdout.fnmatch_lines(["*VIOLATED: The short arm is slower*"])
+        case = ElementTree.parse("junit.xml").getroot().find(".//testcase")
+        assert case.find("failure") is not None
+        properties = {p.get("name"): p.get("value") for p in case.iter("property")}
+        assert properties["dl_verdict"] == "VIOLATED"
+
+    def test_an_effect_at_the_margin_is_inconclusive_and_never_green(self, suite):
+        pytester = suite(AT_THE_MARGIN)
+        result, block = run_block(pytester, "--junitxml=junit.xml")
+        assert result.ret == 0
+        assert block["claims"][0]["verdict"] == "INCONCLUSIVE"
+        assert block["claims"][0]["assertions"][0]["n"] == 60
+        result.stdout.fnmatch_lines(["*1 inconclusive*"])
+        assert "1 passed" not in result.stdout.str()
+        case = ElementTree.parse("junit.xml").getroot().find(".//testcase")
+        assert "INCONCLUSIVE" in case.find("skipped").get("message")
+
+    def test_strict_fails_what_is_inconclusive(self, suite):
+        result, _ = run_block(suite(AT_THE_MARGIN), "--dl-strict")
+        assert result.ret == 1
+
+    def test_a_claim_below_its_profile_shows_figures_and_no_verdict(self, suite):
+        pytester = suite(SLOWER_IS_FALSE.replace("control=", 'judged_from="paper", control='))
+        result, block = run_block(pytester, "--dl-strict")
+        assert result.ret == 0
+        assert block["claims"][0]["judged"] is False
+        result.stdout.fnmatch_lines(["*1 figures only*"])
+
+    def test_a_failing_line_in_the_test_is_recorded(self, suite):
+        result, block = run_block(suite(SLOWER_IS_FALSE + "    assert 1 == 2, 'own check'\n"))
+        assert result.ret == 1
+        assert "own check" in block["failures"][0]
+
+    def test_arms_of_two_blocks_are_refused_with_a_sentence(self, suite):
+        pytester = suite(
+            SLOWER_IS_FALSE.replace(
+                "claim.slower(times.short, than=times.long",
+                """
+    later = epoch_time(long=machine.arm(0.2))
+    claim.slower(times.short, than=later.long""",
+            )
+        )
+        result, _ = run_block(pytester)
+        assert result.ret == 1
+        result.stdout.fnmatch_lines(["*timed in two blocks*one epoch_time*"])
+
+    def test_exitfirst_and_last_failed_see_the_verdict(self, suite):
+        pytester = suite(SLOWER_IS_FALSE + TWO_CLAIMS)
+        pytester.runpytest("bench", "-x").assert_outcomes(failed=1)
+        pytester.runpytest("bench", "--lf").assert_outcomes(failed=1)
+
+
+class TestControls:
+    def test_a_control_breaks_a_real_claim_and_is_counted(self, suite):
+        result, block = run_block(suite(), "--dl-controls")
+        assert result.ret == 0
+        control = block["claims"][1]
+        assert control["is_control"] and control["control_verdict"] == "BROKE"
+        assert control["assertions"][0]["n"] == block["claims"][0]["assertions"][0]["n"]
+        result.stdout.fnmatch_lines(["*1 of 1 control broke its claim*"])
+
+    def test_a_claim_that_survives_its_control_is_red(self, suite):
+        pytester = suite(
+            TWO_CLAIMS.replace('reference_everywhere("short")', "CONTROL").replace(
+                "from dlcv04 import claim, reference_everywhere",
+                "from dlcv04 import claim, planted\nCONTROL = planted('nothing at all', lambda arm: arm)",
+            )
+        )
+        result, block = run_block(pytester, "--dl-controls")
+        assert result.ret == 1
+        assert [c["control_verdict"] for c in block["claims"] if c["is_control"]] == ["SURVIVED", "SURVIVED"]
+        result.stdout.fnmatch_lines(["*CONTROL SURVIVED*"])
+
+    def test_a_control_that_changed_nothing_did_not_run(self, suite):
+        pytester = suite("""
+from dlcv04 import claim, reference_everywhere
+
+@claim("Two is two", control=reference_everywhere("one"))
+def test_two(claim):
+    claim.exactly(2, 2, of="two")
+""")
+        result, block = run_block(pytester, "--dl-controls")
+        assert result.ret == 1
+        assert block["claims"][1]["control_verdict"] == "NOT RUN"
+
+    def test_an_uninformative_control_is_weak(self, suite):
+        half = 'planted("a third longer", lambda arm: arm)'
+        pytester = suite(
+            AT_THE_MARGIN.replace('reference_everywhere("one")', half).replace("reference_everywhere", "planted")
+        )
+        result, block = run_block(pytester, "--dl-controls", "--dl-strict")
+        assert result.ret == 1
+        assert block["claims"][1]["control_verdict"] == "CONTROL_WEAK"
+
+
+class TestComparing:
+    def test_identical_code_passes_against_five_stored_processes(self, suite):
+        pytester = suite()
+        store(pytester)
+        result, block = run_block(pytester, "--benchmark-compare")
+        assert result.ret == 0
+        verdicts = [row["verdict"] for row in block["claims"][0]["comparisons"]]
+        assert verdicts == ["PASS", "PASS"]
+        assert all(row["n_old"] == 5 for row in block["claims"][0]["comparisons"])
+
+    def test_a_slowdown_of_all_arms_turns_the_test_red(self, suite):
+        pytester = suite()
+        store(pytester)
+        result, block = run_block(suite(machine=with_slowdown(1.3)), "--benchmark-compare")
+        assert result.ret == 1
+        assert block["claims"][0]["verdict"] == "HOLDS"
+        assert {row["verdict"] for row in block["claims"][0]["comparisons"]} == {"REGRESSED"}
+        result.stdout.fnmatch_lines(["*REGRESSED: *seconds an epoch: *stored, ratio 1.*"])
+
+    def test_an_improvement_is_said(self, suite):
+        pytester = suite()
+        store(pytester)
+        result, block = run_block(suite(machine=with_slowdown(0.6)), "--benchmark-compare")
+        assert result.ret == 0
+        assert {row["verdict"] for row in block["claims"][0]["comparisons"]} == {"IMPROVED"}
+
+    def test_nothing_stored_ends_with_seven(self, suite):
+        result, block = run_block(suite(), "--benchmark-compare")
+        assert result.ret == 7
+        assert {row["verdict"] for row in block["claims"][0]["comparisons"]} == {"NO_BASELINE"}
+        result.stdout.fnmatch_lines(["*dlcv04 baseline*Exit code 7*"])
+
+    def test_another_machine_class_is_incomparable(self, suite):
+        pytester = suite()
+        store(pytester)
+        from tests.conftest import FAKE_MACHINE
+
+        other = FAKE_MACHINE.replace("cpu-fake-2-cores", "cpu-other-8-cores")
+        result, block = run_block(suite(machine=other), "--benchmark-compare")
+        assert result.ret == 7
+        rows = block["claims"][0]["comparisons"]
+        assert {row["verdict"] for row in rows} == {"INCOMPARABLE"}
+        assert "cpu-fake-2-cores" in rows[0]["reason"]
+
+    def test_fewer_than_five_processes_are_inconclusive(self, suite):
+        pytester = suite()
+        store(pytester, processes=2)
+        _, block = run_block(pytester, "--benchmark-compare")
+        rows = block["claims"][0]["comparisons"]
+        assert {row["verdict"] for row in rows} == {"INCONCLUSIVE"}
+        assert "2 stored processes" in rows[0]["reason"]
+
+    def test_a_stored_test_that_is_gone_fails_the_whole_suite_only(self, suite):
+        pytester = suite(TWO_CLAIMS)
+        store(pytester)
+        gone = suite(TWO_CLAIMS.split('@claim("The longest')[0])
+        result, block = run_block(gone, "--benchmark-compare")
+        assert result.ret == 1
+        assert [row["verdict"] for row in block["missing"]] == ["MISSING"]
+        result.stdout.fnmatch_lines(["*MISSING*test_longest_is_slower*"])
+        assert gone.runpytest("bench", "--benchmark-compare", "-k", "longer").ret == 0
+
+    def test_changed_test_code_is_stale(self, suite):
+        pytester = suite()
+        store(pytester)
+        from tests.conftest import SUITE
+
+        result, block = run_block(suite(SUITE.replace("by=1.10", "by=1.20")), "--benchmark-compare")
+        assert result.ret == 1
+        assert "STALE" in {row["verdict"] for row in block["claims"][0]["comparisons"]}
+        comment = SUITE.replace("    times =", '    """A docstring."""  # and a comment\n    times =')
+        assert suite(comment).runpytest("bench", "--benchmark-compare").ret == 0
+
+    def test_selecting_tests_changes_no_verdict(self, suite):
+        pytester = suite(TWO_CLAIMS)
+        store(pytester)
+        _, whole = run_block(pytester, "--benchmark-compare")
+        _, part = run_block(pytester, "--benchmark-compare", "-k", "longest")
+        detectable = {row["arm"]: row["minimum_detectable_effect"] for row in whole["claims"][1]["comparisons"]}
+        for row in part["claims"][0]["comparisons"]:
+            assert row["minimum_detectable_effect"] == pytest.approx(detectable[row["arm"]])
+
+    def test_a_cut_baseline_is_named_and_the_others_compare(self, suite):
+        pytester = suite()
+        store(pytester, processes=6)
+        file = sorted((pytester.path / "baselines" / "cpu-fake-2-cores").glob("*.json"))[0]
+        file.write_bytes(file.read_bytes()[:1000])
+        result, block = run_block(pytester, "--benchmark-compare")
+        assert result.ret == 0
+        assert block["claims"][0]["comparisons"][0]["n_old"] == 5
+        result.stdout.fnmatch_lines([f"*{file.name}*"])
+
+
+class TestOptions:
+    def test_the_swallowed_path_is_refused(self, suite):
+        result = suite().runpytest("--benchmark-compare", "bench")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines(["*Put the path first: pytest bench --benchmark-compare*"])
+
+    def test_benchmark_only_runs_the_claims(self, suite):
+        result = suite().runpytest("bench", "--benchmark-only")
+        assert result.ret == 0
+        result.assert_outcomes(passed=1)
+
+    @pytest.mark.parametrize("option", ["--benchmark-disable", "--benchmark-skip", "--benchmark-compare-fail=mean:5%"])
+    def test_options_that_would_judge_nothing_are_refused(self, suite, option):
+        result = suite().runpytest("bench", option)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines(["*Drop*"])
+
+    def test_a_gpu_that_is_not_there_is_an_error_at_once(self, suite, monkeypatch):
+        monkeypatch.setenv("PATH", "/nonexistent")
+        result = suite().runpytest("bench", "--dl-device", "gpu")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines(["*no GPU was found*"])
+
+    def test_a_selector_that_matches_nothing_names_what_exists(self, suite):
+        pytester = suite()
+        store(pytester, processes=1)
+        result = pytester.runpytest("bench", "--benchmark-compare=9999")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines(["*9999*0001*"])
+
+    def test_a_claim_without_control_cannot_be_collected(self, suite):
+        result = suite("from dlcv04 import claim\n@claim('x', control=None)\ndef test_x(claim): ...\n").runpytest(
+            "bench"
+        )
+        assert result.ret == pytest.ExitCode.INTERRUPTED
+        result.stdout.fnmatch_lines(["*has no control*"])
+
+    def test_the_fixture_without_the_decorator_cannot_be_collected(self, suite):
+        result = suite("def test_x(claim): ...\n").runpytest("bench")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines(["*is no claim yet*"])
+
+    def test_a_suite_without_claims_keeps_pytest_benchmarks_own_comparison(self, suite):
+        pytester = suite("def test_plain(benchmark): benchmark(lambda: 1)\n")
+        assert pytester.runpytest("bench", "--benchmark-autosave").ret == 0
+        result = pytester.runpytest("bench", "--benchmark-compare")
+        assert result.ret == 0
+        result.stdout.fnmatch_lines(["*test_plain (NOW)*"])
+
+    def test_a_run_that_only_counts_is_saved_too(self, suite):
+        pytester = suite("""
+from dlcv04 import claim, reference_everywhere
+
+@claim("Two is two", control=reference_everywhere("one"))
+def test_two(claim):
+    claim.exactly(2, 2, of="two")
+""")
+        result, block = run_block(pytester, "--benchmark-autosave")
+        assert result.ret == 0 and block["claims"][0]["verdict"] == "HOLDS"
+        assert list((pytester.path / ".benchmarks").rglob("*.json"))
+
+
+def test_the_report_is_written_and_its_path_printed(suite):
+    pytester = suite()
+    result = pytester.runpytest("bench", "--dl-report-dir=out")
+    result.stdout.fnmatch_lines(["report: *out/*.html*"])
+    assert "The long arm is slower" in (pytester.path / "out" / "latest.html").read_text()
+
+
+def test_rows_of_the_arms_stand_in_pytest_benchmarks_table_and_file(suite):
+    pytester = suite()
+    result = pytester.runpytest("bench", "--benchmark-json=run.json")
+    result.stdout.fnmatch_lines(["*test_longer_is_slower<short>*", "*test_longer_is_slower<long>*"])
+    rows = json.loads((pytester.path / "run.json").read_text())["benchmarks"]
+    assert [row["fullname"].split("<")[1] for row in rows] == ["short>", "long>"]
+    assert all(len(row["stats"]["data"]) == row["stats"]["rounds"] >= 8 for row in rows)

@@ -1,0 +1,121 @@
+"""The backend's door: facts, device, determinism, memory, barrier, calibrator. Runs on whatever KERAS_BACKEND says."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dlcv04 import backend
+from dlcv04.backend import keras
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_facts_are_resolved_plain_values() -> None:
+    facts = backend.facts()
+    assert facts.backend == keras.config.backend()
+    assert facts.keras_version == keras.__version__
+    assert facts.jit is (facts.backend == "jax" or facts.device == "gpu")
+    assert (facts.dtype_policy, facts.image_data_format) == ("float32", "channels_last")
+    assert facts.threads >= 1
+    assert facts.device_name
+    assert json.loads(json.dumps(dataclasses.asdict(facts))) == dataclasses.asdict(facts)
+
+
+def test_deterministic_is_switched_back_off_even_after_an_error() -> None:
+    before = backend.is_deterministic()
+    with backend.deterministic():
+        assert backend.is_deterministic()
+        assert backend.facts().deterministic
+        with backend.deterministic():
+            pass
+        assert backend.is_deterministic()
+    assert backend.is_deterministic() is before
+    with pytest.raises(ZeroDivisionError), backend.deterministic():
+        _ = 1 / 0
+    assert backend.is_deterministic() is before
+
+
+@pytest.mark.skipif(bool(os.environ.get("CUDA_VISIBLE_DEVICES")), reason="a GPU may be there")
+def test_gpu_without_a_gpu_is_an_error() -> None:
+    if backend.has_gpu():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(backend.DeviceError, match="finds no GPU") as caught:
+        backend.select_device("gpu")
+    assert "\n" not in str(caught.value)
+
+
+def test_cpu_and_auto() -> None:
+    if backend.has_gpu():
+        pytest.skip("this machine has a GPU")
+    assert backend.select_device("auto") == backend.select_device("cpu") == "cpu"
+
+
+def test_unknown_device() -> None:
+    with pytest.raises(backend.DeviceError, match="auto, cpu or gpu"):
+        backend.select_device("tpu")  # type: ignore[arg-type]
+
+
+def test_unsupported_backend_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keras.config, "backend", lambda: "torch")
+    with pytest.raises(backend.BackendError, match="not supported yet: set KERAS_BACKEND to tensorflow or jax"):
+        backend.facts()
+
+
+def test_peak_memory_sees_an_allocation_and_never_falls() -> None:
+    if backend.has_gpu():
+        pytest.skip("the GPU's memory is counted here")
+    before = backend.peak_memory_bytes()
+    # More than this process has ever freed, so that it must be new.
+    block = np.ones(before // 8 + (64 << 17), np.float64)
+    peak = backend.peak_memory_bytes()
+    assert peak > before + (32 << 20)
+    del block
+    assert backend.peak_memory_bytes() > peak - (1 << 20)
+
+
+def test_barrier_waits() -> None:
+    matrix = keras.ops.ones((1500, 1500))
+    product = keras.ops.matmul(matrix, matrix)  # first use of the kernel
+    backend.barrier()
+    start = time.perf_counter()
+    for _ in range(10):
+        product = keras.ops.matmul(product, matrix)
+    backend.barrier()
+    waited = time.perf_counter() - start
+    start = time.perf_counter()
+    np.asarray(product)
+    assert time.perf_counter() - start < waited / 2
+
+
+def test_calibrator_does_the_same_work_each_time() -> None:
+    work = backend.calibrator()
+    work()
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - start)
+    assert 0.002 < min(seconds) < 1.0
+
+
+@pytest.mark.parametrize("given", [None, "1"])
+def test_what_the_user_set_for_tensorflows_log_wins(given: str | None) -> None:
+    env = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    env |= {"PYTHONPATH": str(ROOT)} | ({"TF_CPP_MIN_LOG_LEVEL": given} if given else {})
+    code = "import os, dlcv04.networks; print(os.environ['TF_CPP_MIN_LOG_LEVEL'])"
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == (given or "3")
+
+
+def test_jax_runs_never_import_tensorflow() -> None:
+    if backend.name() != "jax":
+        pytest.skip("needs KERAS_BACKEND=jax")
+    backend.facts()
+    assert "tensorflow" not in sys.modules

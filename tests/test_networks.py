@@ -1,0 +1,147 @@
+"""The eight networks of Task 1: their parameters by formula, their shapes, and what is refused."""
+
+import functools
+import subprocess
+import sys
+
+import pytest
+
+from dlcv04.backend import keras
+from dlcv04.networks import MNIST_VARIANTS, describe, mnist_convnet
+
+# The first four stand in the seed's table (slide); the others follow from the formula below.
+PARAMETERS = {
+    "base": 600_810,
+    "one_conv_less": 693_962,
+    "three_conv_more": 370_506,
+    "fc1024": 4_861_674,
+    "one_fc128_more": 617_322,
+    "half_filters": 298_810,
+    "kernel_5x5": 437_482,
+    "double_pooling": 158_442,
+}
+
+
+def by_formula(
+    convs: int = 2, filters: int = 32, kernel: int = 3, pool: int = 2, dense: tuple[int, ...] = (128,)
+) -> int:
+    total, channels = 0, 1
+    for _ in range(convs):
+        total, channels = total + (kernel * kernel * channels + 1) * filters, filters
+    inputs = ((28 - convs * (kernel - 1)) // pool) ** 2 * filters
+    for units in (*dense, 10):
+        total, inputs = total + (inputs + 1) * units, units
+    return total
+
+
+@pytest.mark.parametrize("variant", MNIST_VARIANTS)
+def test_parameters(variant: str) -> None:
+    assert MNIST_VARIANTS[variant]().count_params() == PARAMETERS[variant]
+
+
+def test_the_table_has_the_order_of_the_seed() -> None:
+    assert list(MNIST_VARIANTS) == list(PARAMETERS)
+
+
+def test_the_formula_gives_the_same_counts() -> None:
+    assert list(PARAMETERS.values()) == [
+        by_formula(),
+        by_formula(convs=1),
+        by_formula(convs=5),
+        by_formula(dense=(1024, 128)),
+        by_formula(dense=(128, 128)),
+        by_formula(filters=16),
+        by_formula(kernel=5),
+        by_formula(pool=4),
+    ]
+
+
+@pytest.mark.parametrize("wider", [{"filters": 33}, {"dense_units": (129,)}, {"classes": 11}])
+def test_one_unit_more_changes_the_count(wider: dict) -> None:
+    assert mnist_convnet(**wider).count_params() != PARAMETERS["base"]
+
+
+CONV1, CONV2, POOLED = (26, 26, 32), (24, 24, 32), (12, 12, 32)
+SHAPES = {
+    "base": [CONV1, CONV2, POOLED, POOLED, (4608,), (128,), (128,), (10,)],
+    "one_conv_less": [CONV1, (13, 13, 32), (13, 13, 32), (5408,), (128,), (128,), (10,)],
+    "three_conv_more": [
+        *[(side, side, 32) for side in (26, 24, 22, 20, 18) for _ in ("conv", "dropout")],
+        *[(9, 9, 32), (2592,), (128,), (128,), (10,)],
+    ],
+    "fc1024": [CONV1, CONV2, POOLED, POOLED, (4608,), (1024,), (128,), (128,), (10,)],
+    "one_fc128_more": [CONV1, CONV1, CONV2, POOLED, POOLED, (4608,), (128,), (128,), (128,), (128,), (10,)],
+    "half_filters": [(26, 26, 16), (24, 24, 16), (12, 12, 16), (12, 12, 16), (2304,), (128,), (128,), (10,)],
+    "kernel_5x5": [(24, 24, 32), (20, 20, 32), (10, 10, 32), (10, 10, 32), (3200,), (128,), (128,), (10,)],
+    "double_pooling": [CONV1, CONV2, (6, 6, 32), (6, 6, 32), (1152,), (128,), (128,), (10,)],
+}
+
+
+@pytest.mark.parametrize("variant", MNIST_VARIANTS)
+def test_output_shape_of_every_layer(variant: str) -> None:
+    assert [tuple(layer.output.shape[1:]) for layer in MNIST_VARIANTS[variant]().layers] == SHAPES[variant]
+
+
+DROPOUT = {
+    "base": [0.25, 0.5],
+    "one_conv_less": [0.25, 0.5],
+    "three_conv_more": [0.25] * 5 + [0.5],
+    "fc1024": [0.25, 0.5],
+    "one_fc128_more": [0.25, 0.25, 0.5, 0.5],
+    "half_filters": [0.25, 0.5],
+    "kernel_5x5": [0.25, 0.5],
+    "double_pooling": [0.25, 0.5],
+}
+
+
+@pytest.mark.parametrize("variant", MNIST_VARIANTS)
+def test_dropout_rates(variant: str) -> None:
+    model = MNIST_VARIANTS[variant]()
+    assert [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)] == DROPOUT[variant]
+
+
+def test_layers_are_stock_and_as_in_the_seed() -> None:
+    for factory in MNIST_VARIANTS.values():
+        for layer in factory().layers:
+            assert type(layer) is getattr(keras.layers, type(layer).__name__)
+            if isinstance(layer, keras.layers.Conv2D):
+                assert (layer.padding, layer.strides, layer.activation.__name__) == ("valid", (1, 1), "relu")
+        assert layer.activation.__name__ == "softmax"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ({"conv_layers": 0}, "conv_layers"),
+        ({"filters": -1}, "filters"),
+        ({"kernel_size": 2.5}, "kernel_size"),
+        ({"pool_size": True}, "pool_size"),
+        ({"dense_units": (128, -128)}, "dense_units"),
+        ({"conv_layers": 14}, "leave nothing"),
+        ({"pool_size": 25}, "leave nothing"),
+        ({"conv_dropout": (0.1,)}, "conv_dropout must be one rate or 2"),
+        ({"pool_dropout": 1.0}, "pool_dropout"),
+        ({"input_shape": (28, 28)}, "input_shape"),
+    ],
+)
+def test_wrong_arguments_are_named_in_one_sentence(arguments: dict, word: str) -> None:
+    with pytest.raises(ValueError, match=word) as caught:
+        mnist_convnet(**arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_describe() -> None:
+    assert describe(MNIST_VARIANTS["base"]) == "mnist_convnet()"
+    assert describe(functools.partial(mnist_convnet, conv_layers=5)) == "mnist_convnet(conv_layers=5)"
+    assert describe(mnist_convnet) == "mnist_convnet()"
+    assert describe(mnist_convnet()) == "mnist_convnet"
+
+
+def test_importing_and_describing_loads_no_framework() -> None:
+    code = (
+        "import sys, inspect, dlcv04.networks as n, dlcv04.training, dlcv04.datasets.mnist, dlcv04.datasets.fetch;"
+        "n.describe(n.MNIST_VARIANTS['base']); inspect.stack();"
+        "print([m for m in ('keras','tensorflow','jax','scipy','sklearn','pandas','matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

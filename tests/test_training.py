@@ -1,0 +1,378 @@
+"""Training: bit-equal by seed, equal to Keras's own step and evaluation, honest about divergence. Any backend."""
+
+import dataclasses
+import functools
+import json
+import math
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dlcv04 import backend
+from dlcv04.backend import keras
+from dlcv04.datasets import Dataset, embedded
+from dlcv04.networks import MNIST_VARIANTS, mnist_convnet
+from dlcv04.recipes import Recipe, RecipeError, mnist_recipe
+from dlcv04.training import (
+    FitTrainer,
+    Run,
+    Trainer,
+    TrainingError,
+    footprint,
+    train,
+    train_with,
+)
+
+SMALL = functools.partial(mnist_convnet, conv_layers=1, filters=4, dense_units=(16,))
+PLAIN = functools.partial(SMALL, pool_dropout=0.0, dense_dropout=0.0)
+RECIPE = Recipe("test", "Adadelta", 1.0, 32, 2, train_images=512, val_images=300)
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return embedded.digits()
+
+
+@pytest.fixture(scope="module")
+def trainer(digits: Dataset) -> Trainer:
+    """One compiled trainer for the tests that reset it."""
+    with backend.deterministic():
+        return Trainer(SMALL, digits, RECIPE, seed=0)
+
+
+def curves(run: Run) -> list[tuple[float, ...]]:
+    return [dataclasses.astuple(dataclasses.replace(epoch, train_seconds=0.0)) for epoch in run.epochs]
+
+
+def weights(trainer: Trainer) -> list[np.ndarray]:
+    return [backend.to_numpy(v) for v in (*trainer.model.variables, *trainer.optimizer.variables)]
+
+
+def equal(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def normalised() -> keras.Model:
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(4, 3),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.MaxPooling2D(4),
+            layers.Dropout(0.25),
+            layers.Flatten(),
+            layers.Dense(10, activation="softmax", kernel_regularizer="l2"),
+        ]
+    )
+
+
+# --- seeds
+
+
+def test_same_seed_same_curves_to_the_bit(digits: Dataset, trainer: Trainer) -> None:
+    run = train(SMALL, digits, RECIPE, 7)
+    assert curves(run) == curves(train_with(trainer, 7)) == curves(train_with(trainer, 7))
+    assert len(run.epochs) == 2
+    assert curves(train_with(trainer, 8)) != curves(run)
+
+
+def test_seeds_draw_weights_order_and_subset(trainer: Trainer) -> None:
+    seen = []
+    for seed in (1, 2, 1):
+        trainer.reset(seed)
+        subset = np.array(trainer._data["train"][0])
+        seen.append((weights(trainer), trainer.batch_order(0), subset))
+    (w1, order1, subset1), (w2, order2, subset2), (w3, order3, subset3) = seen
+    assert not equal(w1, w2)
+    assert not np.array_equal(order1, order2)
+    assert not np.array_equal(subset1, subset2)
+    assert equal(w1, w3)
+    assert np.array_equal(order1, order3)
+    assert np.array_equal(subset1, subset3)
+
+
+def test_each_epoch_has_its_own_order_of_distinct_pictures(trainer: Trainer) -> None:
+    first, second = trainer.batch_order(0), trainer.batch_order(1)
+    assert first.shape == (16, 32)
+    assert first.dtype == np.int32
+    assert not np.array_equal(first, second)
+    assert sorted(first.ravel()) == list(range(512))
+
+
+def test_dropout_is_drawn_by_the_seed(digits: Dataset) -> None:
+    """Equal weights and batches, other dropout: the running losses part after the first step."""
+    one, other = (Trainer(SMALL, digits, RECIPE, seed=3) for _ in range(2))
+    generators = [v for v in other.model.variables if "seed" in v.path]
+    assert generators
+    for state in generators:
+        state.assign(backend.to_numpy(state) + np.array([1, 0], backend.to_numpy(state).dtype))
+    other._steps.read_variables()
+    assert one.train_epoch().loss != other.train_epoch().loss
+
+
+@pytest.mark.parametrize("network", [SMALL, normalised])
+def test_reset_is_a_fresh_trainer(network: Any, digits: Dataset) -> None:
+    with backend.deterministic():
+        used = Trainer(network, digits, RECIPE, seed=1)
+        used.train_epoch()
+        used.run_steps(3)
+        used.reset(5)
+        fresh = Trainer(network, digits, RECIPE, seed=5)
+        assert equal(weights(used), weights(fresh))
+        for _ in range(2):
+            assert used.train_epoch()[1:] == fresh.train_epoch()[1:]
+            assert used.evaluate("val") == fresh.evaluate("val")
+        assert equal(weights(used), weights(fresh))
+
+
+def test_reset_forgets_what_was_added_up(trainer: Trainer) -> None:
+    trainer.reset(4)
+    alone = trainer.evaluate("val")
+    trainer.run_steps(2)
+    trainer.reset(4)
+    assert trainer.evaluate("val") == alone
+
+
+def test_compiling_leaves_no_trace(digits: Dataset) -> None:
+    trainer = Trainer(normalised, digits, RECIPE, seed=6)
+    keras.utils.set_random_seed(6)
+    assert equal(
+        [backend.to_numpy(v) for v in trainer.model.variables],
+        [backend.to_numpy(v) for v in normalised().variables],
+    )
+    assert trainer.compile_seconds > 0
+
+
+def test_a_model_is_cloned_and_drawn_anew(digits: Dataset) -> None:
+    model = SMALL()
+    before = [backend.to_numpy(v) for v in model.variables]
+    trainer = Trainer(model, digits, RECIPE, seed=2)
+    trainer.run_steps(1)
+    assert equal(before, [backend.to_numpy(v) for v in model.variables])
+    assert trainer.network == "mnist_convnet"
+    again = Trainer(model, digits, RECIPE, seed=2)
+    again.run_steps(1)
+    assert equal(weights(trainer), weights(again))
+
+
+def test_the_callers_random_generators_are_left_alone(trainer: Trainer) -> None:
+    random.seed(1)
+    np.random.seed(1)
+    expected = random.random(), np.random.rand()
+    random.seed(1)
+    np.random.seed(1)
+    trainer.reset(9)
+    assert (random.random(), np.random.rand()) == expected
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 1.0, "0"])
+def test_wrong_seeds(seed: Any, trainer: Trainer) -> None:
+    with pytest.raises(TrainingError, match="seed"):
+        trainer.reset(seed)
+
+
+# --- the same numbers as Keras
+
+
+def without_dropout() -> keras.Model:
+    kept = [layer for layer in normalised().layers if not isinstance(layer, keras.layers.Dropout)]
+    return keras.Sequential([keras.Input((28, 28, 1)), *kept])
+
+
+@pytest.mark.parametrize("network", [PLAIN, without_dropout])
+def test_one_step_is_keras_train_on_batch(network: Any, digits: Dataset) -> None:
+    trainer = Trainer(network, digits, RECIPE, seed=1)
+    model = keras.models.clone_model(trainer.model)
+    model.set_weights(trainer.model.get_weights())
+    model.compile(RECIPE.make_optimizer(), RECIPE.loss, jit_compile=backend.resolved_jit())
+    data, batch = digits.subset(512, 300, 1), trainer.batch_order(0)[0]
+    loss = model.train_on_batch(data.x_train[batch].astype(np.float32) / 255, data.y_train[batch])
+    trainer.run_steps(1)
+    assert trainer._score().loss == pytest.approx(float(np.ravel(loss)[0]), abs=1e-5)
+    for ours, theirs in zip(trainer.model.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize("network", [SMALL, normalised])
+def test_evaluation_is_keras_evaluate(network: Any, digits: Dataset) -> None:
+    trainer = Trainer(network, digits, RECIPE, seed=1)
+    trainer.train_epoch()
+    model = trainer.model
+    model.compile(loss=RECIPE.loss, metrics=["accuracy"], jit_compile=backend.resolved_jit())
+    data = digits.subset(512, 300, 1)
+    splits = {"train": (data.x_train[:300], data.y_train[:300]), "val": (data.x_val, data.y_val)}
+    for split, (x, y) in splits.items():
+        loss, accuracy = model.evaluate(x.astype(np.float32) / 255, y, verbose=0)
+        assert trainer.evaluate(split) == pytest.approx((loss, accuracy), abs=1e-5)  # type: ignore[arg-type]
+
+
+def test_evaluation_changes_nothing(trainer: Trainer) -> None:
+    trainer.reset(1)
+    before = weights(trainer)
+    assert trainer.evaluate("val") == trainer.evaluate("val")
+    assert equal(before, weights(trainer))
+
+
+def test_batch_normalisation_learns_its_statistics(digits: Dataset) -> None:
+    trainer = Trainer(normalised, digits, RECIPE, seed=1)
+    before = trainer.evaluate("train").loss
+    (layer,) = [layer for layer in trainer.model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    moving = backend.to_numpy(layer.moving_mean)
+    for _ in range(3):
+        trainer.train_epoch()
+    assert trainer.evaluate("train").loss < before
+    (layer,) = [layer for layer in trainer.model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    assert not np.array_equal(moving, backend.to_numpy(layer.moving_mean))
+
+
+# --- learning
+
+
+def test_kerass_default_rate_learns_far_worse(digits: Dataset) -> None:
+    final = {
+        rate: train(PLAIN, digits, dataclasses.replace(RECIPE, learning_rate=rate, epochs=4), 1).epochs[-1]
+        for rate in (1.0, 0.001)
+    }
+    assert final[1.0].val_accuracy > final[0.001].val_accuracy + 0.3
+
+
+def test_infinite_loss_ends_the_run_and_names_its_epoch(digits: Dataset) -> None:
+    diverging = dataclasses.replace(RECIPE, optimizer="SGD", learning_rate=1e30)
+    run = train(PLAIN, digits, diverging, 1)
+    assert run.status == "diverged"
+    assert "in epoch 1" in run.reason
+    assert run.epochs == ()
+    assert run.images_seen == 512
+
+
+def test_divergence_after_a_good_epoch_keeps_it(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluate = Trainer.evaluate
+
+    def poisoned(self: Trainer, split: Any) -> Any:
+        score = evaluate(self, split)
+        return score._replace(loss=math.nan) if (split, self.epoch) == ("val", 2) else score
+
+    monkeypatch.setattr(Trainer, "evaluate", poisoned)
+    run = train_with(trainer, 1)
+    assert (run.status, len(run.epochs)) == ("diverged", 1)
+    assert run.reason == "The val loss was nan in epoch 2."
+
+
+def test_a_run_tells_all(digits: Dataset, trainer: Trainer) -> None:
+    heard: list[int] = []
+    run = train_with(trainer, 3, on_epoch=lambda number, epoch: heard.append(number))
+    assert heard == [1, 2]
+    assert (run.status, run.reason, run.seed, run.images_seen) == ("ok", "", 3, 1024)
+    assert run.network == "mnist_convnet(conv_layers=1, filters=4, dense_units=(16,))"
+    assert (run.dataset, run.dataset_fingerprint) == ("mnist", digits.fingerprint)
+    assert run.optimizer_config["learning_rate"] == 1.0
+    assert run.backend.deterministic
+    assert run.peak_memory_bytes > 0
+    assert run.epochs[0].train_seconds > 0
+    json.dumps(dataclasses.asdict(run), allow_nan=False)
+
+
+def test_timing_runs_may_go_without_determinism(digits: Dataset) -> None:
+    run = train(SMALL, digits, dataclasses.replace(RECIPE, epochs=1), 1, deterministic=False)
+    assert run.backend.deterministic is backend.is_deterministic()
+
+
+def test_recipes_sizes_are_at_most(digits: Dataset) -> None:
+    small = digits.subset(100, 50)
+    trainer = Trainer(SMALL, small, RECIPE)
+    assert (trainer.train_images, trainer.val_images, trainer.steps_per_epoch) == (100, 50, 3)
+    assert trainer.batch_order(0).shape == (3, 32)
+
+
+# --- misfits
+
+
+@pytest.mark.parametrize(
+    ("network", "word"),
+    [
+        (functools.partial(SMALL, input_shape=(32, 32, 3)), "takes pictures of"),
+        (functools.partial(SMALL, classes=5), "10 classes"),
+        (lambda: "net", "not a built keras.Model"),
+        ("net", "keras.Model or a function"),
+    ],
+)
+def test_networks_that_do_not_fit(network: Any, word: str, digits: Dataset) -> None:
+    with pytest.raises(TrainingError, match=word):
+        Trainer(network, digits, RECIPE)
+
+
+def test_less_than_one_batch(digits: Dataset) -> None:
+    with pytest.raises(TrainingError, match="less than one batch of 32"):
+        Trainer(SMALL, digits.subset(20), RECIPE)
+
+
+def test_unknown_loss_and_optimizer(digits: Dataset) -> None:
+    with pytest.raises(TrainingError, match="no loss 'crossness'"):
+        Trainer(SMALL, digits, dataclasses.replace(RECIPE, loss="crossness"))
+    with pytest.raises(RecipeError, match="Adamsky"):
+        Trainer(SMALL, digits, dataclasses.replace(RECIPE, optimizer="Adamsky"))
+
+
+# --- footprint
+
+
+def test_footprint_of_the_base_network_by_formula() -> None:
+    found = footprint(MNIST_VARIANTS["base"], mnist_recipe("smoke"))
+    assert found.parameters == 600_810
+    assert found.macs == 26 * 26 * 9 * 32 + 24 * 24 * 9 * 32 * 32 + 4608 * 128 + 128 * 10
+    assert found.weight_bytes == 4 * 600_810
+    assert found.optimizer_bytes == 2 * 4 * 600_810
+    outputs = 26 * 26 * 32 + 24 * 24 * 32 + 2 * 12 * 12 * 32 + 2 * 128 + 10
+    assert found.activation_bytes == 4 * outputs
+    assert [layer.macs for layer in found.layers if layer.kind == "MaxPooling2D"] == [0]
+    assert sum(layer.parameters for layer in found.layers) == found.parameters
+
+
+@pytest.mark.parametrize(("optimizer", "slots"), [("SGD", 0), ("Adam", 2), ("RMSprop", 1)])
+def test_slots_are_the_optimizers_own(optimizer: str, slots: int) -> None:
+    found = footprint(SMALL, dataclasses.replace(RECIPE, optimizer=optimizer))
+    assert found.optimizer_bytes == slots * found.weight_bytes
+
+
+def test_footprint_of_a_trainer_is_the_same(trainer: Trainer) -> None:
+    assert trainer.footprint == footprint(SMALL, RECIPE)
+
+
+def test_nested_models_are_looked_into() -> None:
+    inner = PLAIN()
+    outer = keras.Sequential([keras.Input((28, 28, 1)), inner])
+    assert footprint(outer, RECIPE).macs == footprint(inner, RECIPE).macs > 0
+
+
+def test_depthwise_and_channels() -> None:
+    layers = keras.layers
+    model = keras.Sequential([keras.Input((8, 8, 4)), layers.DepthwiseConv2D(3), layers.Conv2D(6, 1, groups=2)])
+    assert footprint(model, RECIPE).macs == 6 * 6 * 9 * 4 + 6 * 6 * 2 * 6
+
+
+# --- timing
+
+
+def test_steps_are_counted_and_cycle(trainer: Trainer) -> None:
+    trainer.reset(1)
+    trainer.run_steps(trainer.steps_per_epoch + 2)
+    trainer.barrier()
+    assert trainer._steps.totals().images == 18 * 32
+    assert trainer.noisy is False
+
+
+def test_fit_trainer_trains_with_stock_fit(digits: Dataset) -> None:
+    fit = FitTrainer(SMALL, digits, RECIPE, images=256)
+    assert fit.noisy is True
+    before = fit.model.get_weights()
+    fit.run_steps(8)
+    fit.barrier()
+    assert not equal(before, fit.model.get_weights())
+    with pytest.raises(TrainingError, match="holds 256"):
+        fit.run_steps(9)
+    with pytest.raises(TrainingError, match="one batch"):
+        FitTrainer(SMALL, digits, RECIPE, images=16)
