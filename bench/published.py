@@ -12,7 +12,7 @@ from pathlib import Path
 from dlcv04 import Published
 
 FOLDER = Path(__file__).parent.parent / "baselines" / "published"
-TASK1_SIZE = "2016: 60,000 images an epoch, batch 128, 12 epochs, GTX 970"
+TASK1_SIZE = "60,000 images an epoch, batch 128, 12 epochs, GTX 970"
 
 #: Task 1's arms and the names that their runs were logged under; two variants left no log.
 LOGGED = {

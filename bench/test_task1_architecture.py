@@ -111,5 +111,5 @@ def test_one_conv_less_learns_worse(learning, claim):
 )
 def test_half_the_filters_are_faster(epoch_time, claim):
     """Eight variants timed in one block; the two that the claim names as often as its verdict takes."""
-    times = epoch_time(rounds=3, **NETS)
+    times = epoch_time(rounds=2, **NETS)
     claim.faster(times.half_filters, than=times.base, by=SLOWER)

@@ -25,6 +25,7 @@ class TimedCall:
     wait: Callable[[], object]
     images_per_step: int
     noisy: bool = True
+    compile_seconds: float | None = None
 
     def run_steps(self, count: int) -> None:
         """Call the work `count` times."""

@@ -249,7 +249,9 @@ _CALIBRATOR_ROUNDS = 6
 
 def to_numpy(variable: Any) -> npt.NDArray[Any]:
     """A copy of a Keras variable or tensor, which later steps leave alone."""
-    return np.array(keras.ops.convert_to_tensor(variable))
+    tensor = keras.ops.convert_to_tensor(variable)
+    # Not np.array on a TensorFlow tensor, nor Keras's convert_to_numpy: both end in a deprecated protocol of NumPy's.
+    return tensor.numpy().copy() if name() == "tensorflow" else np.array(tensor)
 
 
 class Steps(ABC):

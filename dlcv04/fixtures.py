@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -153,11 +154,8 @@ def footprints(
         found = {}
         for name, network in arms_of(arms).items():
             size = found[name] = workbench.footprint(network, timing_recipe)
-            measured_arms(request.node).append(
-                lambda name=name, network=network, size=size: Arm(
-                    name=name, test=request.node.nodeid, network=_describe(network), **_exact(size)
-                )
-            )
+            arm = Arm(name=name, test=request.node.nodeid, network=_describe(network), **_exact(size))
+            measured_arms(request.node).append(partial(_same, arm))
         return SimpleNamespace(**found)
 
     return measure
@@ -167,9 +165,9 @@ def footprints(
 def epoch_time(
     request: pytest.FixtureRequest, workbench: Workbench, arms_of: Any, timing_recipe: Any
 ) -> Callable[..., Any]:
-    """Time arms interleaved, in this process, as in `times = epoch_time(base=net, wide=wider_net)`.
+    """Time arms in turn, round by round, in this process.
 
-    Each arm is a function that returns a `keras.Model`, a model, `timed_fit(network)` or `timed_call(work)`. The
+    As in `times = epoch_time(base=net, wide=wider_net)`. Each arm is a function that returns a `keras.Model`, a model, `timed_fit(network)` or `timed_call(work)`. The
     returned namespace has one entry an arm, for `claim.slower(times.wide, than=times.base, by=1.10)`, which measures
     as many rounds as its verdict takes. Pass `data=` or `recipe=` to use others than the fixtures', and `rounds=` for
     fewer rounds of arms that no assertion names (figures only).
@@ -181,11 +179,8 @@ def epoch_time(
         workloads = {name: _workload(workbench, arm, used_data, used_recipe) for name, arm in changed.items()}
         block = InterleavedBlock(workloads, steps=STEPS_A_ROUND, calibrator=workbench.calibrator, clock=workbench.clock)
         for name, arm in block.arms.items():
-            measured_arms(request.node).append(
-                lambda arm=arm, network=changed[name]: _timed_arm(
-                    request, workbench, arm, network, used_data, used_recipe
-                )
-            )
+            made = partial(_timed_arm, request, workbench, arm, changed[name], used_data, used_recipe)
+            measured_arms(request.node).append(made)
         block.run(rounds or workbench.suite.policy.min_pairs)
         return SimpleNamespace(**block.arms)
 
@@ -196,9 +191,9 @@ def epoch_time(
 def learning(
     request: pytest.FixtureRequest, workbench: Workbench, arms_of: Any, recipe: Any, first_seed: int
 ) -> Callable[..., Any]:
-    """Train arms by seed, as in `curves = learning(base=net, small=small_net)`.
+    """Train arms over the same seeds.
 
-    The returned namespace has one entry an arm, for `claim.better(curves.base, than=curves.small, by=0.003)`, which
+    As in `curves = learning(base=net, small=small_net)`. The returned namespace has one entry an arm, for `claim.better(curves.base, than=curves.small, by=0.003)`, which
     trains as many seeds as its verdict takes. Seeds draw initialisation, batch order, dropout and training subset.
     Pass `data=` or `recipe=` to use others than the fixtures'.
     """
@@ -208,9 +203,8 @@ def learning(
         trainers = {name: _seed_trainer(workbench, network, used_data, recipe) for name, network in changed.items()}
         block = SeededBlock(trainers, first_seed=first_seed)
         for name, arm in block.arms.items():
-            measured_arms(request.node).append(
-                lambda arm=arm, network=changed[name]: _learned_arm(request, workbench, arm, network, used_data, recipe)
-            )
+            made = partial(_learned_arm, request, workbench, arm, changed[name], used_data, recipe)
+            measured_arms(request.node).append(made)
         return SimpleNamespace(**block.arms)
 
     return measure
@@ -223,6 +217,10 @@ def _data(request: pytest.FixtureRequest, workbench: Workbench, data: Any) -> An
     used = request.getfixturevalue("dataset") if data is None else data
     workbench.note_data(used)
     return used
+
+
+def _same(arm: Arm) -> Arm:
+    return arm
 
 
 def _needs_data(arms: dict[str, Any]) -> bool:
@@ -285,7 +283,7 @@ def _timed_arm(
         key={"data": data.fingerprint},
         facts=_facts(arm.workload, recipe),
         images_per_epoch=len(data.x_train),
-        **{**times_arm(arm), "compile_seconds": arm.workload.compile_seconds},  # type: ignore[arg-type]
+        **times_arm(arm),  # type: ignore[arg-type]
         **_exact(workbench.footprint(inner, recipe)),
     )
 

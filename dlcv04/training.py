@@ -203,13 +203,10 @@ class Trainer:
         return self._steps.put_batches(rows.reshape(batches, _EVALUATION_BATCH)), counts
 
     def _compile(self) -> float:
-        """Run each step once, and put every variable back as it was."""
+        """Run the training step once, and put every variable back as it was; evaluation compiles when first asked."""
         before = [backend.to_numpy(variable) for variable in self._variables()]
         start = time.perf_counter()
         self._steps.train(*self._data["train"], self._cycle[0])
-        for split in ("train", "val"):
-            batches, counts = self._evaluation[split]
-            self._steps.evaluate(*self._data[split], batches[0], counts[0])
         self._steps.totals()
         self.barrier()
         seconds = time.perf_counter() - start

@@ -6,6 +6,16 @@ import pytest
 
 pytest_plugins = ["pytester"]
 
+
+def pytest_collection_modifyitems(config, items):
+    """Tests of minutes run only when asked for: pytest tests -m nightly."""
+    if config.option.markexpr:
+        return
+    slow = [item for item in items if item.get_closest_marker("nightly")]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if item not in slow]
+
+
 FAKE_MACHINE = '''
 """A machine without framework, whose time passes only while an arm works: every run of it is the same."""
 import math

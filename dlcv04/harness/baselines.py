@@ -65,14 +65,6 @@ class StoredRun(NamedTuple):
         return f"{self.path.parent.name}/{self.path.stem}"
 
 
-class StoredKey(NamedTuple):
-    """What a clock was stored for: the test, its arm, and the items of the run's and the arm's key."""
-
-    test: str
-    arm: str
-    key: tuple[tuple[str, str], ...]
-
-
 class Span(NamedTuple):
     """How many processes a baseline comes from, and on how many calendar days (UTC) they ran."""
 
@@ -97,20 +89,6 @@ class Loaded(NamedTuple):
     def other_classes(self) -> list[str]:
         """Other machine classes with stored clocks, sorted."""
         return sorted({stored.run.environment.machine_class for stored in self.elsewhere})
-
-    def index_other_classes(self) -> dict[StoredKey, list[str]]:
-        """Return which other machine classes have clocks for a test, arm and key."""
-        index: dict[StoredKey, set[str]] = {}
-        for stored in self.elsewhere:
-            for arm in stored.run.arms:
-                if arm.round_seconds:
-                    index.setdefault(stored_key(stored.run, arm), set()).add(stored.run.environment.machine_class)
-        return {key: sorted(classes) for key, classes in index.items()}
-
-
-def stored_key(run: Run, arm: Arm) -> StoredKey:
-    """Return what an arm's clocks are stored under."""
-    return StoredKey(arm.test, arm.name, tuple(sorted((run.key | arm.key).items())))
 
 
 class Store:

@@ -178,6 +178,8 @@ class ClaimRecorder:
                 "epoch_time(...) call."
             )
         result = self._judge_order(treatment, than, by)
+        for arm in (treatment, than):
+            self._sharpen(arm)
         pairs = treatment.block.log_ratios(treatment.name, than.name)
         _, standard_error, degrees = statistics.trimmed_mean(pairs)
         detectable = statistics.minimum_detectable_effect(standard_error, degrees, self.policy.alpha_holds)
@@ -218,13 +220,27 @@ class ClaimRecorder:
                 margin,
                 alpha_holds=self.policy.alpha_holds,
                 alpha_violated=self.policy.alpha_violated,
-                min_pairs=min(self.policy.min_pairs, wanted),
+                # A control is judged once, at its n: it gets no earlier chance to be found violated.
+                min_pairs=wanted if self.fixed_n is not None else self.policy.min_pairs,
                 cap=self.policy.max_pairs,
             )
             decided = result.verdict != "CONTINUE"
             if decided or self.fixed_n is not None or wanted >= self.policy.max_pairs:
                 return result
             wanted = min(wanted + 2, self.policy.max_pairs)
+
+    def _sharpen(self, arm: ArmTimes) -> None:
+        """Time an arm that is held against stored processes until its own rounds say enough about it.
+
+        The verdict on the claim is fixed by then: these rounds have no partner.
+        """
+        if self.fixed_n is not None or not (self.policy.compare or self.policy.record):
+            return
+        while len(arm.rounds) < self.policy.most_rounds:
+            _, standard_error, _ = statistics.trimmed_mean([math.log(seconds) for seconds in arm.seconds])
+            if standard_error <= self.policy.precision:
+                return
+            arm.block.run(2, only=(arm.name,))
 
     # -- PAIRED --------------------------------------------------------------------------------------------
 

@@ -209,7 +209,8 @@ def _times(arm: Arm, found: list[tuple[str, Run, Arm]], stored: Stored, context:
     policy = context.policy
     old_times = [_log_seconds(old) for _, _, old in found]
     old_calibrators = [_log_calibrator(old) for _, _, old in found]
-    spread, degrees = _spread(stored, context.key)
+    between, degrees = _spread(stored, context.key)
+    spread = math.hypot(between, _sampling_error([arm, *(old for _, _, old in found)]))
     result = statistics.stored_run_test(
         [_log_seconds(arm)],
         old_times,
@@ -240,8 +241,9 @@ def _times(arm: Arm, found: list[tuple[str, Run, Arm]], stored: Stored, context:
         n_old=len(found),
         verdict=verdict,
         method=f"stored-run test over a run-level calibrator (slope {statistics.PRIOR_SLOPE}), between-process sd "
-        f"{spread:.1%} on {degrees} degrees of freedom"
-        + (" (shipped prior)" if spread == statistics.PRIOR_SD else " (this class's stored processes)"),
+        f"{between:.1%} on {degrees:g} degrees of freedom"
+        + (" (shipped prior)" if between == statistics.PRIOR_SD else " (this class's stored processes)")
+        + f", with the rounds' own error {spread:.1%}",
         reason=few,
         differences=_explain(verdict, arm, found[-1]),
         baselines=[path for path, _, _ in found],
@@ -376,6 +378,13 @@ def _log_calibrator(arm: Arm) -> float:
         return 0.0
     mean, _, _ = statistics.trimmed_mean([math.log(seconds) for seconds in arm.calibrator_seconds])
     return float(mean)
+
+
+def _sampling_error(arms: Sequence[Arm]) -> float:
+    """What the rounds of one process leave open about its mean log time, as a root mean square over the processes."""
+    errors = [statistics.trimmed_mean([math.log(seconds) for seconds in arm.epoch_seconds])[1] for arm in arms]
+    known = [error for error in errors if math.isfinite(error)]
+    return math.sqrt(sum(error**2 for error in known) / len(known)) if known else 0.0
 
 
 def _spread(stored: Stored, key: dict[str, str]) -> tuple[float, float]:

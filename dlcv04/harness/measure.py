@@ -20,7 +20,8 @@ from typing import Protocol
 CALIBRATOR_ROUNDS_EACH = 2
 #: A round must be long against the clock's and the barrier's own cost; very fast arms get more steps a round.
 SHORTEST_ROUND_SECONDS = 0.03
-WARMUP_AGREEMENT = 0.10
+#: A first call costs a multiple of a steady one; two noisy steady rounds differ by less than this.
+WARMUP_AGREEMENT = 0.25
 WARMUP_ROUNDS = (2, 6)
 
 Clock = Callable[[], float]
@@ -31,10 +32,22 @@ class MeasureError(ValueError):
 
 
 class Workload(Protocol):
-    """What the experiment hands over to be timed: `run_steps(count)` starts work, `barrier()` waits for its end."""
+    """What the experiment hands over to be timed: `run_steps(count)` starts work, `barrier()` waits for its end.
 
-    images_per_step: int
-    noisy: bool
+    `noisy` marks work with a host pipeline of its own; `compile_seconds` is what compiling took, None where unknown.
+    """
+
+    @property
+    def images_per_step(self) -> int:
+        """Pictures that one step processes."""
+
+    @property
+    def noisy(self) -> bool:
+        """Whether its rounds vary more than a loop over data on the device."""
+
+    @property
+    def compile_seconds(self) -> float | None:
+        """Seconds of tracing and compiling, where the work measured them itself."""
 
     def run_steps(self, count: int) -> None:
         """Start `count` steps; they may still be running on the device when this returns."""
@@ -82,6 +95,8 @@ class ArmTimes:
     @property
     def compile_seconds(self) -> float:
         """What the first call cost beyond a steady one: tracing, compiling, choosing kernels."""
+        if self.workload.compile_seconds is not None:
+            return self.workload.compile_seconds
         return max(0.0, self.warmup[0] - min(self.warmup)) if self.warmup else 0.0
 
 
@@ -117,7 +132,7 @@ class InterleavedBlock:
         self._mirror: list[str] = []
 
     def warm_up(self) -> None:
-        """Run every arm until two rounds in a row agree within 10 % (2 to 6 rounds), then fix the steps a round."""
+        """Run every arm until two rounds in a row agree within 25 % (2 to 6 rounds), then fix the steps a round."""
         for arm in self.arms.values():
             while not _is_steady(arm.warmup):
                 arm.warmup.append(time_round(arm.workload, self.steps, self._clock))

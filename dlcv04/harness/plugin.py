@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import sys
 import textwrap
 import time
 from collections.abc import Callable, Generator
@@ -174,6 +175,7 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
         adapter.give_comparison_back(config, config.stash[ASKED])
         return
     _refuse(config, claims)
+    _drop_unused_hypothesis(config)
     adapter.keep_raw_samples(config)
     suite = config.stash[SUITE] = _make_suite(config)
     if (part := config.getoption("dl_record")) is not None:
@@ -184,6 +186,13 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     if suite.compare:
         _load_baselines(config, suite)
         items.extend(_missing_items(session, config, suite, items))
+
+
+def _drop_unused_hypothesis(config: pytest.Config) -> None:
+    """Hypothesis's plugin imports all of Hypothesis (a second) at the end of every run, even one that never used it."""
+    plugin = config.pluginmanager.get_plugin("hypothesispytest")
+    if plugin is not None and "hypothesis" not in sys.modules:
+        config.pluginmanager.unregister(plugin)
 
 
 def _exact(item: Any) -> bool:
@@ -226,6 +235,7 @@ def _make_suite(config: pytest.Config) -> Suite:
         policy=Policy(
             profile=config.getoption("dl_profile"),
             strict=config.getoption("dl_strict"),
+            compare=config.stash[ASKED] is not None,
             record=config.getoption("dl_record") is not None,
         ),
         machine_class=environment.machine_class(device, hardware),
@@ -241,7 +251,7 @@ def _make_suite(config: pytest.Config) -> Suite:
 
 def _load_baselines(config: pytest.Config, suite: Suite) -> None:
     asked = config.stash[ASKED]
-    store = baselines.Store(config.rootpath / "baselines")
+    store = baselines.Store(config.rootpath / "baselines", saved=config.rootpath / ".benchmarks")
     try:
         loaded = store.load([asked] if isinstance(asked, str) else [], machine_class=suite.machine_class)
     except baselines.BaselineError as error:
@@ -479,10 +489,12 @@ def source_hash(function: Any) -> str:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Carry the verdict over to the report, where the terminal finds its letter."""
+    """Carry the verdict over to the report, where the terminal finds its letter; note failures outside a claim."""
     made = yield
     if made.when == "call" and VERDICT in item.stash:
         made.dl_verdict = item.stash[VERDICT]  # type: ignore[attr-defined]
+    elif made.failed and SUITE in item.config.stash and RECORDER not in item.stash:
+        suite_of(item.config).failures.append(f"{item.nodeid}: {made.when} failed")
     return made
 
 

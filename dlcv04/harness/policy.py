@@ -16,7 +16,8 @@ class Policy:
     changes no verdict. `gate_seconds`: the slowdown a stored timing comparison must exclude to PASS (ratio); it
     is 1.25 because one new process on a shared CPU has a standard error of about 4 % (statistics.stored_run_test)
     and 1.03 on an exclusive GPU is for the judge's self-test to earn. `margin_points`: the loss of accuracy that
-    matters, and that a learning comparison must exclude to PASS.
+    matters, and that a learning comparison must exclude to PASS. `precision`: a run that is compared, or recorded to be
+    compared with, times an arm until the standard error of its mean log time is so small, or for `most_rounds` rounds.
     """
 
     profile: str = "smoke"
@@ -30,8 +31,11 @@ class Policy:
     gate_seconds: float = 1.25
     smallest_seconds: float = 1.03
     margin_points: float = 0.02
+    compare: bool = False
     record: bool = False
-    recorded_pairs: int = 20
+    recorded_pairs: int = 12
+    precision: float = 0.025
+    most_rounds: int = 40
     recorded_seeds: int = 10
 
     def judges(self, judged_from: str) -> bool:

@@ -24,7 +24,7 @@ def take_comparison_over(config: pytest.Config) -> str | bool | None:
     if asked == [] or asked is None:
         return None
     config.option.benchmark_compare = []
-    return asked  # type: ignore[no-any-return]
+    return asked
 
 
 def give_comparison_back(config: pytest.Config, asked: str | bool | None) -> None:
@@ -110,7 +110,7 @@ def save_without_rows(config: pytest.Config) -> None:
 
 def json_path(config: pytest.Config) -> Path | None:
     """Where `--benchmark-json` writes, if asked."""
-    return _session(config).json  # type: ignore[no-any-return]
+    return _session(config).json
 
 
 def _session(config: pytest.Config) -> Any:

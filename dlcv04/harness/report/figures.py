@@ -25,7 +25,7 @@ WIDTH = 420
 FONT = 12
 SMALL = 11
 #: Points of one curve that are drawn, and rounds of one arm: more can't be told apart at this width.
-MAX_POINTS = 160
+MAX_POINTS = 120
 MAX_ROUNDS = 150
 MAX_ARMS = 8
 

@@ -6,12 +6,14 @@ Pure functions from stored figures to text; every renderer uses these, so that o
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime
 
 from dlcv04.harness.schema import Assertion, Comparison
 
 ABSENT = "–"
 _COUNT_UNITS = {"count", "", "difference"}
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 #: Units of exact figures: a comparison in one of them shows plain numbers, whatever else its metric's name says.
 _EXACT_UNITS = {"parameters", "macs", "MACs", "count", "layers", "epochs"}
 
@@ -94,8 +96,11 @@ def shorten(text: str, width: int) -> str:
 
 
 def printable(text: str) -> str:
-    """`text` without control characters: a stored name must not move a cursor or break a picture's XML."""
-    return "".join(c if c in "\n\t" or (ord(c) >= 32 and not 0x7F <= ord(c) <= 0x9F) else " " for c in text)
+    """`text` without control characters and without marks that turn the direction of what follows.
+
+    A stored name must not move a cursor, break a picture's XML or reverse the words around it.
+    """
+    return _UNPRINTABLE.sub(" ", text)
 
 
 def metric_name(metric: str) -> str:

@@ -11,7 +11,7 @@ import re
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.schema import Arm, Assertion, Claim, Comparison, Run
@@ -438,7 +438,7 @@ def _facts(run: Run) -> tuple[Fact, ...]:
     if run.acceptance:
         forced = ", forced" if run.acceptance.forced else ""
         facts.append(Fact("Accepted", f"{fmt.moment(run.acceptance.accepted)}{forced}: {run.acceptance.reason}"))
-    return tuple(facts)
+    return tuple(replace(f, text=fmt.shorten(f.text, 160), title=f.title or f.text) for f in facts)
 
 
 def _suspects(run: Run, cards: Sequence[Card], rows: Sequence[ComparisonRow]) -> tuple[Suspect, ...]:
@@ -456,7 +456,8 @@ def _suspects(run: Run, cards: Sequence[Card], rows: Sequence[ComparisonRow]) ->
             title = row.name if row.name.startswith(test_name(row.test)) else f"{row.name} in {test_name(row.test)}"
             text = row.reason or (f"{row.new} against {row.old}: {row.effect}" if row.effect != fmt.ABSENT else "")
             found.append(Suspect(row.badge, title, text, row.differences, row.anchor))
-    return tuple(sorted(found, key=lambda s: _RANK[s.badge.word]))
+    short = [replace(s, title=fmt.shorten(s.title, 300), text=fmt.shorten(s.text, 600)) for s in found]
+    return tuple(sorted(short, key=lambda s: _RANK[s.badge.word]))
 
 
 def _why(card: Card) -> str:
@@ -578,7 +579,9 @@ def _seen(control: Claim) -> str:
     """The figures of a control's deciding assertion."""
     if control.reason:
         return control.reason
-    return "; ".join(f"{fmt.assertion_effect(a)}, margin {fmt.assertion_margin(a)}" for a in control.assertions[:2])
+    return "; ".join(
+        f"{fmt.assertion_effect(a)}, {_limit(a)} {fmt.assertion_margin(a)}" for a in control.assertions[:2]
+    )
 
 
 def _arm_row(arm: Arm) -> ArmRow:

@@ -14,7 +14,4 @@
       status.textContent = shown + " shown";
     });
   }
-  window.addEventListener("beforeprint", function () {
-    document.querySelectorAll("details").forEach(function (d) { d.open = true; });
-  });
 })();

@@ -1,0 +1,95 @@
+"""The two halves stay apart, and importing or collecting loads no framework."""
+
+import ast
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "dlcv04"
+DOORS = {"fixtures.py", "cli.py", "__init__.py", "commands"}  # __init__ only names where the public names live
+SHARED = {"dlcv04.lazy"}
+FRAMEWORKS = ("tensorflow", "keras", "jax", "scipy", "pandas", "sklearn", "matplotlib")
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imported(file):
+    """Every module a file names in an import, or in a LazyModule."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "LazyModule":
+            yield from (argument.value for argument in node.args)
+
+
+def breaches(file):
+    in_harness = "harness" in file.relative_to(PACKAGE).parts
+    for module in imported(file):
+        if not module.startswith("dlcv04.") or module in SHARED or module.startswith("dlcv04.lazy."):
+            continue
+        if module.startswith("dlcv04.harness") != in_harness:
+            yield module
+
+
+INSIDE = [file for file in FILES if file.relative_to(PACKAGE).parts[0] not in DOORS]
+
+
+@pytest.mark.parametrize("file", INSIDE, ids=lambda file: file.name)
+def test_no_module_but_the_doors_reaches_into_the_other_half(file):
+    assert not list(breaches(file))
+
+
+def test_the_check_itself_finds_a_breach(tmp_path, monkeypatch):
+    folder = tmp_path / "dlcv04"
+    (folder / "harness").mkdir(parents=True)
+    guilty = folder / "harness" / "judge.py"
+    guilty.write_text("from dlcv04.lazy import LazyModule\nnets = LazyModule('dlcv04.networks')\n")
+    monkeypatch.setattr(sys.modules[__name__], "PACKAGE", folder)
+    assert list(breaches(guilty)) == ["dlcv04.networks"]
+
+
+def test_only_the_backend_module_knows_a_backend():
+    guilty = [
+        file.name
+        for file in FILES
+        if file.name != "backend.py"
+        and any(module.split(".")[0] in {"tensorflow", "jax", "torch"} for module in imported(file))
+    ]
+    assert guilty == []
+
+
+def run(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def test_importing_every_module_loads_no_framework():
+    modules = [
+        ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__") for file in FILES
+    ]
+    code = f"""
+import importlib, sys
+for name in {modules!r}:
+    importlib.import_module(name)
+print([name for name in {FRAMEWORKS!r} if name in sys.modules])
+"""
+    assert run(code).strip() == "[]"
+
+
+def test_collecting_the_bench_imports_no_framework_and_is_instant():
+    code = f"""
+import sys, pytest
+assert pytest.main(["{PACKAGE.parent / "bench"}", "--collect-only", "-q", "-p", "no:cacheprovider"]) == 0
+print([name for name in {FRAMEWORKS!r} if name in sys.modules])
+"""
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        printed = run(code)
+        seconds.append(time.perf_counter() - start)
+    assert printed.strip().endswith("[]")
+    assert min(seconds) <= 1.5, f"collecting took {seconds} s"
