@@ -1,0 +1,11 @@
+"""A rate at which the loss is soon no number."""
+
+from dlcv04 import recipes
+from dlcv04.backend import keras
+
+
+def make_optimizer(self):
+    return keras.optimizers.SGD(1e30)
+
+
+recipes.Recipe.make_optimizer = make_optimizer

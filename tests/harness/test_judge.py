@@ -1,0 +1,205 @@
+"""Comparisons as a pure function of stored runs: figures in, verdicts out."""
+
+import math
+import random
+
+import pytest
+
+from dlcv04.harness.judge import Context, Stored, compare_claim, gated_times, missing_tests
+from dlcv04.harness.policy import Policy
+from dlcv04.harness.schema import Arm, Assertion, Claim, Environment, EpochRow, LayerRow, Run, SeedCurve
+
+KEY = {"profile": "smoke", "backend": "tensorflow"}
+CONTEXT = Context(KEY, "cpu-x", Policy())
+TEST = "bench/test_a.py::test_a"
+
+
+def timed(seconds=0.2, seed=0, noise=0.05, calibrator=0.05, **fields):
+    rng = random.Random(seed)
+
+    def rounds(value, count):
+        return [value * math.exp(rng.gauss(0, noise)) for _ in range(count)]
+
+    defaults = {
+        "name": "base",
+        "test": TEST,
+        "images_per_round": 256,
+        "images_per_epoch": 60_000,
+        "round_seconds": rounds(seconds, 10),
+        "calibrator_seconds": rounds(calibrator, 20),
+        "key": {"data": "digits"},
+    }
+    return Arm(**{**defaults, **fields})
+
+
+def learned(accuracies, first_seed=0, **fields):
+    curves = [
+        SeedCurve(
+            seed=first_seed + i,
+            epochs=[EpochRow(train_seconds=1, train_loss=1, train_accuracy=a, val_loss=1, val_accuracy=a)],
+        )
+        for i, a in enumerate(accuracies)
+    ]
+    return Arm(name="base", test=TEST, curves=curves, key={"data": "digits"}, **fields)
+
+
+def a_claim(**fields):
+    named = Assertion(
+        kind="ORDER", sentence="x", treatment="base", reference="base", unit="ratio", margin=1.1, effect=2.0,
+        low=1.5, high=3.0, n=8, n_unit="pairs", verdict="HOLDS", method="m",
+    )  # fmt: skip
+    return Claim(**{"test": TEST, "sentence": "x", "assertions": [named], "source_hash": "h", **fields})
+
+
+def a_run(*arms, key=KEY, machine_class="cpu-x", claims=None):
+    environment = Environment(machine_class=machine_class, hardware={}, software={})
+    return Run(
+        id="r", started="t", profile="smoke", device="cpu", key=key, environment=environment,
+        arms=list(arms), claims=claims or [a_claim()],
+    )  # fmt: skip
+
+
+def processes(make, count=5, **options):
+    return [(f"000{i}.json", a_run(make(seed=i + 100), **options)) for i in range(count)]
+
+
+def verdicts(arm, stored, claim=None):
+    return {row.metric: row for row in compare_claim(claim or a_claim(), [arm], stored, CONTEXT)}
+
+
+class TestTimes:
+    stored = Stored(timing=processes(timed))
+
+    def judge(self, **fields):
+        return verdicts(timed(**fields), self.stored)["seconds an epoch"]
+
+    def test_unchanged_code_passes(self):
+        row = self.judge(seed=1)
+        assert row.verdict == "PASS" and row.n_old == 5 and row.high < 1.25
+
+    @pytest.mark.parametrize("ratio", [1.4, 2.0])
+    def test_a_slowdown_regresses(self, ratio):
+        assert self.judge(seconds=0.2 * ratio).verdict == "REGRESSED"
+
+    def test_a_speedup_is_told(self):
+        assert self.judge(seconds=0.1).verdict == "IMPROVED"
+
+    def test_between_gate_and_certainty_it_is_inconclusive(self):
+        assert self.judge(seconds=0.2 * 1.17).verdict == "INCONCLUSIVE"
+
+    def test_a_slow_machine_is_taken_out_by_the_calibrator(self):
+        assert self.judge(seconds=0.2 * 1.5, calibrator=0.05 * 1.5).verdict == "PASS"
+
+    def test_more_rounds_of_one_process_never_replace_processes(self):
+        row = verdicts(timed(seed=3), Stored(timing=processes(timed, count=2)))["seconds an epoch"]
+        assert row.verdict == "INCONCLUSIVE" and "2 stored processes" in row.reason
+
+    def test_a_noisier_class_than_the_prior_is_believed(self):
+        spread = [("p", a_run(timed(0.2 * (1 + 0.3 * (i % 2)), seed=i))) for i in range(6)]
+        row = verdicts(timed(0.26), Stored(timing=spread))["seconds an epoch"]
+        assert row.verdict == "INCONCLUSIVE" and "this class's stored processes" in row.method
+
+    def test_the_budget_is_split_over_what_is_stored_not_over_what_ran(self):
+        others = [timed(seed=9, name=f"arm{i}") for i in range(19)]
+        crowded = Stored(timing=[(path, a_run(*run.arms, *others)) for path, run in self.stored.timing])
+        assert gated_times(crowded, KEY) == 20
+        row, alone = verdicts(timed(seed=1), crowded)["seconds an epoch"], self.judge(seed=1)
+        assert row.minimum_detectable_effect > alone.minimum_detectable_effect
+
+    def test_an_arm_that_no_assertion_names_is_not_gated(self):
+        rows = verdicts(timed(seconds=9.0), self.stored, a_claim(assertions=[]))
+        assert "seconds an epoch" not in rows
+
+    def test_the_fault_is_named(self):
+        old = {"optimizer": {"learning_rate": 1.0}}
+        stored = Stored(timing=processes(lambda seed: timed(seed=seed, facts=old)))
+        row = verdicts(timed(seconds=0.5, facts={"optimizer": {"learning_rate": 0.001}}), stored)["seconds an epoch"]
+        assert "optimizer.learning_rate 1.0 -> 0.001" in row.differences
+
+
+class TestKeys:
+    def test_nothing_stored(self):
+        assert verdicts(timed(), Stored())["seconds an epoch"].verdict == "NO_BASELINE"
+
+    def test_other_data(self):
+        stored = Stored(timing=processes(lambda seed: timed(seed=seed, key={"data": "real"})))
+        row = verdicts(timed(), stored)["seconds an epoch"]
+        assert row.verdict == "INCOMPARABLE" and "data real" in row.reason
+
+    def test_another_backend(self):
+        stored = Stored(timing=processes(timed, key={**KEY, "backend": "jax"}))
+        row = verdicts(timed(), stored)["seconds an epoch"]
+        assert row.verdict == "INCOMPARABLE" and "backend jax" in row.reason
+
+    def test_another_machine_class(self):
+        stored = Stored(elsewhere=processes(timed, machine_class="gpu-y"))
+        row = verdicts(timed(), stored)["seconds an epoch"]
+        assert row.verdict == "INCOMPARABLE" and "gpu-y" in row.reason
+
+
+class TestExact:
+    layers = (LayerRow(name="c", kind="Conv2D", output_shape=[26, 26, 32], parameters=320, macs=194_688),)
+
+    def arm(self, **fields):
+        figures = {"parameters": 600_810, "macs": 5, "layers": list(self.layers), **fields}
+        return Arm(name="base", test=TEST, **figures)
+
+    def test_equal_figures_pass(self):
+        stored = Stored(portable=[("p", a_run(self.arm()))])
+        assert verdicts(self.arm(), stored)["network (parameters, MACs, bytes)"].verdict == "PASS"
+
+    def test_one_parameter_more_regresses_and_names_figure_and_layers(self):
+        stored = Stored(portable=[("p", a_run(self.arm()))])
+        row = verdicts(self.arm(parameters=600_811, layers=[]), stored)["network (parameters, MACs, bytes)"]
+        assert row.verdict == "REGRESSED" and "parameters 600,810 -> 600,811" in row.reason
+
+
+class TestLearning:
+    stored = Stored(portable=[("p", a_run(learned([0.90, 0.91, 0.89, 0.90, 0.92, 0.90, 0.91, 0.89, 0.90, 0.91])))])
+
+    def judge(self, *accuracies, **fields):
+        return verdicts(learned(accuracies, **fields), self.stored)["mean validation accuracy over epochs"]
+
+    def test_the_same_seeds_bit_equal_pass_with_no_effect(self):
+        row = self.judge(0.90, 0.91, 0.89)
+        assert row.verdict == "PASS" and row.effect == 0.0
+
+    def test_worse_learning_regresses(self):
+        assert self.judge(0.30, 0.31, 0.28).verdict == "REGRESSED"
+
+    def test_too_good_is_told(self):
+        assert self.judge(0.990, 0.991, 0.992).verdict == "IMPROVED"
+
+    def test_other_seeds_of_the_same_quality_do_not_alarm(self):
+        assert self.judge(0.905, 0.895, 0.912, first_seed=50).verdict in {"PASS", "INCONCLUSIVE"}
+
+    def test_a_diverged_seed_regresses_with_its_reason(self):
+        curve = SeedCurve(seed=0, epochs=[], status="diverged", reason="loss is NaN in epoch 1")
+        row = verdicts(Arm(name="base", test=TEST, curves=[curve], key={"data": "digits"}), self.stored)[
+            "mean validation accuracy over epochs"
+        ]
+        assert row.verdict == "REGRESSED" and "NaN in epoch 1" in row.reason
+
+
+class TestStaleAndMissing:
+    def test_a_changed_test_is_stale(self):
+        stored = Stored(timing=processes(timed))
+        row = verdicts(timed(), stored, a_claim(source_hash="other"))["source"]
+        assert row.verdict == "STALE" and "own code changed" in row.reason
+
+    def test_a_changed_recipe_is_stale_and_named(self):
+        old = {"recipe": {"learning_rate": 1.0}}
+        stored = Stored(timing=processes(lambda seed: timed(seed=seed, facts=old)))
+        row = verdicts(timed(facts={"recipe": {"learning_rate": 0.1}}), stored)["source"]
+        assert row.verdict == "STALE" and "recipe.learning_rate 1.0 -> 0.1" in row.reason
+
+    def test_an_arm_that_is_gone_is_missing(self):
+        stored = Stored(timing=processes(lambda seed: timed(seed=seed, name="wide")))
+        rows = compare_claim(a_claim(), [timed()], stored, CONTEXT)
+        assert ("wide", "MISSING") in {(row.arm, row.verdict) for row in rows}
+
+    def test_a_test_that_is_gone_is_missing_only_where_it_was_asked_for(self):
+        stored = Stored(timing=processes(timed))
+        assert list(missing_tests([], lambda test: True, stored, KEY)) == [TEST]
+        assert missing_tests([], lambda test: False, stored, KEY) == {}
+        assert missing_tests([TEST], lambda test: True, stored, KEY) == {}

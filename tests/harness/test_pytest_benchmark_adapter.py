@@ -1,0 +1,104 @@
+"""The contract with pytest-benchmark: every private part that the adapter uses is there and behaves as it needs.
+
+When a new release of pytest-benchmark breaks one of these, mend `pytest_benchmark_adapter.py`, and nothing else.
+"""
+
+import inspect
+import json
+import sys
+from importlib.metadata import version
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+from pytest_benchmark.session import BenchmarkSession
+
+
+def test_the_pinned_release():
+    assert version("pytest-benchmark").startswith("5.3.")
+
+
+def test_the_session_has_the_attributes_that_are_used(request):
+    session = request.config._benchmarksession
+    used = ("benchmarks", "disabled", "options", "logger", "compare", "json", "save", "autosave", "save_data")
+    for name in (*used, "compare_fail", "storage"):
+        assert hasattr(session, name), name
+    for name in ("handle_loading", "save_json", "get_machine_info"):
+        assert callable(getattr(BenchmarkSession, name)), name
+
+
+def test_the_fixture_is_built_from_the_sessions_options(request):
+    needed = set(inspect.signature(BenchmarkFixture.__init__).parameters) - {"self", "node"}
+    given = {*request.config._benchmarksession.options, "add_stats", "logger", "warner", "disabled", "group"}
+    assert needed == given
+
+
+def test_make_stats_registers_a_row_that_takes_seconds(request):
+    rows, session = [], request.config._benchmarksession
+    fixture = BenchmarkFixture(
+        request.node,
+        add_stats=rows.append,
+        logger=session.logger,
+        warner=request.node.warn,
+        disabled=False,
+        **session.options,
+    )
+    fixture.name, fixture.fullname = "a<b>", "x::a<b>"
+    stats = fixture._make_stats(1)
+    stats.update(0.5)
+    assert rows == [stats]
+    assert (stats.name, stats.fullname, stats.stats.data) == ("a<b>", "x::a<b>", [0.5])
+    fixture._mode = "adopted"
+    fixture._cleanup()
+
+
+def test_comparison_is_hidden_before_it_is_read_and_given_back(suite):
+    """Without claims `--benchmark-compare` is pytest-benchmark's; with claims it never sees the option."""
+    pytester = suite("def test_plain(benchmark): benchmark(lambda: 1)\n")
+    pytester.runpytest("bench", "--benchmark-autosave")
+    pytester.runpytest("bench", "--benchmark-compare").stdout.fnmatch_lines(["*(NOW)*"])
+    suite().runpytest("bench", "--benchmark-compare").stdout.no_fnmatch_line("*(NOW)*")
+
+
+def test_the_file_has_the_fields_that_other_tools_read(suite):
+    """`pytest-benchmark compare`, github-action-benchmark (tool: pytest) and Bencher (python_pytest)."""
+    pytester = suite()
+    pytester.runpytest("bench", "--benchmark-save=kept", "--benchmark-json=run.json")
+    document = json.loads((pytester.path / "run.json").read_text())
+    assert {"machine_info", "commit_info", "benchmarks", "datetime", "version", "dlcv04"} <= set(document)
+    row = document["benchmarks"][0]
+    assert {"group", "name", "fullname", "params", "param", "extra_info", "options", "stats"} <= set(row)
+    assert {"min", "max", "mean", "stddev", "median", "iqr", "ops", "rounds", "data"} <= set(row["stats"])
+    listed = pytester.run(sys.executable, "-m", "pytest_benchmark", "compare", "--columns=min,mean")
+    assert listed.ret == 0
+    assert "test_longer_is_slower<short>" in listed.stdout.str() + listed.stderr.str()
+
+
+def test_saved_runs_hold_strict_json(suite):
+    pytester = suite()
+    pytester.runpytest("bench", "--benchmark-json=run.json")
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} in a stored run")
+
+    json.loads((pytester.path / "run.json").read_text(), parse_constant=refuse)
+
+
+def test_the_adapter_is_the_only_module_that_names_private_parts():
+    from pathlib import Path
+
+    package = Path(__file__).parents[2] / "dlcv04"
+    private = ("_benchmarksession", "_make_stats", "BenchmarkFixture")
+    guilty = [
+        file.name
+        for file in package.rglob("*.py")
+        if file.name != "pytest_benchmark_adapter.py" and any(name in file.read_text() for name in private)
+    ]
+    assert guilty == []
+
+
+@pytest.mark.parametrize("option", ["--benchmark-save=x", "--benchmark-autosave"])
+def test_runs_never_go_into_baselines(suite, option):
+    pytester = suite()
+    pytester.runpytest("bench", option)
+    assert not (pytester.path / "baselines").exists()
+    assert list((pytester.path / ".benchmarks").rglob("*.json"))

@@ -1,0 +1,111 @@
+"""Every claim of Task 1 is able to fail: faults are planted, the bench turns red, and its message names the fault.
+
+Each test is a fresh pytest process on the embedded digits, as a user would run it.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def bench(tmp_path, *arguments, fault=None, root=ROOT):
+    """Run the bench on embedded data; return the exit code, what was printed, and the run's block."""
+    plugin = ["-p", f"tests.faults.{fault}"] if fault else []
+    out = tmp_path / "run.json"
+    command = [sys.executable, "-m", "pytest", "bench", *plugin, "--dl-data=embedded", f"--benchmark-json={out}"]
+    command += [f"--dl-report-dir={tmp_path / 'reports'}", "-q", "-p", "no:cacheprovider", *arguments]
+    environment = {key: value for key, value in os.environ.items() if key != "DLCV04_DATA"}
+    done = subprocess.run(
+        command, cwd=root, env={**environment, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    block = json.loads(out.read_text())["dlcv04"] if out.exists() else None
+    return done.returncode, done.stdout + done.stderr, block
+
+
+def verdicts(block):
+    return {claim["test"].split("::")[1]: claim["verdict"] for claim in block["claims"]}
+
+
+EXACT = ("-k", "parameter or memory")
+
+
+def test_without_a_fault_the_exact_claims_hold(tmp_path):
+    code, printed, block = bench(tmp_path, *EXACT)
+    assert code == 0, printed
+    assert set(verdicts(block).values()) == {"HOLDS"}
+
+
+def test_a_conv_layer_dropped_from_base(tmp_path):
+    code, printed, block = bench(tmp_path, *EXACT, fault="dropped_conv")
+    assert code == 1
+    assert "base has 693,962 parameters, not 600,810" in printed
+    assert verdicts(block)["test_parameter_counts"] == "VIOLATED"
+
+
+def test_the_dropped_layer_is_named_against_the_baseline(tmp_path):
+    _, printed, _ = bench(tmp_path, *EXACT, "--benchmark-compare", fault="dropped_conv")
+    assert "REGRESSED: base: network" in printed
+    assert "layers Conv2D(26, 26, 32) Conv2D(24, 24, 32)" in printed
+
+
+def test_a_doubled_fc(tmp_path):
+    code, printed, block = bench(tmp_path, *EXACT, fault="doubled_fc")
+    assert code == 1
+    assert "base has 1,192,042 parameters, not 600,810" in printed
+
+
+def test_adadeltas_default_rate(tmp_path):
+    """No net learns at that rate, so the claim about learning fails, and the baseline names the rate."""
+    code, printed, block = bench(
+        tmp_path, "-k", "learns", "--dl-seeds=3", "--benchmark-compare", fault="default_rate"
+    )
+    assert code == 1
+    assert "REGRESSED: base: mean validation accuracy over epochs" in printed
+    assert "optimizer.learning_rate 1.0 -> 0.001" in printed
+
+
+def test_a_loss_that_is_no_number_violates_and_names_the_epoch(tmp_path):
+    code, printed, block = bench(tmp_path, "-k", "learns", "--dl-seeds=3", fault="exploding_rate")
+    assert code == 1
+    assert verdicts(block)["test_one_conv_less_learns_worse"] == "VIOLATED"
+    assert "epoch 1" in printed
+
+
+@pytest.mark.parametrize("fault", [None, "sleeping_loop"])
+def test_a_loop_that_sleeps_30_percent_longer(tmp_path, fault, five_processes):
+    """Against five processes stored minutes before: every arm's time regresses, the claim itself still holds."""
+    code, printed, block = bench(tmp_path, "-k", "fc1024_takes", "--benchmark-compare", fault=fault, root=five_processes)
+    rows = {row["arm"]: row["verdict"] for row in block["claims"][0]["comparisons"] if "seconds" in row["metric"]}
+    if fault is None:
+        assert "REGRESSED" not in rows.values(), printed
+    else:
+        assert code == 1
+        assert "REGRESSED" in rows.values(), printed
+        assert "seconds an epoch: " in printed
+        assert verdicts(block)["test_fc1024_takes_longer"] == "HOLDS"
+
+
+@pytest.fixture(scope="module")
+def five_processes(tmp_path_factory):
+    """The bench with a baseline of five fresh processes of one timing claim, stored just now."""
+    from dlcv04.harness.baselines import Store
+    from dlcv04.harness.schema import Commit
+
+    root = tmp_path_factory.mktemp("suite")
+    for name in ("bench", "conftest.py", "pyproject.toml"):
+        (root / name).symlink_to(ROOT / name)
+    (root / "baselines").mkdir()
+    (root / "baselines" / "published").symlink_to(ROOT / "baselines" / "published")
+    for number in range(5):
+        folder = tmp_path_factory.mktemp(f"process{number}")
+        code, printed, _ = bench(folder, "-k", "fc1024_takes", "--dl-record=timing", root=root)
+        assert code == 0, printed
+        document = json.loads((folder / "run.json").read_text())
+        Store(root / "baselines").accept(document, part="timing", reason="planted fault", commit=Commit())
+    return root
