@@ -19,9 +19,9 @@ from typing import Protocol
 #: Rounds of the calibrator for each interleaved round: its own noise (about 11 % a round) must average out.
 CALIBRATOR_ROUNDS_EACH = 2
 #: A round must be long against the clock's and the barrier's own cost; very fast arms get more steps a round.
-SHORTEST_ROUND_SECONDS = 0.03
+SHORTEST_ROUND_SECONDS = 0.015
 #: A first call costs a multiple of a steady one; two noisy steady rounds differ by less than this.
-WARMUP_AGREEMENT = 0.25
+WARMUP_AGREEMENT = 0.5
 WARMUP_ROUNDS = (2, 6)
 
 Clock = Callable[[], float]
@@ -132,7 +132,7 @@ class InterleavedBlock:
         self._mirror: list[str] = []
 
     def warm_up(self) -> None:
-        """Run every arm until two rounds in a row agree within 25 % (2 to 6 rounds), then fix the steps a round."""
+        """Run every arm until two rounds in a row agree within 50 % (2 to 6 rounds), then fix the steps a round."""
         for arm in self.arms.values():
             while not _is_steady(arm.warmup):
                 arm.warmup.append(time_round(arm.workload, self.steps, self._clock))
