@@ -32,8 +32,8 @@ networks_module = LazyModule("dlcv04.networks")
 recipes = LazyModule("dlcv04.recipes")
 training = LazyModule("dlcv04.training")
 
-#: Steps of a timed round: 0.1 s of the base network on two cores. Longer rounds are no less noisy, so many short ones say
-#: more in the same time.
+#: Steps of a timed round: 0.1 s of the base network on two cores. Longer rounds are no less noisy, so many short
+#: ones say more in the same time.
 STEPS_A_ROUND = 1
 
 
@@ -168,7 +168,9 @@ def epoch_time(
 ) -> Callable[..., Any]:
     """Time arms in turn, round by round, in this process.
 
-    As in `times = epoch_time(base=net, wide=wider_net)`. Each arm is a function that returns a `keras.Model`, a model, `timed_fit(network)` or `timed_call(work)`. The
+    As in `times = epoch_time(base=net, wide=wider_net)`.
+
+    Each arm is a function that returns a `keras.Model`, a model, `timed_fit(network)` or `timed_call(work)`. The
     returned namespace has one entry an arm, for `claim.slower(times.wide, than=times.base, by=1.10)`, which measures
     as many rounds as its verdict takes. Pass `data=` or `recipe=` to use others than the fixtures', and `rounds=` for
     fewer rounds of arms that no assertion names (figures only).
@@ -194,7 +196,9 @@ def learning(
 ) -> Callable[..., Any]:
     """Train arms over the same seeds.
 
-    As in `curves = learning(base=net, small=small_net)`. The returned namespace has one entry an arm, for `claim.better(curves.base, than=curves.small, by=0.003)`, which
+    As in `curves = learning(base=net, small=small_net)`.
+
+    The returned namespace has one entry an arm, for `claim.better(curves.base, than=curves.small, by=0.003)`, which
     trains as many seeds as its verdict takes. Seeds draw initialisation, batch order, dropout and training subset.
     Pass `data=` or `recipe=` to use others than the fixtures'.
     """

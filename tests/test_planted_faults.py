@@ -55,16 +55,14 @@ def test_the_dropped_layer_is_named_against_the_baseline(tmp_path):
 
 
 def test_a_doubled_fc(tmp_path):
-    code, printed, block = bench(tmp_path, *EXACT, fault="doubled_fc")
+    code, printed, _ = bench(tmp_path, *EXACT, fault="doubled_fc")
     assert code == 1
     assert "base has 1,192,042 parameters, not 600,810" in printed
 
 
 def test_adadeltas_default_rate(tmp_path):
     """No net learns at that rate, so the claim about learning fails, and the baseline names the rate."""
-    code, printed, block = bench(
-        tmp_path, "-k", "learns", "--dl-seeds=3", "--benchmark-compare", fault="default_rate"
-    )
+    code, printed, block = bench(tmp_path, "-k", "learns", "--dl-seeds=3", "--benchmark-compare", fault="default_rate")
     assert code == 1
     assert "REGRESSED: base: mean validation accuracy over epochs" in printed
     assert "optimizer.learning_rate 1.0 -> 0.001" in printed
@@ -77,10 +75,13 @@ def test_a_loss_that_is_no_number_violates_and_names_the_epoch(tmp_path):
     assert "epoch 1" in printed
 
 
+@pytest.mark.nightly  # real clocks: the same rule is shown on a fake machine's clock in tests/harness/test_plugin.py
 @pytest.mark.parametrize("fault", [None, "sleeping_loop"])
 def test_a_loop_that_sleeps_30_percent_longer(tmp_path, fault, five_processes):
     """Against five processes stored minutes before: every arm's time regresses, the claim itself still holds."""
-    code, printed, block = bench(tmp_path, "-k", "fc1024_takes", "--benchmark-compare", fault=fault, root=five_processes)
+    code, printed, block = bench(
+        tmp_path, "-k", "fc1024_takes", "--benchmark-compare", fault=fault, root=five_processes
+    )
     rows = {row["arm"]: row["verdict"] for row in block["claims"][0]["comparisons"] if "seconds" in row["metric"]}
     if fault is None:
         assert "REGRESSED" not in rows.values(), printed
