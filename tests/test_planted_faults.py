@@ -62,7 +62,7 @@ def test_a_doubled_fc(tmp_path):
 
 def test_adadeltas_default_rate(tmp_path):
     """No net learns at that rate, so the claim about learning fails, and the baseline names the rate."""
-    code, printed, block = bench(tmp_path, "-k", "learns", "--dl-seeds=3", "--benchmark-compare", fault="default_rate")
+    code, printed, _ = bench(tmp_path, "-k", "learns", "--dl-seeds=3", "--benchmark-compare", fault="default_rate")
     assert code == 1
     assert "REGRESSED: base: mean validation accuracy over epochs" in printed
     assert "optimizer.learning_rate 1.0 -> 0.001" in printed
