@@ -397,7 +397,8 @@ def _spread(stored: Stored, key: dict[str, str]) -> tuple[float, float]:
         for arm in run.arms if _fits(run, key) else []:
             if arm.round_seconds:
                 value = _log_seconds(arm) - slope * _log_calibrator(arm)
-                by_name.setdefault(arm.fullname, []).append(value)
+                # The same arm on other data has another epoch: its times are no sample of this one's.
+                by_name.setdefault(f"{arm.fullname} {sorted(arm.key.items())}", []).append(value)
     groups = [values for values in by_name.values() if len(values) > 1]
     prior = (statistics.PRIOR_SD, statistics.PRIOR_DF)
     if not groups:
