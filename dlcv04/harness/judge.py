@@ -24,6 +24,7 @@ NETWORK = "network (parameters, MACs, bytes)"
 LEARNING = MEAN_VAL_ACCURACY.name
 #: Of the recorded 4 % between processes, 2.5 % are the sampling error of ten rounds: the rest is the process's own.
 PROCESS_SHARE = math.sqrt(1 - (0.025 / 0.04) ** 2)
+GATED_ROUNDS = 8
 EXACT_FIGURES = ("parameters", "macs", "weight_bytes", "optimizer_bytes", "activation_bytes")
 
 
@@ -52,7 +53,7 @@ class Context:
 
 def gated_times(stored: Stored, key: dict[str, str]) -> int:
     """How many stored times share the run's false-alarm budget: all that are stored for this key, run or not."""
-    names = {arm.fullname for _, run in stored.timing if _fits(run, key) for arm in run.arms if arm.round_seconds}
+    names = {arm.fullname for _, run in stored.timing if _fits(run, key) for arm in run.arms if len(arm.round_seconds) >= GATED_ROUNDS}
     return max(1, len(names))
 
 
@@ -395,7 +396,8 @@ def _spread(stored: Stored, key: dict[str, str]) -> tuple[float, float]:
     by_name: dict[str, list[float]] = {}
     for _, run in stored.timing:
         for arm in run.arms if _fits(run, key) else []:
-            if arm.round_seconds:
+            # Arms beside a claim have two rounds or so: their spread is that of their rounds, not of processes.
+            if len(arm.round_seconds) >= GATED_ROUNDS:
                 value = _log_seconds(arm) - slope * _log_calibrator(arm)
                 # The same arm on other data has another epoch: its times are no sample of this one's.
                 by_name.setdefault(f"{arm.fullname} {sorted(arm.key.items())}", []).append(value)
