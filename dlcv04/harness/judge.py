@@ -53,7 +53,13 @@ class Context:
 
 def gated_times(stored: Stored, key: dict[str, str]) -> int:
     """How many stored times share the run's false-alarm budget: all that are stored for this key, run or not."""
-    names = {arm.fullname for _, run in stored.timing if _fits(run, key) for arm in run.arms if len(arm.round_seconds) >= GATED_ROUNDS}
+    names = {
+        arm.fullname
+        for _, run in stored.timing
+        if _fits(run, key)
+        for arm in run.arms
+        if len(arm.round_seconds) >= GATED_ROUNDS
+    }
     return max(1, len(names))
 
 
