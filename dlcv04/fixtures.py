@@ -32,8 +32,8 @@ networks_module = LazyModule("dlcv04.networks")
 recipes = LazyModule("dlcv04.recipes")
 training = LazyModule("dlcv04.training")
 
-#: Steps of a timed round: 0.1 s of the base network on two cores. Longer rounds are no less noisy, so many short
-#: ones say more in the same time.
+#: Steps of a timed round, more where the fastest arm's would be too short (`measure.SHORTEST_ROUND_SECONDS`). Longer
+#: rounds are hardly less noisy, so many short ones say more in the same time.
 STEPS_A_ROUND = 1
 
 
@@ -71,6 +71,7 @@ class Workbench:
     suite: Suite
     device: str
     calibrator: Callable[[], None] | None
+    calibrator_name: str = ""
     clock: Callable[[], float] = time.perf_counter
     trainers: dict[tuple[Any, ...], Any] = field(default_factory=dict)
     curves: dict[tuple[Any, ...], SeedCurve] = field(default_factory=dict)
@@ -120,7 +121,8 @@ def workbench(request: pytest.FixtureRequest) -> Workbench:
     }
     suite.device_layer = DeviceLayer(device, key, software)
     suite.spend("starting the framework", time.perf_counter() - start)
-    return Workbench(suite, device, backend.calibrator())
+    calibrator = backend.calibrator()
+    return Workbench(suite, device, calibrator.run, calibrator.name)
 
 
 @pytest.fixture(scope="session")
@@ -280,6 +282,7 @@ def _timed_arm(
             test=request.node.nodeid,
             network=_describe(network.work),
             images_per_epoch=network.images_per_step,
+            key={"calibrator": workbench.calibrator_name},
             **times_arm(arm),  # type: ignore[arg-type]
         )
     inner = network.network if isinstance(network, TimedFit) else network
@@ -287,7 +290,7 @@ def _timed_arm(
         name=arm.name,
         test=request.node.nodeid,
         network=_describe(inner) + (", Keras's fit" if inner is not network else ""),
-        key={"data": data.fingerprint},
+        key={"data": data.fingerprint, "calibrator": workbench.calibrator_name},
         facts=_facts(arm.workload, recipe),
         images_per_epoch=len(data.x_train),
         **times_arm(arm),  # type: ignore[arg-type]

@@ -10,11 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
+from dlcv04.harness.differences import declared_changes, differences, exact_changes
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.schema import Arm, Claim, Comparison, Run, finite
 from dlcv04.harness.seeds import MEAN_VAL_ACCURACY
+from dlcv04.harness.timing_gate import WANTED_PROCESSES, TimingGate, level
 from dlcv04.lazy import LazyModule
 
 statistics = LazyModule("dlcv04.harness.statistics")
@@ -22,10 +25,6 @@ statistics = LazyModule("dlcv04.harness.statistics")
 SECONDS = "seconds an epoch"
 NETWORK = "network (parameters, MACs, bytes)"
 LEARNING = MEAN_VAL_ACCURACY.name
-#: Of the recorded 4 % between processes, 2.5 % are the sampling error of ten rounds: the rest is the process's own.
-PROCESS_SHARE = math.sqrt(1 - (0.025 / 0.04) ** 2)
-GATED_ROUNDS = 8
-EXACT_FIGURES = ("parameters", "macs", "weight_bytes", "optimizer_bytes", "activation_bytes")
 
 
 @dataclass(frozen=True)
@@ -44,44 +43,41 @@ class Stored:
 
 @dataclass(frozen=True)
 class Context:
-    """What of the running suite decides comparability: its key and its machine class."""
+    """What of the running suite decides comparability and is the same for all its claims.
+
+    `key` and `machine_class` decide what is comparable. `stored` is what there is, `gate` judges times by it.
+    """
 
     key: dict[str, str]
     machine_class: str
+    stored: Stored = field(default_factory=Stored)
     policy: Policy = field(default_factory=Policy)
 
+    @cached_property
+    def gate(self) -> TimingGate:
+        """The gate of all times of this run."""
+        return TimingGate([run for _, run in self.stored.timing if _fits(run, self.key)], self.policy)
 
-def gated_times(stored: Stored, key: dict[str, str]) -> int:
-    """How many stored times share the run's false-alarm budget: all that are stored for this key, run or not."""
-    names = {
-        arm.fullname
-        for _, run in stored.timing
-        if _fits(run, key)
-        for arm in run.arms
-        if len(arm.round_seconds) >= GATED_ROUNDS
-    }
-    return max(1, len(names))
-
-
-def gated_curves(stored: Stored, key: dict[str, str]) -> int:
-    """How many stored learning curves share the run's false-alarm budget."""
-    names = {arm.fullname for _, run in stored.portable if _fits(run, key) for arm in run.arms if arm.curves}
-    return max(1, len(names))
+    @cached_property
+    def gated_curves(self) -> int:
+        """How many stored learning curves share the run's false-alarm budget."""
+        runs = [run for _, run in self.stored.portable if _fits(run, self.key)]
+        return max(1, len({arm.fullname for run in runs for arm in run.arms if arm.curves}))
 
 
-def compare_claim(claim: Claim, arms: Sequence[Arm], stored: Stored, context: Context) -> list[Comparison]:
+def compare_claim(claim: Claim, arms: Sequence[Arm], context: Context) -> list[Comparison]:
     """Hold one test's arms against what is stored for it."""
-    rows = _stale(claim, arms, stored, context)
+    rows = _stale(claim, arms, context)
     # Arms that no assertion names are figures beside the claim, timed too briefly to be gated.
     named = {name for assertion in claim.assertions for name in (assertion.treatment, assertion.reference)}
     for arm in arms:
         if arm.parameters is not None:
-            rows.append(_compare(arm, stored, context, stored.everything, NETWORK, _exact))
+            rows.append(_compare(arm, context, context.stored.everything, NETWORK, _exact))
         if arm.round_seconds and arm.name in named:
-            rows.append(_compare(arm, stored, context, stored.timing, SECONDS, _times))
+            rows.append(_compare(arm, context, context.stored.timing, SECONDS, _times))
         if arm.curves:
-            rows.append(_compare(arm, stored, context, stored.portable, LEARNING, _learning))
-    return rows + _missing_arms(claim, arms, stored, context)
+            rows.append(_compare(arm, context, context.stored.portable, LEARNING, _learning))
+    return rows + _missing_arms(claim, arms, context)
 
 
 def missing_tests(collected: Iterable[str], asked: Any, stored: Stored, key: dict[str, str]) -> dict[str, str]:
@@ -147,19 +143,17 @@ def _has(arm: Arm, metric: str) -> bool:
     return bool(figures[metric])
 
 
-def _compare(
-    arm: Arm, stored: Stored, context: Context, runs: Sequence[tuple[str, Run]], metric: str, judge: Any
-) -> Comparison:
+def _compare(arm: Arm, context: Context, runs: Sequence[tuple[str, Run]], metric: str, judge: Any) -> Comparison:
     found = [(p, r, old) for p, r, old in _find(arm, runs, context.key) if _has(old, metric)]
     if not found:
-        return _nothing_stored(arm, stored, context, metric)
-    comparison: Comparison = judge(arm, found, stored, context)
+        return _nothing_stored(arm, context, metric)
+    comparison: Comparison = judge(arm, found, context)
     return comparison
 
 
-def _nothing_stored(arm: Arm, stored: Stored, context: Context, metric: str) -> Comparison:
+def _nothing_stored(arm: Arm, context: Context, metric: str) -> Comparison:
     reasons = []
-    for path, run in [*stored.everything, *stored.elsewhere]:
+    for path, run in [*context.stored.everything, *context.stored.elsewhere]:
         for old in run.arms:
             if old.fullname == arm.fullname and _has(old, metric):
                 reasons.append((path, _why_incomparable(arm, old, run, context, metric)))
@@ -186,15 +180,9 @@ def _why_incomparable(arm: Arm, old: Arm, run: Run, context: Context, metric: st
 # -- the four comparisons ----------------------------------------------------------------------------------
 
 
-def _exact(arm: Arm, found: list[tuple[str, Run, Arm]], stored: Stored, context: Context) -> Comparison:
+def _exact(arm: Arm, found: list[tuple[str, Run, Arm]], context: Context) -> Comparison:
     path, _, old = found[-1]
-    changed = [
-        f"{name} {getattr(old, name):,} -> {getattr(arm, name):,}"
-        for name in EXACT_FIGURES
-        if getattr(old, name) is not None
-        and getattr(arm, name) is not None
-        and getattr(old, name) != getattr(arm, name)
-    ]
+    changed = exact_changes(arm, old)
     return _row(
         arm,
         NETWORK,
@@ -214,59 +202,41 @@ def _exact(arm: Arm, found: list[tuple[str, Run, Arm]], stored: Stored, context:
     )
 
 
-def _times(arm: Arm, found: list[tuple[str, Run, Arm]], stored: Stored, context: Context) -> Comparison:
-    policy = context.policy
-    old_times = [_log_seconds(old) for _, _, old in found]
-    old_calibrators = [_log_calibrator(old) for _, _, old in found]
-    between, degrees = _spread(stored, context.key)
-    spread = max(between, math.hypot(between * PROCESS_SHARE, _sampling_error([arm, *(old for _, _, old in found)])))
-    result = statistics.stored_run_test(
-        [_log_seconds(arm)],
-        old_times,
-        new_calibrator=[_log_calibrator(arm)],
-        old_calibrator=old_calibrators,
-        slope=statistics.PRIOR_SLOPE,
-        sd=spread,
-        df=degrees,
-        alpha=policy.alpha_run / 2 / gated_times(stored, context.key),
-        smallest=policy.smallest_seconds,
-        gate=policy.gate_seconds,
-    )
-    few = "" if len(found) >= 5 else f"only {len(found)} stored processes, 5 are wanted"
+def _times(arm: Arm, found: list[tuple[str, Run, Arm]], context: Context) -> Comparison:
+    stored = [old for _, _, old in found]
+    result, method = context.gate.judge(arm, stored)
+    few = f"only {len(found)} stored processes, {WANTED_PROCESSES} are wanted" if len(found) < WANTED_PROCESSES else ""
     verdict = "INCONCLUSIVE" if few and result.verdict == "PASS" else result.verdict
     return _row(
         arm,
         SECONDS,
         direction="lower",
         unit="ratio",
-        new=math.exp(_log_seconds(arm)),
-        old=math.exp(sum(old_times) / len(old_times)),
+        new=math.exp(level(arm).seconds),
+        old=math.exp(sum(level(old).seconds for old in stored) / len(stored)),
         effect=math.exp(result.effect),
         low=math.exp(result.low),
         high=math.exp(result.high),
-        gate=policy.gate_seconds,
+        gate=context.policy.gate_seconds,
         minimum_detectable_effect=math.exp(result.minimum_detectable),
         n_new=1,
         n_old=len(found),
         verdict=verdict,
-        method=f"stored-run test over a run-level calibrator (slope {statistics.PRIOR_SLOPE}), between-process sd "
-        f"{between:.1%} on {degrees:g} degrees of freedom"
-        + (" (shipped prior)" if between == statistics.PRIOR_SD else " (this class's stored processes)")
-        + f", with these rounds' own error {spread:.1%}",
+        method=method,
         reason=few,
         differences=_explain(verdict, arm, found[-1]),
         baselines=[path for path, _, _ in found],
     )
 
 
-def _learning(arm: Arm, found: list[tuple[str, Run, Arm]], stored: Stored, context: Context) -> Comparison:
+def _learning(arm: Arm, found: list[tuple[str, Run, Arm]], context: Context) -> Comparison:
     policy = context.policy
     old_by_seed = {curve.seed: _mean_accuracy(curve) for _, _, old in found for curve in old.curves}
     new_by_seed = {curve.seed: _mean_accuracy(curve) for curve in arm.curves}
     result = statistics.level_shift_test(
         list(new_by_seed.values()),
         list(old_by_seed.values()),
-        alpha=policy.alpha_run / 2 / gated_curves(stored, context.key),
+        alpha=policy.alpha_run / 2 / context.gated_curves,
         margin=policy.margin_points,
         new_seeds=list(new_by_seed),
         old_seeds=list(old_by_seed),
@@ -294,8 +264,12 @@ def _learning(arm: Arm, found: list[tuple[str, Run, Arm]], stored: Stored, conte
     )
 
 
-def _stale(claim: Claim, arms: Sequence[Arm], stored: Stored, context: Context) -> list[Comparison]:
-    for path, run in reversed(stored.everything):
+def _explain(verdict: str, arm: Arm, found: tuple[str, Run, Arm]) -> list[str]:
+    return differences(arm, found[2]) if verdict == "REGRESSED" else []
+
+
+def _stale(claim: Claim, arms: Sequence[Arm], context: Context) -> list[Comparison]:
+    for path, run in reversed(context.stored.everything):
         if not _fits(run, context.key):
             continue
         for old in run.claims:
@@ -304,7 +278,7 @@ def _stale(claim: Claim, arms: Sequence[Arm], stored: Stored, context: Context) 
             reasons = [] if old.source_hash == claim.source_hash else ["the test's own code changed"]
             for arm in arms:
                 before = [a for a in run.arms if a.fullname == arm.fullname and a.key == arm.key]
-                reasons += [f"{arm.name}: {text}" for a in before for text in _declared_changes(arm, a)]
+                reasons += [f"{arm.name}: {text}" for a in before for text in declared_changes(arm, a)]
             if reasons:
                 return [_stale_row(claim, reasons, path)]
     return []
@@ -324,11 +298,11 @@ def _stale_row(claim: Claim, reasons: list[str], path: str) -> Comparison:
     )
 
 
-def _missing_arms(claim: Claim, arms: Sequence[Arm], stored: Stored, context: Context) -> list[Comparison]:
+def _missing_arms(claim: Claim, arms: Sequence[Arm], context: Context) -> list[Comparison]:
     present = {arm.name for arm in arms}
     lost = {
         arm.name: path
-        for path, run in stored.everything
+        for path, run in context.stored.everything
         if _fits(run, context.key)
         for arm in run.arms
         if arm.test == claim.test and arm.name not in present
@@ -336,84 +310,7 @@ def _missing_arms(claim: Claim, arms: Sequence[Arm], stored: Stored, context: Co
     return [missing_comparison(claim.test, path, arm) for arm, path in lost.items()]
 
 
-# -- naming the fault --------------------------------------------------------------------------------------
-
-
-def differences(new: Arm, old: Arm) -> list[str]:
-    """What defines the arm and differs from the stored one: facts, exact figures, layers. Old -> new."""
-    found = _declared_changes(new, old)
-    resolved_old, resolved_new = old.facts.get("optimizer", {}), new.facts.get("optimizer", {})
-    found += _changes("optimizer", resolved_old, resolved_new)
-    found += [
-        f"{name} {getattr(old, name):,} -> {getattr(new, name):,}"
-        for name in EXACT_FIGURES
-        if getattr(old, name) is not None and getattr(new, name) not in (None, getattr(old, name))
-    ]
-    old_layers, new_layers = [_layer(row) for row in old.layers], [_layer(row) for row in new.layers]
-    if old_layers and new_layers and old_layers != new_layers:
-        found.append(f"layers {' '.join(old_layers)} -> {' '.join(new_layers)}")
-    return found
-
-
-def _layer(row: Any) -> str:
-    return f"{row.kind}{tuple(row.output_shape)}"
-
-
-def _declared_changes(new: Arm, old: Arm) -> list[str]:
-    changed = [] if new.network == old.network else [f"network {old.network} -> {new.network}"]
-    return changed + _changes("recipe", old.facts.get("recipe", {}), new.facts.get("recipe", {}))
-
-
-def _changes(what: str, old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    names = sorted(old.keys() | new.keys()) if old and new else []
-    return [f"{what}.{n} {old.get(n)!r} -> {new.get(n)!r}" for n in names if old.get(n) != new.get(n)]
-
-
-def _explain(verdict: str, arm: Arm, found: tuple[str, Run, Arm]) -> list[str]:
-    return differences(arm, found[2]) if verdict == "REGRESSED" else []
-
-
 # -- figures -----------------------------------------------------------------------------------------------
-
-
-def _log_seconds(arm: Arm) -> float:
-    mean, _, _ = statistics.trimmed_mean([math.log(seconds) for seconds in arm.epoch_seconds])
-    return float(mean)
-
-
-def _log_calibrator(arm: Arm) -> float:
-    """Trimmed mean of the calibrator's log seconds, once a block; 0 where a block had none (a GPU)."""
-    if not arm.calibrator_seconds:
-        return 0.0
-    mean, _, _ = statistics.trimmed_mean([math.log(seconds) for seconds in arm.calibrator_seconds])
-    return float(mean)
-
-
-def _sampling_error(arms: Sequence[Arm]) -> float:
-    """What the rounds of one process leave open about its mean log time, as a root mean square over the processes."""
-    errors = [statistics.trimmed_mean([math.log(seconds) for seconds in arm.epoch_seconds])[1] for arm in arms]
-    known = [error for error in errors if math.isfinite(error)]
-    return math.sqrt(sum(error**2 for error in known) / len(known)) if known else 0.0
-
-
-def _spread(stored: Stored, key: dict[str, str]) -> tuple[float, float]:
-    """Between-process sd of a log time: the shipped prior, or this class's own stored processes if noisier."""
-    slope = statistics.PRIOR_SLOPE
-    by_name: dict[str, list[float]] = {}
-    for _, run in stored.timing:
-        for arm in run.arms if _fits(run, key) else []:
-            # Arms beside a claim have two rounds or so: their spread is that of their rounds, not of processes.
-            if len(arm.round_seconds) >= GATED_ROUNDS:
-                value = _log_seconds(arm) - slope * _log_calibrator(arm)
-                # The same arm on other data has another epoch: its times are no sample of this one's.
-                by_name.setdefault(f"{arm.fullname} {sorted(arm.key.items())}", []).append(value)
-    groups = [values for values in by_name.values() if len(values) > 1]
-    prior = (statistics.PRIOR_SD, statistics.PRIOR_DF)
-    if not groups:
-        return prior
-    pooled, _ = statistics.pooled_sd(groups)
-    # Arms of one process share its luck, so their number adds no degrees of freedom: processes - 1 do.
-    return prior if pooled <= statistics.PRIOR_SD else (float(pooled), max(len(g) for g in groups) - 1)
 
 
 def _mean_accuracy(curve: Any) -> float:

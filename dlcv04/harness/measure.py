@@ -16,10 +16,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-#: Rounds of the calibrator for each interleaved round: its own noise (about 11 % a round) must average out.
+#: Rounds of the calibrator for each interleaved round: its own noise must average out over a block.
 CALIBRATOR_ROUNDS_EACH = 2
 #: A round must be long against the clock's and the barrier's own cost; very fast arms get more steps a round.
-SHORTEST_ROUND_SECONDS = 0.015
+SHORTEST_ROUND_SECONDS = 0.03
 #: A first call costs a multiple of a steady one; two noisy steady rounds differ by less than this.
 WARMUP_AGREEMENT = 0.5
 WARMUP_ROUNDS = (2, 6)

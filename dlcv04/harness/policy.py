@@ -34,8 +34,8 @@ class Policy:
     compare: bool = False
     record: bool = False
     recorded_pairs: int = 12
-    precision: float = 0.035
-    most_rounds: int = 24
+    precision: float = 0.015
+    most_rounds: int = 40
     recorded_seeds: int = 10
 
     def judges(self, judged_from: str) -> bool:

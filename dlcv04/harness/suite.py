@@ -72,6 +72,7 @@ class Suite:
     data: dict[str, DataRecord] = field(default_factory=dict)
     overhead_seconds: dict[str, float] = field(default_factory=dict)
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _context: Context | None = None
     _start: float = field(default_factory=time.perf_counter)
 
     @property
@@ -83,6 +84,12 @@ class Suite:
     def spend(self, what: str, seconds: float) -> None:
         """Note wall time that went neither into timed rounds nor into training steps."""
         self.overhead_seconds[what] = self.overhead_seconds.get(what, 0.0) + seconds
+
+    def _judging(self) -> Context:
+        """What comparisons share, made once: the key is settled as soon as the framework has started."""
+        if self._context is None or self._context.key != self.key:
+            self._context = Context(self.key, self.machine_class, self.stored, self.policy)
+        return self._context
 
     def recorder(self, test: str, info: ClaimInfo) -> ClaimRecorder:
         """The `claim` fixture of a real claim."""
@@ -129,9 +136,7 @@ class Suite:
             command=command,
         )
         if self.compare:
-            context = Context(self.key, self.machine_class, self.policy)
-            rows = compare_claim(claim, measured, self.stored, context)
-            claim = _with(claim, comparisons=rows)
+            claim = _with(claim, comparisons=compare_claim(claim, measured, self._judging()))
         self.arms += measured
         self.claims.append(claim)
         return claim

@@ -5,12 +5,17 @@ import random
 
 import pytest
 
-from dlcv04.harness.judge import Context, Stored, compare_claim, gated_times, missing_tests
+from dlcv04.harness.judge import Context, Stored, compare_claim, missing_tests
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.schema import Arm, Assertion, Claim, Environment, EpochRow, LayerRow, Run, SeedCurve
 
 KEY = {"profile": "smoke", "backend": "tensorflow"}
-CONTEXT = Context(KEY, "cpu-x", Policy())
+
+
+def context(stored):
+    return Context(KEY, "cpu-x", stored, Policy())
+
+
 TEST = "bench/test_a.py::test_a"
 
 
@@ -64,7 +69,7 @@ def processes(make, count=5, **options):
 
 
 def verdicts(arm, stored, claim=None):
-    return {row.metric: row for row in compare_claim(claim or a_claim(), [arm], stored, CONTEXT)}
+    return {row.metric: row for row in compare_claim(claim or a_claim(), [arm], context(stored))}
 
 
 class TestTimes:
@@ -99,17 +104,17 @@ class TestTimes:
     def test_a_noisier_class_than_the_prior_is_believed(self):
         spread = [("p", a_run(timed(0.2 * (1 + 0.3 * (i % 2)), seed=i))) for i in range(6)]
         row = verdicts(timed(0.26), Stored(timing=spread))["seconds an epoch"]
-        assert row.verdict == "INCONCLUSIVE" and "this class's stored processes" in row.method
+        assert row.verdict == "INCONCLUSIVE" and "this class's 6 runs 1" in row.method
 
     def test_the_same_arm_on_other_data_says_nothing_about_the_spread(self):
         other = processes(lambda seed: timed(2.0, seed=seed, key={"data": "real"}))
         row = verdicts(timed(seed=1), Stored(timing=[*self.stored.timing, *other]))["seconds an epoch"]
-        assert row.verdict == "PASS" and "shipped prior" in row.method
+        assert row.verdict == "PASS" and row.method == self.judge(seed=1).method
 
     def test_the_budget_is_split_over_what_is_stored_not_over_what_ran(self):
         others = [timed(seed=9, name=f"arm{i}") for i in range(19)]
         crowded = Stored(timing=[(path, a_run(*run.arms, *others)) for path, run in self.stored.timing])
-        assert gated_times(crowded, KEY) == 20
+        assert context(crowded).gate.gated == 20
         row, alone = verdicts(timed(seed=1), crowded)["seconds an epoch"], self.judge(seed=1)
         assert row.minimum_detectable_effect > alone.minimum_detectable_effect
 
@@ -202,7 +207,7 @@ class TestStaleAndMissing:
 
     def test_an_arm_that_is_gone_is_missing(self):
         stored = Stored(timing=processes(lambda seed: timed(seed=seed, name="wide")))
-        rows = compare_claim(a_claim(), [timed()], stored, CONTEXT)
+        rows = compare_claim(a_claim(), [timed()], context(stored))
         assert ("wide", "MISSING") in {(row.arm, row.verdict) for row in rows}
 
     def test_a_test_that_is_gone_is_missing_only_where_it_was_asked_for(self):

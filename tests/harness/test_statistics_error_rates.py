@@ -26,13 +26,16 @@ from dlcv04.harness.statistics import (
     PRIOR_DF,
     PRIOR_SD,
     PRIOR_SLOPE,
+    PooledSd,
     between_process_sd,
     clopper_pearson,
+    combined_sd,
     crossed_interval,
     detect_steps,
     group_sequential_t,
     level_shift_test,
     order_test,
+    pooled_sd,
     process_pair_gate,
     sign_flip_e_process,
     split_alpha,
@@ -580,3 +583,46 @@ def test_a_step_of_three_sd_is_found():
     """n = 500 histories of 15 + 15 runs."""
     x = np.random.default_rng(44).normal(size=(500, 30)) + np.repeat([0.0, 3.0], 15)
     Rate("detect_steps finds a step of 3 sd, 15 + 15 runs", [bool(detect_steps(row)) for row in x]).proves_at_least(0.9)
+
+
+def alarms_with_the_classes_own_spread(rng, runs, m, true_sd, processes=6, shared=0.5):
+    """Whole runs of m gated arms that go red on unchanged code, with the prior updated by the stored processes.
+
+    `shared` is the part of a process's variance that all its arms have in common.
+    """
+    alpha = split_alpha(0.005, m)
+    common = rng.normal(0, true_sd * math.sqrt(shared), (runs, 1, processes + 1))
+    y = common + rng.normal(0, true_sd * math.sqrt(1 - shared), (runs, m, processes + 1))
+    prior = PooledSd(PRIOR_SD, PRIOR_DF)
+    red = []
+    for run in y:
+        own = PooledSd(pooled_sd(run[:, 1:]).sd, processes - 1)
+        sd, df = combined_sd(prior, own)
+        verdicts = (stored_run_test(arm[:1], arm[1:], alpha=alpha, sd=sd, df=df).verdict for arm in run)
+        red.append(any(verdict == "REGRESSED" for verdict in verdicts))
+    return red
+
+
+@pytest.mark.parametrize(("m", "true_sd"), [(7, 0.02), (7, 0.04), (7, 0.05), (40, 0.04)])
+def test_the_updated_prior_keeps_the_whole_runs_false_alarms(m, true_sd):
+    red = alarms_with_the_classes_own_spread(np.random.default_rng(31), 1500, m, true_sd)
+    Rate(f"stored gate with the class's own spread, whole run red, m={m}, sd {true_sd}", red).keeps(0.01)
+
+
+def test_the_updated_prior_withstands_twice_the_prior_less_badly_than_the_prior_alone():
+    """True sd 8 %: not kept at 1 %, but the class's own six processes take most of the harm away."""
+    rng = np.random.default_rng(32)
+    red = np.mean(alarms_with_the_classes_own_spread(rng, 1500, 7, 0.08))
+    alone = np.mean(whole_run_alarms(np.random.default_rng(32), 1500, 7, 0.08, fresh=1, stored=6))
+    assert 0.01 < red < 0.5 * alone
+
+
+def test_the_updated_prior_sees_thirty_percent_with_one_new_process():
+    """The planted sleep: m = 7 gated arms, five stored processes, true sd 4 %."""
+    rng = np.random.default_rng(33)
+    red = []
+    for y in rng.normal(0, 0.04, (2000, 7, 6)):
+        sd, df = combined_sd(PooledSd(PRIOR_SD, PRIOR_DF), PooledSd(pooled_sd(y[:, 1:]).sd, 4))
+        new = [y[0, 0] + math.log(1.3)]
+        red.append(stored_run_test(new, y[0, 1:], alpha=split_alpha(0.005, 7), sd=sd, df=df).verdict == "REGRESSED")
+    Rate("stored gate red at x1.3, 1 new + 5 stored, m=7, updated prior", red).proves_at_least(0.9)

@@ -1,0 +1,45 @@
+"""Naming a fault: what defines an arm and differs from the stored one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dlcv04.harness.schema import Arm, LayerRow
+
+EXACT_FIGURES = ("parameters", "macs", "weight_bytes", "optimizer_bytes", "activation_bytes")
+
+
+def differences(new: Arm, old: Arm) -> list[str]:
+    """What defines the arm and differs from the stored one: facts, exact figures, layers. Old -> new."""
+    found = declared_changes(new, old)
+    resolved_old, resolved_new = old.facts.get("optimizer", {}), new.facts.get("optimizer", {})
+    found += _changes("optimizer", resolved_old, resolved_new)
+    found += exact_changes(new, old)
+    old_layers, new_layers = [_layer(row) for row in old.layers], [_layer(row) for row in new.layers]
+    if old_layers and new_layers and old_layers != new_layers:
+        found.append(f"layers {' '.join(old_layers)} -> {' '.join(new_layers)}")
+    return found
+
+
+def _layer(row: LayerRow) -> str:
+    return f"{row.kind}{tuple(row.output_shape)}"
+
+
+def exact_changes(new: Arm, old: Arm) -> list[str]:
+    """Integer figures that both arms have and that differ, as "parameters 600,810 -> 600,811"."""
+    return [
+        f"{name} {getattr(old, name):,} -> {getattr(new, name):,}"
+        for name in EXACT_FIGURES
+        if getattr(old, name) is not None and getattr(new, name) not in (None, getattr(old, name))
+    ]
+
+
+def declared_changes(new: Arm, old: Arm) -> list[str]:
+    """Changes of what the test declares: the network's description and the recipe."""
+    changed = [] if new.network == old.network else [f"network {old.network} -> {new.network}"]
+    return changed + _changes("recipe", old.facts.get("recipe", {}), new.facts.get("recipe", {}))
+
+
+def _changes(what: str, old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    names = sorted(old.keys() | new.keys()) if old and new else []
+    return [f"{what}.{n} {old.get(n)!r} -> {new.get(n)!r}" for n in names if old.get(n) != new.get(n)]

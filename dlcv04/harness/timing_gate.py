@@ -1,0 +1,127 @@
+"""A time against the stored processes of its machine class.
+
+Each stored file is one process, and a process gives one figure an arm: the trimmed mean of its log times, less the
+class's slope times that of its calibrator. Rounds of one process are never independent samples of the machine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from dlcv04.harness.policy import Policy
+from dlcv04.harness.schema import Arm, Run
+from dlcv04.lazy import LazyModule
+
+if TYPE_CHECKING:
+    from dlcv04.harness import statistics
+else:
+    statistics = LazyModule("dlcv04.harness.statistics")
+
+#: Of the recorded 4 % between processes, 2.5 % are the sampling error of ten rounds: the rest is the process's own.
+PROCESS_SHARE = math.sqrt(1 - (0.025 / 0.04) ** 2)
+WANTED_PROCESSES = 5
+
+
+class Level(NamedTuple):
+    """One process's figure for an arm: trimmed mean log seconds an epoch, the calibrator's, and both rounds' error."""
+
+    seconds: float
+    calibrator: float
+    standard_error: float
+
+
+class Spread(NamedTuple):
+    """Between-process standard deviation of a calibrated log time, its degrees of freedom, and where they come from."""
+
+    sd: float
+    df: float
+    source: str
+
+
+def level(arm: Arm) -> Level:
+    """The figure of the process that timed this arm; where there was no calibrator (a GPU) its part is 0."""
+    seconds, error, _ = statistics.trimmed_mean([math.log(value) for value in arm.epoch_seconds])
+    if not arm.calibrator_seconds:
+        return Level(seconds, 0.0, error)
+    calibrator, its_error, _ = statistics.trimmed_mean([math.log(value) for value in arm.calibrator_seconds])
+    return Level(seconds, calibrator, math.hypot(error, statistics.PRIOR_SLOPE * its_error))
+
+
+@dataclass
+class TimingGate:
+    """What all gated times of a run share: their number, and the spread between processes.
+
+    `runs`: the stored timing runs that this run may be compared with.
+    """
+
+    runs: Sequence[Run]
+    policy: Policy
+    _levels: dict[int, Level] = field(default_factory=dict, init=False, repr=False)
+
+    @cached_property
+    def gated(self) -> int:
+        """How many stored times share the run's false-alarm budget: all that are stored, run or not."""
+        return max(1, len({arm.fullname for run in self.runs for arm in run.arms if self._is_gated(arm)}))
+
+    @cached_property
+    def spread(self) -> Spread:
+        """The shipped prior, updated by what this class's own stored processes show.
+
+        The variances are weighted by their degrees of freedom: of a class with few processes the prior says more.
+        Arms of one process share its luck, so their number adds none: the number of processes less one does.
+        """
+        prior = Spread(statistics.PRIOR_SD, statistics.PRIOR_DF, "shipped prior")
+        groups = [values for values in self._calibrated().values() if len(values) > 1]
+        if not groups:
+            return prior
+        own = statistics.PooledSd(statistics.pooled_sd(groups).sd, float(max(map(len, groups)) - 1))
+        both = statistics.combined_sd(statistics.PooledSd(prior.sd, prior.df), own)
+        return Spread(both.sd, both.df, f"shipped prior {prior.sd:.1%}, this class's {own.df + 1:g} runs {own.sd:.1%}")
+
+    def judge(self, new: Arm, old: Sequence[Arm]) -> tuple[statistics.ComparisonResult, str]:
+        """Hold a new process's arm against the stored ones; return the result and its method as a sentence."""
+        fresh, stored = level(new), [self._level(arm) for arm in old]
+        errors = [one.standard_error for one in (fresh, *stored) if math.isfinite(one.standard_error)]
+        rounds = math.sqrt(sum(error**2 for error in errors) / len(errors)) if errors else 0.0
+        sd = max(self.spread.sd, math.hypot(self.spread.sd * PROCESS_SHARE, rounds))
+        result = statistics.stored_run_test(
+            [fresh.seconds],
+            [one.seconds for one in stored],
+            new_calibrator=[fresh.calibrator],
+            old_calibrator=[one.calibrator for one in stored],
+            slope=statistics.PRIOR_SLOPE,
+            sd=sd,
+            df=self.spread.df,
+            alpha=self.policy.alpha_run / 2 / self.gated,
+            smallest=self.policy.smallest_seconds,
+            gate=self.policy.gate_seconds,
+        )
+        return result, (
+            f"stored-run test over a run-level calibrator (slope {statistics.PRIOR_SLOPE}), between-process sd "
+            f"{self.spread.sd:.1%} on {self.spread.df:g} degrees of freedom ({self.spread.source}), with these rounds' "
+            f"own error {sd:.1%}"
+        )
+
+    def _is_gated(self, arm: Arm) -> bool:
+        # Arms beside a claim have two rounds or so: their spread is that of their rounds, not of processes.
+        return len(arm.round_seconds) >= self.policy.min_pairs
+
+    def _calibrated(self) -> dict[str, list[float]]:
+        by_name: dict[str, list[float]] = {}
+        for run in self.runs:
+            for arm in filter(self._is_gated, run.arms):
+                own = self._level(arm)
+                # The same arm on other data has another epoch: its times are no sample of this one's.
+                name = f"{arm.fullname} {sorted(arm.key.items())}"
+                by_name.setdefault(name, []).append(own.seconds - statistics.PRIOR_SLOPE * own.calibrator)
+        return by_name
+
+    def _level(self, arm: Arm) -> Level:
+        """`level` of a stored arm, computed once a run."""
+        if id(arm) not in self._levels:
+            self._levels[id(arm)] = level(arm)
+        return self._levels[id(arm)]
