@@ -8,19 +8,26 @@ from __future__ import annotations
 import difflib
 import json
 import os
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, cast
 
 import typer
+
+if TYPE_CHECKING:
+    from dlcv04.harness.baselines import Candidate
+    from dlcv04.harness.environment import Device
+    from dlcv04.recipes import Recipe
+    from dlcv04.training import Run
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Judge claims about deep-learning experiments.")
 
 Reason = Annotated[str, typer.Option("--reason", help="why these figures are the ones to hold")]
 Force = Annotated[bool, typer.Option("--force", help="store in spite of a dirty tree or red claims; shown ever after")]
 Source = Annotated[str, typer.Option("--data", help="auto, real or embedded")]
+ProfileName = Annotated[str, typer.Option("--profile", help="smoke, standard or paper")]
+DeviceName = Annotated[str, typer.Option("--device", help="auto, cpu or gpu")]
+
+say = typer.echo
 
 
 def _stop(sentence: str, code: int = 2) -> NoReturn:
@@ -28,36 +35,85 @@ def _stop(sentence: str, code: int = 2) -> NoReturn:
     raise typer.Exit(code)
 
 
-def _say(line: str) -> None:
-    typer.echo(line)
+def _choose(value: str, choices: tuple[str, ...], what: str) -> str:
+    if value not in choices:
+        near = difflib.get_close_matches(value, choices, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(choices)}."
+        _stop(f"There is no {what} {value!r}; {hint}")
+    return value
 
 
-def _this_class() -> str:
-    from dlcv04.harness import environment
-
-    device = "gpu" if environment.gpu_present() else "cpu"
-    return environment.machine_class(device, environment.hardware())  # type: ignore[arg-type]
+# -- doctor ------------------------------------------------------------------------------------------------
 
 
 @app.command(epilog="Example: dlcv04 doctor")
 def doctor() -> None:
-    """Say what device, data and baselines were found, and what to do about the rest."""
+    """Say what device, framework, data and baselines were found, and what to do about the rest.
+
+    Exit 1 where something is broken (not merely absent).
+    """
+    from dlcv04.harness import environment
+
+    device: Device = "gpu" if environment.gpu_present() else "cpu"
+    machine = environment.machine_class(device, environment.hardware())
+    say(f"device: {device}, machine class {machine}")
+    broken = [*_framework(), *_data(), *_baselines(machine), *_disk()]
+    for sentence in broken:
+        say(f"  {sentence}")
+    if broken:
+        _stop(f"{len(broken)} of these must be mended.", 1)
+
+
+def _framework() -> list[str]:
+    from importlib import metadata
+
+    from dlcv04 import fixtures
+
+    backend = fixtures.planned_key("cpu")["backend"]
+    try:
+        say(f"framework: Keras {metadata.version('keras')} on {backend} {metadata.version(backend)}")
+    except metadata.PackageNotFoundError as error:
+        return [f"{error.name} is not installed: `pip install {error.name}`, or set KERAS_BACKEND."]
+    return []
+
+
+def _data() -> list[str]:
     from dlcv04 import datasets
+
+    folder = os.environ.get("DLCV04_DATA")
+    if folder and not (Path(folder) / "mnist.npz").is_file():
+        return [f"DLCV04_DATA={folder} has no mnist.npz: `dlcv04 fetch mnist --to {folder}`, or unset it."]
+    try:
+        data = datasets.load("mnist")
+    except datasets.DataError as error:
+        return [str(error)]
+    say(f"data: {data.provenance}, fingerprint {data.fingerprint[:12]}")
+    if data.kind != "real":
+        say("  real MNIST: `dlcv04 fetch mnist`, or set DLCV04_DATA to a folder with mnist.npz")
+    return []
+
+
+def _baselines(machine: str) -> list[str]:
     from dlcv04.harness import baselines
 
-    machine = _this_class()
-    _say(f"machine class: {machine}")
-    _say(f"data: {datasets.where('mnist')}")
-    if not os.environ.get("DLCV04_DATA"):
-        _say("  real MNIST: `dlcv04 fetch mnist`, or set DLCV04_DATA to a folder with mnist.npz")
     loaded = baselines.Store("baselines").load(machine_class=machine)
     span = baselines.span(loaded.timing)
-    _say(f"baselines: {span.processes} timing processes on {span.days} days, {len(loaded.portable)} portable runs")
+    say(f"baselines: {span.processes} timing processes on {span.days} days, {len(loaded.portable)} portable runs")
     lack = baselines.enough_processes(loaded.timing)
     if lack:
-        _say(f"  {lack}")
-    for problem in loaded.problems:
-        _say(f"  {problem}")
+        say(f"  {lack}")
+    return loaded.problems
+
+
+def _disk() -> list[str]:
+    import psutil
+
+    free = psutil.disk_usage(".").free
+    say(f"disk: {free / 1e9:.1f} GB free here")
+    return [] if free > 200e6 else ["Less than 0.2 GB is free: a run's files and its report may not fit."]
+
+
+# -- fetch -------------------------------------------------------------------------------------------------
 
 
 @app.command(epilog="Example: dlcv04 fetch mnist --to ~/data")
@@ -67,121 +123,181 @@ def fetch(name: str, to: Annotated[Path | None, typer.Option(help="folder (defau
     from dlcv04.datasets import fetch as fetching
 
     try:
-        _say(f"stored: {fetching.fetch(name, to)}")
+        say(f"stored: {fetching.fetch(name, to)}")
     except (DataError, fetching.FetchError) as error:
         _stop(str(error), 1)
 
 
-@app.command(epilog="Example: dlcv04 train base --profile smoke --seed 1")
+# -- train -------------------------------------------------------------------------------------------------
+
+
+@app.command(epilog="Example: dlcv04 train base --profile smoke --seed 1 --out base.json")
 def train(
     variant: str,
     data: Source = "auto",
-    profile: Annotated[str, typer.Option(help="smoke, standard or paper")] = "smoke",
+    profile: ProfileName = "smoke",
     seed: int = 0,
+    epochs: Annotated[int | None, typer.Option(min=1, help="passes, instead of the profile's")] = None,
+    device: DeviceName = "auto",
+    out: Annotated[Path | None, typer.Option(help="write the curve there, as JSON")] = None,
 ) -> None:
     """Train one of Task 1's networks and print its curve; the last line is its accuracy with a 95 % interval."""
-    from dlcv04 import datasets, recipes, training
-    from dlcv04.harness.statistics import clopper_pearson
+    from dataclasses import replace
+
+    from dlcv04 import backend, datasets, recipes
     from dlcv04.networks import MNIST_VARIANTS
 
-    if variant not in MNIST_VARIANTS:
-        near = difflib.get_close_matches(variant, MNIST_VARIANTS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(MNIST_VARIANTS)}."
-        _stop(f"There is no network {variant!r}; {hint}")
+    _choose(variant, tuple(MNIST_VARIANTS), "network")
     try:
-        recipe, dataset = recipes.mnist_recipe(profile), datasets.load("mnist", data)  # type: ignore[arg-type]
-    except (recipes.RecipeError, datasets.DataError) as error:
+        recipe = recipes.mnist_recipe(profile)
+        dataset = datasets.load("mnist", cast(Any, data))
+        backend.select_device(cast(Any, _choose(device, ("auto", "cpu", "gpu"), "device")))
+    except (recipes.RecipeError, datasets.DataError, backend.DeviceError) as error:
         _stop(str(error))
-    _say(dataset.provenance)
-
-    def show(number: int, epoch: Any) -> None:
-        _say(
-            f"epoch {number} of {recipe.epochs}: {epoch.train_seconds:.1f} s, loss {epoch.running_loss:.4f}, "
-            f"validation loss {epoch.val_loss:.4f}, accuracy {epoch.val_accuracy:.4f}"
-        )
-
-    run = training.train(MNIST_VARIANTS[variant], dataset, recipe, seed, on_epoch=show)
+    recipe = replace(recipe, epochs=epochs or recipe.epochs)
+    say(dataset.provenance)
+    run = _train(MNIST_VARIANTS[variant], dataset, recipe, seed)
+    if out:
+        _write_curve(out, variant, run)
     size = run.footprint
-    _say(f"{size.parameters:,} parameters, {size.macs:,} MACs, peak memory {run.peak_memory_bytes / 1e6:.0f} MB")
+    say(f"{size.parameters:,} parameters, {size.macs:,} MACs, peak memory {run.peak_memory_bytes / 1e6:.0f} MB")
     if run.status != "ok":
         _stop(run.reason, 1)
-    images = min(recipe.val_images or len(dataset.x_val), len(dataset.x_val))
+    _say_accuracy(run, min(recipe.val_images or len(dataset.x_val), len(dataset.x_val)))
+
+
+def _train(network: Any, dataset: Any, recipe: Recipe, seed: int) -> Run:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from dlcv04 import training
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("training", total=recipe.epochs)
+
+        def show(number: int, epoch: Any) -> None:
+            progress.update(task, advance=1)
+            say(
+                f"epoch {number} of {recipe.epochs}: {epoch.train_seconds:.1f} s, loss {epoch.running_loss:.4f}, "
+                f"validation loss {epoch.val_loss:.4f}, accuracy {epoch.val_accuracy:.4f}"
+            )
+
+        return training.train(network, dataset, recipe, seed, on_epoch=show)
+
+
+def _write_curve(out: Path, variant: str, run: Run) -> None:
+    from dataclasses import asdict
+
+    from dlcv04.harness.schema import finite
+
+    def plain(value: Any) -> Any:
+        return finite(value) if isinstance(value, float) else value
+
+    epochs = [{name: plain(value) for name, value in asdict(epoch).items()} for epoch in run.epochs]
+    curve = {"network": variant, "seed": run.seed, "status": run.status, "reason": run.reason, "epochs": epochs}
+    try:
+        out.write_text(json.dumps(curve, indent=1, allow_nan=False, default=str))
+    except OSError as error:
+        _stop(f"{out} can't be written: {error}.", 1)
+    say(f"stored: {out}")
+
+
+def _say_accuracy(run: Run, images: int) -> None:
+    from dlcv04.harness.statistics import clopper_pearson
+
     accuracy = run.epochs[-1].val_accuracy
     bounds = clopper_pearson(round(accuracy * images), images, 0.95)
-    _say(f"accuracy: {accuracy:.4f} [{bounds.low:.4f}, {bounds.high:.4f}] ({images} validation images)")
+    say(f"accuracy: {accuracy:.4f} [{bounds.low:.4f}, {bounds.high:.4f}] ({images} validation images)")
+
+
+# -- baselines ---------------------------------------------------------------------------------------------
 
 
 @app.command(epilog='Example: dlcv04 baseline --processes 5 --reason "first baseline of this runner"')
 def baseline(
     reason: Reason,
-    processes: Annotated[int, typer.Option(help="fresh processes for the timing part")] = 5,
-    profile: Annotated[str, typer.Option(help="smoke, standard or paper")] = "smoke",
+    processes: Annotated[int, typer.Option(min=0, help="fresh processes for the timing part; 0 for none")] = 5,
+    profile: ProfileName = "smoke",
     data: Source = "auto",
+    device: DeviceName = "auto",
     suite: Annotated[str, typer.Option(help="folder of the claims")] = "bench",
+    learning: Annotated[bool, typer.Option(help="also record learning curves and exact figures")] = True,
+    name: Annotated[str, typer.Option(help="readable half of the files' names (default: the profile)")] = "",
     force: Force = False,
 ) -> None:
     """Run the suite in fresh processes and store the result: nothing at all is stored if one of them fails."""
-    from dlcv04.harness import baselines, environment
+    from dlcv04.harness import baselines, environment, recording
+    from dlcv04.harness.schema import decode_run
 
     commit = environment.commit(".")
     if commit.dirty and not force:
         _stop("The working tree has uncommitted changes: commit them first, or use --force.", 1)
-    jobs = ["learning", *["timing"] * processes]
-    documents = []
-    with tempfile.TemporaryDirectory() as folder:
-        for number, part in enumerate(jobs):
-            _say(f"process {number + 1} of {len(jobs)}: {part}")
-            out = Path(folder) / f"{number}.json"
-            command = [sys.executable, "-m", "pytest", suite, f"--dl-record={part}", f"--benchmark-json={out}", "-q"]
-            command += [f"--dl-profile={profile}", f"--dl-data={data}", f"--dl-report-dir={folder}"]
-            done = subprocess.run(command, capture_output=True, text=True)
-            if done.returncode != 0 or not out.exists():
-                _stop(f"{(done.stdout + done.stderr)[-3000:]}\nProcess {number + 1} failed: nothing was stored.", 1)
-            documents.append((part, json.loads(out.read_text())))
+    if processes == 0 and not learning:
+        _stop("--processes 0 --no-learning records nothing: ask for one of them.")
+    parts = [*(["portable"] if learning else []), *["timing"] * processes]
+    options = [f"--dl-profile={profile}", f"--dl-data={data}", f"--dl-device={device}"]
     store = baselines.Store("baselines")
-    for part, document in documents:
-        half: Any = "portable" if part == "learning" else "timing"
-        try:
-            path = store.accept(document, part=half, reason=reason, commit=commit, forced=force, name=profile)
-        except ValueError as error:
-            _stop(str(error), 1)
-        _say(f"stored: {path}")
-    _show_power(store, documents[-1][1])
+    try:
+        candidates = _record(parts, options, suite, force, name or profile)
+        for path in store.accept_all(candidates, reason=reason, commit=commit):
+            say(f"stored: {path}")
+    except (recording.RecordingError, baselines.BaselineError) as error:
+        _stop(str(error), 1)
+    last = decode_run(dict(candidates[-1].document)["dlcv04"], "the last run")
+    stored = [one.run for one in store.load(machine_class=last.environment.machine_class).timing]
+    comparable = [run for run in stored if run.key == last.key]
+    for seen in recording.power(comparable) if comparable else []:
+        say(
+            f"{seen.benchmark}: {seen.seconds:.3g} s an epoch, smallest slowdown seen in 4 of 5 runs "
+            f"{seen.smallest - 1:.0%}"
+        )
 
 
-def _show_power(store: Any, document: dict[str, Any]) -> None:
-    """Print the smallest slowdown that the gate now sees, benchmark by benchmark."""
-    from dlcv04.harness import judge
-    from dlcv04.harness.policy import Policy
-    from dlcv04.harness.schema import decode_run
+def _record(parts: list[str], options: list[str], suite: str, force: bool, name: str) -> list[Candidate]:
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    run = decode_run(document["dlcv04"], "the last process")
-    loaded = store.load(machine_class=run.environment.machine_class)
-    stored = judge.Stored(timing=[(str(s.path), s.run) for s in loaded.timing])
-    context = judge.Context(run.key, run.environment.machine_class, Policy(profile=run.profile))
-    for claim in run.claims:
-        arms = [arm for arm in run.arms if arm.test == claim.test]
-        for row in judge.compare_claim(claim, arms, stored, context):
-            if row.metric == judge.SECONDS and row.minimum_detectable_effect:
-                seen = f"smallest slowdown seen in 4 of 5 runs {row.minimum_detectable_effect - 1:.0%}"
-                _say(f"{claim.test.split('::')[-1]}<{row.arm}>: {row.old:.3g} s an epoch, {seen}")
+    from dlcv04.harness import recording
+
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), *Progress.get_default_columns(), TimeElapsedColumn(), TextColumn("{task.fields[part]}"))
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("recording", total=len(parts), part="")
+
+        def one(number: int, part: str) -> Candidate:
+            def started() -> None:
+                progress.update(task, part=part)
+                say(f"process {number} of {len(parts)}: {part}")
+
+            half = cast(Literal["timing", "portable"], part)
+            candidate = recording.record(half, options, suite=suite, forced=force, name=name, started=started)
+            progress.update(task, advance=1)
+            return candidate
+
+        return [one(number, part) for number, part in enumerate(parts, 1)]
 
 
 @app.command(epilog='Example: dlcv04 accept .benchmarks/*/0003_x.json --reason "new data loader, slower on purpose"')
-def accept(run: Path, reason: Reason, force: Force = False) -> None:
+def accept(
+    run: Annotated[str, typer.Argument(help="a saved run: its path, id or number in .benchmarks/")],
+    reason: Reason,
+    force: Force = False,
+) -> None:
     """Accept one saved run as a baseline (after an intended change)."""
     from dlcv04.harness import baselines, environment
     from dlcv04.harness.schema import RunFileError, read_run
 
+    store = baselines.Store("baselines", saved=".benchmarks")
     try:
-        stored = read_run(run)
+        path = store.find_saved(run)
+        stored, document = read_run(path), json.loads(path.read_text())
         refusal = baselines.may_accept(stored)
         if refusal and not force:
             _stop(refusal, 1)
-        document, store = json.loads(run.read_text()), baselines.Store("baselines")
-        for part in baselines.parts(stored):
-            path = store.accept(document, part=part, reason=reason, commit=environment.commit("."), forced=force)
-            _say(f"stored: {path}")
+        candidates = [baselines.Candidate(document, part, force) for part in baselines.parts(stored)]
+        for written in store.accept_all(candidates, reason=reason, commit=environment.commit(".")):
+            say(f"stored: {written}")
     except (RunFileError, baselines.BaselineError) as error:
         _stop(str(error))
 
@@ -197,7 +313,7 @@ def report(
     from dlcv04.harness.schema import RunFileError, read_run
 
     try:
-        _say(f"report: {reporting.write(read_run(run), [read_run(path) for path in stored or []], out)}")
+        say(f"report: {reporting.write(read_run(run), [read_run(path) for path in stored or []], out)}")
     except RunFileError as error:
         _stop(str(error))
 

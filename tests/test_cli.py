@@ -1,5 +1,6 @@
 """The `dlcv04` command: help is instant, wrong input is one sentence, and a failed baseline stores nothing."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -64,3 +65,98 @@ def test_a_baseline_whose_process_fails_stores_nothing(folder):
     result = runner.invoke(app, ["baseline", "--reason", "x", "--processes", "1"])
     assert result.exit_code == 1 and "nothing was stored" in result.output
     assert not Path("baselines").exists()
+
+
+def in_git(folder):
+    for command in (["init", "-q"], ["add", "-A"], ["-c", "user.name=x", "-c", "user.email=x@x", "commit", "-qm", "x"]):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+
+
+@pytest.fixture
+def fake_suite(suite, monkeypatch):
+    """A committed folder whose claims run on a machine of ours."""
+    folder = suite().path
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    (folder / ".gitignore").write_text("reports/\n.benchmarks/\n.pytest_cache/\nbaselines/\n__pycache__/\n.cache/\n")
+    in_git(folder)
+    return folder
+
+
+class TestBaseline:
+    record = ("baseline", "--reason", "first", "--no-learning")
+
+    def test_stores_every_process_and_says_what_the_gate_then_sees(self, fake_suite):
+        result = runner.invoke(app, [*self.record, "--processes", "5"])
+        assert result.exit_code == 0, result.output
+        assert len(list(Path("baselines/cpu-fake-2-cores").glob("*.json"))) == 5
+        assert "process 5 of 5: timing" in result.output
+        assert "test_longer_is_slower<long>: 0.2 s an epoch, smallest slowdown seen in 4 of 5 runs" in result.output
+
+    def test_a_dirty_tree_is_refused_before_anything_runs(self, fake_suite):
+        (fake_suite / "bench/test_it.py").write_text("# changed\n")
+        result = runner.invoke(app, list(self.record))
+        assert result.exit_code == 1 and "uncommitted changes" in result.output and "process" not in result.output
+
+    def test_a_violated_claim_is_refused(self, fake_suite):
+        test = fake_suite / "bench/test_it.py"
+        test.write_text(test.read_text().replace("times.long, than=times.short", "times.short, than=times.long"))
+        in_git(fake_suite)
+        result = runner.invoke(app, [*self.record, "--processes", "1"])
+        assert result.exit_code == 1 and "nothing was stored" in result.output and not Path("baselines").exists()
+
+    def test_nothing_asked_for(self, fake_suite):
+        result = runner.invoke(app, [*self.record, "--processes", "0"])
+        assert result.exit_code == 2 and "records nothing" in result.output
+
+    def test_a_kill_in_the_middle_stores_nothing(self, fake_suite):
+        """The first process has ended, the second is running."""
+        command = [sys.executable, "-c", "from dlcv04.cli import main; main()", *self.record, "--processes", "9"]
+        running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, bufsize=1)
+        for line in running.stdout:
+            if line.startswith("process 2 of 9"):
+                break
+        running.kill()
+        running.wait()
+        assert not Path("baselines").exists()
+
+
+class TestAccept:
+    def test_a_saved_run_by_its_number(self, fake_suite):
+        subprocess.run([sys.executable, "-m", "pytest", "bench", "-q", "--benchmark-save=x"], check=True)
+        result = runner.invoke(app, ["accept", "0001", "--reason", "slower on purpose"])
+        assert result.exit_code == 0, result.output
+        assert [path.name for path in Path("baselines/cpu-fake-2-cores").glob("*.json")] == ["0001_run.json"]
+        again = runner.invoke(app, ["accept", "0001", "--reason", "again"])
+        assert again.exit_code == 2 and "a run counts once" in again.output
+
+    def test_an_unknown_run_is_answered_with_what_is_saved(self, fake_suite):
+        result = runner.invoke(app, ["accept", "0007", "--reason", "x"])
+        assert result.exit_code == 2 and "no run is saved" in result.output
+
+
+class TestDoctor:
+    def test_a_folder_without_data_is_told_and_exits_1(self, folder, monkeypatch):
+        monkeypatch.setenv("DLCV04_DATA", str(folder / "nowhere"))
+        result = runner.invoke(app, ["doctor"])
+        assert result.exit_code == 1 and "nowhere has no mnist.npz" in result.output
+
+    def test_a_cut_file_is_named(self, folder, monkeypatch):
+        (folder / "mnist.npz").write_bytes(b"cut")
+        monkeypatch.setenv("DLCV04_DATA", str(folder))
+        result = runner.invoke(app, ["doctor"])
+        assert result.exit_code == 1 and "mnist.npz" in result.output and "sha256" in result.output
+
+    def test_a_framework_that_is_not_installed(self, folder, monkeypatch):
+        monkeypatch.setenv("KERAS_BACKEND", "mxnet")
+        result = runner.invoke(app, ["doctor"])
+        assert result.exit_code == 1 and "mxnet is not installed" in result.output
+
+
+def test_train_prints_its_curve_and_writes_it(folder):
+    """The real thing, for one epoch of smoke on the embedded digits."""
+    result = runner.invoke(app, ["train", "half_filters", "--epochs", "1", "--out", "curve.json"])
+    assert result.exit_code == 0, result.output
+    assert "epoch 1 of 1" in result.output and "accuracy: 0." in result.output
+    curve = json.loads(Path("curve.json").read_text())
+    assert curve["network"] == "half_filters" and len(curve["epochs"]) == 1

@@ -23,12 +23,14 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, NoReturn
 
 import msgspec
 
+from dlcv04.harness.policy import MIN_PROCESSES
 from dlcv04.harness.schema import Acceptance, Arm, Claim, Commit, Run, RunFileError, decode_run, to_builtins
 from dlcv04.lazy import LazyModule
 
@@ -38,9 +40,6 @@ Part = Literal["timing", "portable"]
 
 PORTABLE = "portable"
 PUBLISHED = "published"
-#: Processes that a stored timing baseline needs: fewer don't show how processes differ.
-MIN_PROCESSES = 5
-
 _LOCK = ".lock"
 _PARTIAL = ".partial"
 _NUMBERED = re.compile(r"(\d{4,})_.*\.json")
@@ -85,10 +84,15 @@ class Loaded(NamedTuple):
     elsewhere: list[StoredRun]
     problems: list[str]
 
-    @property
-    def other_classes(self) -> list[str]:
-        """Other machine classes with stored clocks, sorted."""
-        return sorted({stored.run.environment.machine_class for stored in self.elsewhere})
+
+@dataclass(frozen=True)
+class Candidate:
+    """A run's document and which half of it to store; see `Store.accept`."""
+
+    document: Mapping[str, Any]
+    part: Part
+    forced: bool = False
+    name: str = "run"
 
 
 class Store:
@@ -162,23 +166,61 @@ class Store:
                 or its machine class can't name a folder; or the store can't be written.
             RunFileError: the document holds no valid run.
         """
+        candidate = Candidate(document, part, forced, name)
+        return self.accept_all([candidate], reason=reason, commit=commit)[0]
+
+    def accept_all(self, candidates: Sequence[Candidate], *, reason: str, commit: Commit) -> list[Path]:
+        """Store several parts, or none of them: what was written is taken back when a later one can't be.
+
+        Raises:
+            BaselineError, RunFileError: as `accept`.
+        """
         if not reason.strip():
             raise BaselineError(
                 "A baseline needs a reason: say with `--reason` why these figures are the ones to hold."
             )
-        run = decode_run(_strict(document.get("dlcv04")), "The run to accept")
+        ready = [self._prepare(candidate, reason.strip(), commit) for candidate in candidates]
+        written: list[Path] = []
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with filelock.FileLock(self.root / _LOCK, timeout=60):
+                for folder, name, run, text in ready:
+                    folder.mkdir(exist_ok=True)
+                    written.append(self._write(folder, name, run, text))
+        except (OSError, TimeoutError, BaselineError) as error:
+            for path in written:
+                path.unlink()
+            if isinstance(error, BaselineError):
+                raise
+            raise BaselineError(f"{self.root} can't be written ({error}): nothing was stored.") from error
+        return written
+
+    def find_saved(self, selector: str) -> Path:
+        """The one saved run that a path, id, number or glob names.
+
+        Raises:
+            BaselineError: none does, or several do; the message names them.
+        """
+        saved = sorted(self.saved.rglob("*.json")) if self.saved and self.saved.is_dir() else []
+        found = _path(selector) or _matching(selector, saved, self.saved or self.root)
+        if len(found) == 1:
+            return found[0]
+        names = [f"{path.parent.name}/{path.stem}" for path in found or saved][-10:]
+        if found:
+            raise BaselineError(f"{selector!r} names {len(found)} saved runs ({', '.join(names)}): name one.")
+        there = f"saved are {', '.join(names)}" if names else "no run is saved: run with --benchmark-autosave first"
+        raise BaselineError(f"There is no saved run {selector!r}; {there}.")
+
+    def _prepare(self, candidate: Candidate, reason: str, commit: Commit) -> tuple[Path, str, Run, bytes]:
+        """Folder, name, record and text of one file, before anything is written."""
+        part = candidate.part
+        run = decode_run(_strict(candidate.document.get("dlcv04")), "The run to accept")
         if part not in parts(run):
             raise BaselineError(f"Run {run.id} has nothing to store as {part}: accept its other part, or run it again.")
-        acceptance = Acceptance(reason=reason.strip(), accepted=_now(), commit=commit, part=part, forced=forced)
+        acceptance = Acceptance(reason=reason, accepted=_now(), commit=commit, part=part, forced=candidate.forced)
         stored = _only(run, part, acceptance)
         folder = self.root / (PORTABLE if part == "portable" else _folder_name(run.environment.machine_class))
-        text = _encode(_document(document, part, stored))
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with filelock.FileLock(self.root / _LOCK, timeout=60):
-                return self._write(folder, _slug(name), stored, text)
-        except (OSError, TimeoutError) as error:
-            raise BaselineError(f"{folder} can't be written ({error}): nothing was stored.") from error
+        return folder, _slug(candidate.name), stored, _encode(_document(candidate.document, part, stored))
 
     def _write(self, folder: Path, name: str, run: Run, text: bytes) -> Path:
         """Write under the store's lock: no other writer is alive, so what looks unfinished is left over."""

@@ -14,10 +14,10 @@ from functools import cached_property
 from typing import Any
 
 from dlcv04.harness.differences import declared_changes, differences, exact_changes
-from dlcv04.harness.policy import Policy
+from dlcv04.harness.policy import MIN_PROCESSES, Policy
 from dlcv04.harness.schema import Arm, Claim, Comparison, Run, finite
 from dlcv04.harness.seeds import MEAN_VAL_ACCURACY
-from dlcv04.harness.timing_gate import WANTED_PROCESSES, TimingGate, level
+from dlcv04.harness.timing_gate import TimingGate, level
 from dlcv04.lazy import LazyModule
 
 statistics = LazyModule("dlcv04.harness.statistics")
@@ -205,7 +205,7 @@ def _exact(arm: Arm, found: list[tuple[str, Run, Arm]], context: Context) -> Com
 def _times(arm: Arm, found: list[tuple[str, Run, Arm]], context: Context) -> Comparison:
     stored = [old for _, _, old in found]
     result, method = context.gate.judge(arm, stored)
-    few = f"only {len(found)} stored processes, {WANTED_PROCESSES} are wanted" if len(found) < WANTED_PROCESSES else ""
+    few = f"only {len(found)} stored processes, {MIN_PROCESSES} are wanted" if len(found) < MIN_PROCESSES else ""
     verdict = "INCONCLUSIVE" if few and result.verdict == "PASS" else result.verdict
     return _row(
         arm,

@@ -294,7 +294,7 @@ class MissingItem(pytest.Item):
 
 
 def _missing_items(session: pytest.Session, config: pytest.Config, suite: Suite, items: list[Any]) -> list[Any]:
-    if _filtered(config):
+    if _filtered(config) or config.option.dl_record:
         return []
     folders = [Path(argument).resolve() for argument in config.args if Path(argument).is_dir()]
 
@@ -311,7 +311,7 @@ def _missing_items(session: pytest.Session, config: pytest.Config, suite: Suite,
 
 def _filtered(config: pytest.Config) -> bool:
     option = config.option
-    names = ("keyword", "markexpr", "deselect", "lf", "dl_record", "ignore", "ignore_glob", "failedfirst")
+    names = ("keyword", "markexpr", "deselect", "lf", "ignore", "ignore_glob", "failedfirst")
     return any(getattr(option, name, None) for name in names)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 PROFILES = ("smoke", "standard", "paper")
+#: Processes that a stored timing baseline needs: fewer don't show how processes differ.
+MIN_PROCESSES = 5
 
 
 @dataclass(frozen=True)

@@ -185,7 +185,8 @@ class Suite:
         """Everything of this run, as it is stored and reported."""
         layer = self.device_layer
         return Run(
-            id=self.started.strftime("%Y%m%dT%H%M%SZ"),
+            # With milliseconds: two runners may start within one second, and a run counts once.
+            id=f"{self.started:%Y%m%dT%H%M%S}{self.started.microsecond // 1000:03d}Z",
             started=self.started.isoformat(timespec="seconds"),
             profile=self.policy.profile,
             device=layer.device if layer else self.plan().device,

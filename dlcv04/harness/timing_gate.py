@@ -23,7 +23,6 @@ else:
 
 #: Of the recorded 4 % between processes, 2.5 % are the sampling error of ten rounds: the rest is the process's own.
 PROCESS_SHARE = math.sqrt(1 - (0.025 / 0.04) ** 2)
-WANTED_PROCESSES = 5
 
 
 class Level(NamedTuple):
@@ -65,7 +64,7 @@ class TimingGate:
     @cached_property
     def gated(self) -> int:
         """How many stored times share the run's false-alarm budget: all that are stored, run or not."""
-        return max(1, len({arm.fullname for run in self.runs for arm in run.arms if self._is_gated(arm)}))
+        return max(1, len({arm.fullname for run in self.runs for arm in run.arms if self.is_gated(arm)}))
 
     @cached_property
     def spread(self) -> Spread:
@@ -85,9 +84,7 @@ class TimingGate:
     def judge(self, new: Arm, old: Sequence[Arm]) -> tuple[statistics.ComparisonResult, str]:
         """Hold a new process's arm against the stored ones; return the result and its method as a sentence."""
         fresh, stored = level(new), [self._level(arm) for arm in old]
-        errors = [one.standard_error for one in (fresh, *stored) if math.isfinite(one.standard_error)]
-        rounds = math.sqrt(sum(error**2 for error in errors) / len(errors)) if errors else 0.0
-        sd = max(self.spread.sd, math.hypot(self.spread.sd * PROCESS_SHARE, rounds))
+        sd = self._sd([fresh, *stored])
         result = statistics.stored_run_test(
             [fresh.seconds],
             [one.seconds for one in stored],
@@ -96,7 +93,7 @@ class TimingGate:
             slope=statistics.PRIOR_SLOPE,
             sd=sd,
             df=self.spread.df,
-            alpha=self.policy.alpha_run / 2 / self.gated,
+            alpha=self._alpha,
             smallest=self.policy.smallest_seconds,
             gate=self.policy.gate_seconds,
         )
@@ -106,14 +103,32 @@ class TimingGate:
             f"own error {sd:.1%}"
         )
 
-    def _is_gated(self, arm: Arm) -> bool:
+    def smallest_slowdown(self, old: Sequence[Arm]) -> float:
+        """The slowdown (a ratio above 1) that one new process would show as REGRESSED in 4 of 5 runs."""
+        se = self._sd([self._level(arm) for arm in old]) * math.sqrt(1 + 1 / len(old))
+        detectable = statistics.minimum_detectable_effect(se, self.spread.df, self._alpha)
+        return max(self.policy.smallest_seconds, math.exp(detectable))
+
+    @property
+    def _alpha(self) -> float:
+        """One comparison's share: times have half of the run's budget, learning the other."""
+        return self.policy.alpha_run / 2 / self.gated
+
+    def _sd(self, levels: Sequence[Level]) -> float:
+        """Between processes, or more where these processes' own rounds were noisier than usual."""
+        errors = [one.standard_error for one in levels if math.isfinite(one.standard_error)]
+        rounds = math.sqrt(sum(error**2 for error in errors) / len(errors)) if errors else 0.0
+        return max(self.spread.sd, math.hypot(self.spread.sd * PROCESS_SHARE, rounds))
+
+    def is_gated(self, arm: Arm) -> bool:
+        """Whether the arm was timed often enough to be held against a baseline."""
         # Arms beside a claim have two rounds or so: their spread is that of their rounds, not of processes.
         return len(arm.round_seconds) >= self.policy.min_pairs
 
     def _calibrated(self) -> dict[str, list[float]]:
         by_name: dict[str, list[float]] = {}
         for run in self.runs:
-            for arm in filter(self._is_gated, run.arms):
+            for arm in filter(self.is_gated, run.arms):
                 own = self._level(arm)
                 # The same arm on other data has another epoch: its times are no sample of this one's.
                 name = f"{arm.fullname} {sorted(arm.key.items())}"

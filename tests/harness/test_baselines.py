@@ -438,7 +438,7 @@ def test_clocks_of_other_hardware_are_elsewhere(store):
     run = make_run("far", machine_class=THERE)
     accept(store, run)
     loaded = store.load(machine_class=HERE)
-    assert loaded.timing == [] and loaded.other_classes == [THERE]
+    assert loaded.timing == [] and {stored.run.environment.machine_class for stored in loaded.elsewhere} == {THERE}
     assert store.load(machine_class=THERE).timing[0].run.id == "far"
 
 
@@ -503,7 +503,7 @@ def test_a_path_anywhere_and_a_glob_of_paths(filled, tmp_path, monkeypatch):
 def test_a_selected_run_of_other_hardware_is_elsewhere(filled):
     loaded = filled.load(["far"], machine_class=HERE)
     assert [stored.run.id for stored in loaded.elsewhere] == ["far"]
-    assert loaded.timing == [] and loaded.other_classes == [THERE]
+    assert loaded.timing == [] and {stored.run.environment.machine_class for stored in loaded.elsewhere} == {THERE}
 
 
 def test_a_selected_run_that_was_edited_is_told(filled, tmp_path):
