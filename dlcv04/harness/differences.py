@@ -13,12 +13,22 @@ def differences(new: Arm, old: Arm) -> list[str]:
     """What defines the arm and differs from the stored one: facts, exact figures, layers. Old -> new."""
     found = declared_changes(new, old)
     resolved_old, resolved_new = old.facts.get("optimizer", {}), new.facts.get("optimizer", {})
-    found += _changes("optimizer", resolved_old, resolved_new)
+    found += _changes("optimizer", _unnumbered(resolved_old), _unnumbered(resolved_new))
     found += exact_changes(new, old)
     old_layers, new_layers = [_layer(row) for row in old.layers], [_layer(row) for row in new.layers]
     if old_layers and new_layers and old_layers != new_layers:
         found.append(f"layers {' '.join(old_layers)} -> {' '.join(new_layers)}")
     return found
+
+
+def software_changes(new: dict[str, str], old: dict[str, str]) -> list[str]:
+    """Versions and settings that both runs recorded and that differ, as "keras 3.15.0 -> 3.15.1"."""
+    return [f"{name} {old[name]} -> {new[name]}" for name in old if name in new and new[name] != old[name]]
+
+
+def _unnumbered(optimizer: dict[str, Any]) -> dict[str, Any]:
+    """Without the name that Keras numbers by how many were made before."""
+    return {name: value for name, value in optimizer.items() if name != "name"}
 
 
 def _layer(row: LayerRow) -> str:

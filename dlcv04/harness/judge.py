@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from dlcv04.harness.differences import declared_changes, differences, exact_changes
+from dlcv04.harness.differences import declared_changes, differences, exact_changes, software_changes
 from dlcv04.harness.policy import MIN_PROCESSES, Policy
 from dlcv04.harness.schema import Arm, Claim, Comparison, Run, finite
 from dlcv04.harness.seeds import MEAN_VAL_ACCURACY
@@ -46,12 +46,14 @@ class Context:
     """What of the running suite decides comparability and is the same for all its claims.
 
     `key` and `machine_class` decide what is comparable. `stored` is what there is, `gate` judges times by it.
+    `software` (versions by name) is compared across, and named where a figure regressed.
     """
 
     key: dict[str, str]
     machine_class: str
     stored: Stored = field(default_factory=Stored)
     policy: Policy = field(default_factory=Policy)
+    software: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def gate(self) -> TimingGate:
@@ -197,7 +199,7 @@ def _exact(arm: Arm, found: list[tuple[str, Run, Arm]], context: Context) -> Com
         minimum_detectable_effect=0.0,
         method="integer comparison, no tolerance",
         reason="; ".join(changed),
-        differences=differences(arm, old) if changed else [],
+        differences=_explain("REGRESSED" if changed else "PASS", arm, found[-1], context),
         baselines=[path],
     )
 
@@ -224,7 +226,7 @@ def _times(arm: Arm, found: list[tuple[str, Run, Arm]], context: Context) -> Com
         verdict=verdict,
         method=method,
         reason=few,
-        differences=_explain(verdict, arm, found[-1]),
+        differences=_explain(verdict, arm, found[-1], context),
         baselines=[path for path, _, _ in found],
     )
 
@@ -259,13 +261,20 @@ def _learning(arm: Arm, found: list[tuple[str, Run, Arm]], context: Context) -> 
         verdict="REGRESSED" if diverged else result.verdict,
         method="mean over seeds against the stored seeds, spread from the stored seeds",
         reason="; ".join(diverged) or result.reason,
-        differences=_explain(result.verdict, arm, found[-1]),
+        differences=_explain(result.verdict, arm, found[-1], context),
         baselines=[path for path, _, _ in found],
     )
 
 
-def _explain(verdict: str, arm: Arm, found: tuple[str, Run, Arm]) -> list[str]:
-    return differences(arm, found[2]) if verdict == "REGRESSED" else []
+def _explain(verdict: str, arm: Arm, found: tuple[str, Run, Arm], context: Context) -> list[str]:
+    """What could be to blame for a regression; where nothing recorded differs, that is the finding."""
+    if verdict != "REGRESSED":
+        return []
+    _, run, old = found
+    changes = [*differences(arm, old), *software_changes(context.software, run.environment.software)]
+    return changes or [
+        "nothing recorded: network, recipe, optimizer and software are as stored, so look at the code that runs them"
+    ]
 
 
 def _stale(claim: Claim, arms: Sequence[Arm], context: Context) -> list[Comparison]:

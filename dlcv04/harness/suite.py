@@ -88,8 +88,11 @@ class Suite:
     def _judging(self) -> Context:
         """What comparisons share, made once: the key is settled as soon as the framework has started."""
         if self._context is None or self._context.key != self.key:
-            self._context = Context(self.key, self.machine_class, self.stored, self.policy)
+            self._context = Context(self.key, self.machine_class, self.stored, self.policy, self._software())
         return self._context
+
+    def _software(self) -> dict[str, str]:
+        return dict(environment.software(self.device_layer.software if self.device_layer else {}))
 
     def recorder(self, test: str, info: ClaimInfo) -> ClaimRecorder:
         """The `claim` fixture of a real claim."""
@@ -198,7 +201,7 @@ class Suite:
             environment=Environment(
                 machine_class=self.machine_class,
                 hardware=self.hardware,
-                software=environment.software(layer.software if layer else {}),
+                software=self._software(),
             ),
             commit=self.commit,
             command=command,

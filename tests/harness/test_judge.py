@@ -57,7 +57,7 @@ def a_claim(**fields):
 
 
 def a_run(*arms, key=KEY, machine_class="cpu-x", claims=None):
-    environment = Environment(machine_class=machine_class, hardware={}, software={})
+    environment = Environment(machine_class=machine_class, hardware={}, software={"keras": "3.15.1"})
     return Run(
         id="r", started="t", profile="smoke", device="cpu", key=key, environment=environment,
         arms=list(arms), claims=claims or [a_claim()],
@@ -127,6 +127,18 @@ class TestTimes:
         stored = Stored(timing=processes(lambda seed: timed(seed=seed, facts=old)))
         row = verdicts(timed(seconds=0.5, facts={"optimizer": {"learning_rate": 0.001}}), stored)["seconds an epoch"]
         assert "optimizer.learning_rate 1.0 -> 0.001" in row.differences
+
+    def regressed(self, software=None, **facts):
+        old = [("p", a_run(timed(seed=i, facts={"optimizer": {"name": "adadelta_4"}}))) for i in range(5)]
+        new = timed(seconds=0.5, facts={"optimizer": {"name": "adadelta"}})
+        rows = compare_claim(a_claim(), [new], Context(KEY, "cpu-x", Stored(timing=old), Policy(), software or {}))
+        return rows[0].differences
+
+    def test_where_nothing_recorded_differs_the_code_is_to_blame(self):
+        assert len(self.regressed()) == 1 and "look at the code" in self.regressed()[0]
+
+    def test_a_changed_version_is_named(self):
+        assert self.regressed({"keras": "3.16.0", "jaxlib": "1"}) == ["keras 3.15.1 -> 3.16.0"]
 
 
 class TestKeys:
