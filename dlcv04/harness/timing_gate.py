@@ -74,12 +74,17 @@ class TimingGate:
         Arms of one process share its luck, so their number adds none: the number of processes less one does.
         """
         prior = Spread(statistics.PRIOR_SD, statistics.PRIOR_DF, "shipped prior")
-        groups = [values for values in self._calibrated().values() if len(values) > 1]
+        groups = {name: values for name, values in self._calibrated().items() if len(values) > 1}
         if not groups:
             return prior
-        own = statistics.PooledSd(statistics.pooled_sd(groups).sd, float(max(map(len, groups)) - 1))
+        processes: dict[str, int] = {}
+        for (_, key), values in groups.items():
+            processes[key] = max(processes.get(key, 0), len(values))
+        df = sum(processes.values()) - len(processes)
+        own = statistics.PooledSd(statistics.pooled_sd(groups.values()).sd, float(df))
         both = statistics.combined_sd(statistics.PooledSd(prior.sd, prior.df), own)
-        return Spread(both.sd, both.df, f"shipped prior {prior.sd:.1%}, this class's {own.df + 1:g} runs {own.sd:.1%}")
+        shown = f"shipped prior {prior.sd:.1%}, {sum(processes.values())} processes of this class {own.sd:.1%}"
+        return Spread(both.sd, both.df, shown)
 
     def judge(self, new: Arm, old: Sequence[Arm]) -> tuple[statistics.ComparisonResult, str]:
         """Hold a new process's arm against the stored ones; return the result and its method as a sentence."""
@@ -125,15 +130,15 @@ class TimingGate:
         # Arms beside a claim have two rounds or so: their spread is that of their rounds, not of processes.
         return len(arm.round_seconds) >= self.policy.min_pairs
 
-    def _calibrated(self) -> dict[str, list[float]]:
-        by_name: dict[str, list[float]] = {}
+    def _calibrated(self) -> dict[tuple[str, str], list[float]]:
+        """Calibrated log times by arm and by the arm's key: the same arm on other data has another epoch."""
+        found: dict[tuple[str, str], list[float]] = {}
         for run in self.runs:
             for arm in filter(self.is_gated, run.arms):
                 own = self._level(arm)
-                # The same arm on other data has another epoch: its times are no sample of this one's.
-                name = f"{arm.fullname} {sorted(arm.key.items())}"
-                by_name.setdefault(name, []).append(own.seconds - statistics.PRIOR_SLOPE * own.calibrator)
-        return by_name
+                name = (arm.fullname, str(sorted(arm.key.items())))
+                found.setdefault(name, []).append(own.seconds - statistics.PRIOR_SLOPE * own.calibrator)
+        return found
 
     def _level(self, arm: Arm) -> Level:
         """`level` of a stored arm, computed once a run."""
