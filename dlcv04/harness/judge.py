@@ -259,7 +259,7 @@ def _learning(arm: Arm, found: list[tuple[str, Run, Arm]], context: Context) -> 
         n_new=len(new_by_seed),
         n_old=len(old_by_seed),
         verdict="REGRESSED" if diverged else result.verdict,
-        method="mean over seeds against the stored seeds, spread from the stored seeds",
+        method="mean over seeds against the stored seeds, by seed where these are stored; an alarm by their spread",
         reason="; ".join(diverged) or result.reason,
         differences=_explain(result.verdict, arm, found[-1], context),
         baselines=[path for path, _, _ in found],

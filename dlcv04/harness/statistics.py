@@ -759,6 +759,10 @@ def level_shift_test(
     worse at level 1 - alpha and by more than `margin`; PASS iff the 95 % bound of the worsening is below `gate`;
     IMPROVED is REGRESSED mirrored. A new value that is not finite is REGRESSED.
 
+    Where all new seeds are stored, with other values (another processor or version rounds differently), the effect is
+    the mean difference by seed, and its own spread decides PASS (paired t, n - 1 df). An alarm never rests on the
+    spread of a few differences: for it new and stored values are taken as independent, which is the worst case.
+
     Args:
         new: Metric by new seed, shape (n_new,).
         old: Metric by stored seed, shape (n_old,).
@@ -796,10 +800,20 @@ def level_shift_test(
     detectable = _detectable(se, dof, alpha, margin)
     if _bit_equal(fresh, stored, new_seeds, old_seeds):
         return ComparisonResult("PASS", 0.0, 0.0, 0.0, detectable, se, dof, "bit-equal to the stored seeds")
-    effect = float(fresh.mean() - stored.mean())
-    return _shift_verdict(
-        effect, se, dof, alpha, margin, margin if gate is None else gate, higher_is_better, detectable
+    differences = _by_seed(fresh, stored, new_seeds, old_seeds)
+    if differences is None:
+        effect, widths = float(fresh.mean() - stored.mean()), (_width(alpha, dof, se), _width(0.05, dof, se))
+    else:
+        n = len(differences)
+        # sd * sqrt(2 / n): the differences' standard error if equal seeds had nothing in common.
+        se *= math.sqrt((2 / n) / (1 / n + 1 / len(stored)))
+        own = float(differences.std(ddof=1)) / math.sqrt(n)
+        effect, widths = float(differences.mean()), (_width(alpha, dof, se), _width(0.05, n - 1, own))
+        detectable = _detectable(se, dof, alpha, margin)
+    verdict, low, high, reason = _shift_verdict(
+        effect, widths, margin, margin if gate is None else gate, higher_is_better
     )
+    return ComparisonResult(verdict, effect, low, high, detectable, se, dof, reason)
 
 
 def _bit_equal(
@@ -820,21 +834,34 @@ def _unmeasured(verdict: ComparisonVerdict, reason: str) -> ComparisonResult:
     return ComparisonResult(verdict, math.nan, -math.inf, math.inf, math.inf, math.nan, 0.0, reason)
 
 
+def _width(alpha: float, df: float, se: float) -> float:
+    return _half_width(alpha, df, se) if df > 0 else math.inf
+
+
+def _by_seed(
+    fresh: NDArray[np.float64],
+    stored: NDArray[np.float64],
+    new_seeds: Sequence[int] | None,
+    old_seeds: Sequence[int] | None,
+) -> NDArray[np.float64] | None:
+    """New less stored value by seed, or None where a new seed is not stored or there are fewer than two."""
+    if new_seeds is None or old_seeds is None or len(fresh) < 2:
+        return None
+    known = dict(zip(old_seeds, stored.tolist(), strict=True))
+    if not all(seed in known for seed in new_seeds):
+        return None
+    return fresh - np.array([known[seed] for seed in new_seeds])
+
+
 def _shift_verdict(
-    effect: float,
-    se: float,
-    df: float,
-    alpha: float,
-    margin: float,
-    gate: float,
-    higher_is_better: bool,
-    detectable: float,
-) -> ComparisonResult:
+    effect: float, widths: tuple[float, float], margin: float, gate: float, higher_is_better: bool
+) -> tuple[ComparisonVerdict, float, float, str]:
+    """Verdict, low and high in the metric's own direction, and the reason; `widths` are those of alarm and PASS."""
+    strict, usual = widths
     worse = -effect if higher_is_better else effect
-    strict, usual = (_half_width(a, df, se) if df > 0 else math.inf for a in (alpha, 0.05))
     verdict, reason = _two_sided_verdict(worse, worse - strict, worse + strict, margin, worse + usual, gate)
-    bounds = (effect - usual, effect + strict) if higher_is_better else (effect - strict, effect + usual)
-    return ComparisonResult(verdict, effect, *bounds, detectable, se, df, reason)
+    low, high = (effect - usual, effect + strict) if higher_is_better else (effect - strict, effect + usual)
+    return verdict, low, high, reason
 
 
 def _shift_error(

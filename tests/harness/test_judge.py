@@ -189,6 +189,10 @@ class TestLearning:
         row = self.judge(0.90, 0.91, 0.89)
         assert row.verdict == "PASS" and row.effect == 0.0
 
+    def test_the_same_seeds_rounded_otherwise_pass_though_they_lie_below_the_mean_of_all(self):
+        row = self.judge(0.9004, 0.9103, 0.8898)
+        assert row.verdict == "PASS" and abs(row.effect) < 0.001
+
     def test_worse_learning_regresses(self):
         assert self.judge(0.30, 0.31, 0.28).verdict == "REGRESSED"
 

@@ -381,6 +381,45 @@ def test_level_shift_keeps_its_level_with_new_seeds(stored, fresh, alpha):
     Rate(f"level shift red, A/A, {stored} + {fresh} seeds, alpha {alpha}", red).keeps(alpha)
 
 
+def same_seeds(rng, n, fresh, shared, fall=0.0):
+    """n comparisons of `fresh` of ten stored seeds; `shared` is the correlation of a seed's two values."""
+    old = rng.normal(0, 1, (n, 10))
+    new = shared * old[:, :fresh] + math.sqrt(1 - shared**2) * rng.normal(0, 1, (n, fresh)) - fall
+    return zip(new, old, strict=True)
+
+
+def judged_by_seed(cases, alpha, margin):
+    return [
+        level_shift_test(new, old, alpha=alpha, margin=margin, new_seeds=range(len(new)), old_seeds=range(10)).verdict
+        for new, old in cases
+    ]
+
+
+@pytest.mark.parametrize(("shared", "fresh"), [(0.0, 3), (0.5, 3), (0.99, 3), (0.0, 5), (0.0, 10)])
+def test_level_shift_by_seed_keeps_its_level(shared, fresh):
+    """n = 4,000: at worst alpha (independent values), far less where a seed's values resemble each other."""
+    verdicts = judged_by_seed(same_seeds(np.random.default_rng(41), 4000, fresh, shared), 0.05, 1e-9)
+    red = [verdict == "REGRESSED" for verdict in verdicts]
+    Rate(f"level shift by seed red, A/A, {fresh} of 10 seeds, correlation {shared}, alpha .05", red).keeps(0.05)
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.9, 0.99])
+def test_level_shift_by_seed_passes_a_fall_of_its_margin_in_at_most_5_percent(shared):
+    cases = same_seeds(np.random.default_rng(42), 4000, 3, shared, fall=2.0)
+    # A seed's expected fall is 2 whatever it was: regression to the mean is part of the model.
+    passed = [verdict == "PASS" for verdict in judged_by_seed(cases, 1e-3, 2.0)]
+    Rate(f"level shift by seed passes a fall equal to its margin, correlation {shared}", passed).keeps(0.05)
+
+
+def test_level_shift_by_seed_passes_other_rounding_and_sees_a_fall():
+    """Three of ten stored seeds on another processor: differences of a tenth of the seeds' spread."""
+    rng = np.random.default_rng(43)
+    same = judged_by_seed(same_seeds(rng, 2000, 3, 0.995), 0.00125, 2.0)
+    Rate("level shift by seed passes other rounding", [v == "PASS" for v in same]).proves_at_least(0.99)
+    fallen = judged_by_seed(same_seeds(rng, 2000, 3, 0.9, fall=5.0), 0.00125, 2.0)
+    Rate("level shift by seed red at 5 seed sd", [v == "REGRESSED" for v in fallen]).proves_at_least(0.9)
+
+
 def test_ten_stored_seeds_see_what_five_do_not():
     """n = 1,500: a fall of 2.9 seed sd at alpha .01/20 is seen in 80 % with 10 + 5 seeds, far less often with 5 + 3."""
     x = np.random.default_rng(27).normal(0, 1, (1500, 15))
