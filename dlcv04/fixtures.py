@@ -182,7 +182,8 @@ def epoch_time(
         used_recipe, changed = recipe or timing_recipe, arms_of(arms)
         used_data = _data(request, workbench, data) if _needs_data(changed) else None
         workloads = {name: _workload(workbench, arm, used_data, used_recipe) for name, arm in changed.items()}
-        block = InterleavedBlock(workloads, steps=STEPS_A_ROUND, calibrator=workbench.calibrator, clock=workbench.clock)
+        steps = _steps_a_round(changed, used_recipe)
+        block = InterleavedBlock(workloads, steps=steps, calibrator=workbench.calibrator, clock=workbench.clock)
         for name, arm in block.arms.items():
             made = partial(_timed_arm, request, workbench, arm, changed[name], used_data, used_recipe)
             measured_arms(request.node).append(made)
@@ -232,6 +233,13 @@ def _same(arm: Arm) -> Arm:
 
 def _needs_data(arms: dict[str, Any]) -> bool:
     return any(not isinstance(arm, TimedCall) for arm in arms.values())
+
+
+def _steps_a_round(arms: dict[str, Any], recipe: Any) -> int:
+    """All arms take equally many steps a round: those of one whole call where an arm is Keras's `fit`."""
+    return max(
+        [STEPS_A_ROUND, *(arm.images // recipe.batch_size for arm in arms.values() if isinstance(arm, TimedFit))]
+    )
 
 
 def _workload(workbench: Workbench, arm: Any, data: Any, recipe: Any) -> Any:

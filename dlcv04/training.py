@@ -295,7 +295,7 @@ class FitTrainer:
         network: as for `Trainer`.
         dataset: as for `Trainer`.
         recipe: optimiser, loss, batch size.
-        images: training pictures to hold ready; `run_steps` takes at most that many.
+        images: training pictures of one call of ``fit``; more steps than they hold take several calls.
         seed: 0..2**32-1.
 
     Raises:
@@ -320,6 +320,7 @@ class FitTrainer:
             metrics=["accuracy"],
             jit_compile=backend.resolved_jit(),
         )
+        self.optimizer_config: dict[str, Any] = keras.saving.serialize_keras_object(self.model.optimizer)["config"]
         start = time.perf_counter()
         self.run_steps(1)
         self.barrier()
@@ -331,22 +332,19 @@ class FitTrainer:
         return self.recipe.batch_size
 
     def run_steps(self, count: int) -> None:
-        """`count` steps in one call of ``fit``.
-
-        Raises:
-            TrainingError: more steps than `images` hold.
-        """
-        images = count * self.recipe.batch_size
-        if not 0 < images <= len(self._x):
-            raise TrainingError(f"{count} steps need {images} pictures; this trainer holds {len(self._x)}.")
-        self.model.fit(
-            self._x[:images],
-            self._y[:images],
-            batch_size=self.recipe.batch_size,
-            epochs=1,
-            verbose=0,
-            shuffle=True,
-        )
+        """`count` steps, in as few calls of ``fit`` as the pictures allow."""
+        held = len(self._x) // self.recipe.batch_size
+        while count > 0:
+            images = min(count, held) * self.recipe.batch_size
+            self.model.fit(
+                self._x[:images],
+                self._y[:images],
+                batch_size=self.recipe.batch_size,
+                epochs=1,
+                verbose=0,
+                shuffle=True,
+            )
+            count -= held
 
     def barrier(self) -> None:
         """Wait until every step so far is done."""

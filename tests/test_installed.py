@@ -1,0 +1,68 @@
+"""What a stranger does: the package as a wheel, their own test file in a folder of theirs."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MINE, OWN_DATA = re.findall(
+    r"```python\n# (test_\w+\.py\n.*?)```", (ROOT / "docs/your-own-experiment.md").read_text(), re.S
+)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """A folder with the installed wheel; its dependencies are those of this environment."""
+    folder = tmp_path_factory.mktemp("site")
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--target", folder, ROOT], check=True)
+    return folder
+
+
+@pytest.fixture
+def judged(site, tmp_path):
+    """Run a test file of the docs outside the tree; return exit code, output and the run's block."""
+
+    def run(text, *options):
+        name, body = text.split("\n", 1)
+        (tmp_path / name).write_text(body)
+        environment = {**os.environ, "PYTHONPATH": str(site), "KERAS_HOME": str(tmp_path)}
+        environment.pop("DLCV04_DATA", None)
+        command = [sys.executable, "-m", "pytest", name, "-q", "--benchmark-json=run.json", *options]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+        block = json.loads((tmp_path / "run.json").read_text())["dlcv04"]
+        return done.returncode, done.stdout + done.stderr, block
+
+    return run
+
+
+def test_the_wheel_is_what_runs(site, tmp_path):
+    command = [sys.executable, "-c", "import dlcv04; print(dlcv04.__file__)"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(site)}, capture_output=True, text=True, check=True
+    )
+    assert Path(done.stdout.strip()).is_relative_to(site)
+
+
+def test_fifteen_lines_about_an_own_network_are_judged_with_their_control(judged, tmp_path):
+    assert len([line for line in MINE.splitlines()[1:] if line.strip()]) <= 15
+    code, printed, block = judged(MINE, "--dl-controls")
+    assert code == 0, printed
+    real, control = block["claims"]
+    assert real["verdict"] == "HOLDS" and control["control_verdict"] == "BROKE"
+    assert "1 of 1 control broke its claim" in printed
+    assert (tmp_path / "reports/latest.html").exists()
+
+
+def test_own_data_and_kerass_fit_are_judged_and_flagged_as_noisier(judged):
+    code, printed, block = judged(OWN_DATA)
+    assert code == 0, printed
+    assert block["claims"][0]["verdict"] == "HOLDS"
+    assert all(arm["noisy"] and arm["network"].endswith("Keras's fit") for arm in block["arms"])
+    assert "noisier: wide, narrow" in block["claims"][0]["assertions"][0]["reason"]
+    assert block["data"][0]["name"] == "mine"
