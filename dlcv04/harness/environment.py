@@ -246,11 +246,16 @@ def throttle_reasons(state: Mapping[str, float]) -> list[str]:
 
 
 def _cpu_model() -> str:
+    """The processor's name; where a virtual machine hides the model ("AMD EPYC"), with its family and model number."""
+    found: dict[str, str] = {}
     for line in _read(_PROC / "cpuinfo").splitlines():
         name, _, value = line.partition(":")
-        if name.strip() == "model name" and value.strip():
-            return " ".join(value.split())
-    return platform.processor() or platform.machine() or "unknown"
+        found.setdefault(name.strip(), " ".join(value.split()))
+    model = found.get("model name", "")
+    if not model:
+        return platform.processor() or platform.machine() or "unknown"
+    numbered = any(character.isdigit() for character in model) or "model" not in found
+    return model if numbered else f"{model} family {found.get('cpu family', '?')} model {found['model']}"
 
 
 def _usable_cores() -> float:

@@ -59,6 +59,20 @@ def test_import_brings_no_framework_and_no_other_package():
     assert heavy.isdisjoint(loaded)
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Intel(R) Xeon(R) Processor", "Intel(R) Xeon(R) Processor family 6 model 167"),
+        ("AMD EPYC 7B13", "AMD EPYC 7B13"),
+    ],
+)
+def test_a_name_that_hides_the_processors_generation_gets_its_number(name, expected, tmp_path, monkeypatch):
+    text = f"processor\t: 0\ncpu family\t: 6\nmodel\t\t: 167\nmodel name\t: {name}\n\nprocessor : 1\nmodel : 9\n"
+    (tmp_path / "cpuinfo").write_text(text)
+    monkeypatch.setattr(environment, "_PROC", tmp_path)
+    assert environment.hardware()["cpu"] == expected
+
+
 def test_cpu_facts_of_this_machine(no_gpu):
     facts = environment.hardware()
     assert facts["cpu"]
