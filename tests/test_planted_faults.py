@@ -75,7 +75,6 @@ def test_a_loss_that_is_no_number_violates_and_names_the_epoch(tmp_path):
     assert "epoch 1" in printed
 
 
-@pytest.mark.nightly  # real clocks: the same rule is shown on a fake machine's clock in tests/harness/test_plugin.py
 @pytest.mark.parametrize("fault", [None, "sleeping_loop"])
 def test_a_loop_that_sleeps_30_percent_longer(tmp_path, fault, five_processes):
     """Against five processes stored minutes before: every arm's time regresses, the claim itself still holds."""
