@@ -247,7 +247,7 @@ def baseline(
     last = decode_run(dict(candidates[-1].document)["dlcv04"], "the last run")
     stored = [one.run for one in store.load(machine_class=last.environment.machine_class).timing]
     comparable = [run for run in stored if run.key == last.key]
-    for seen in recording.power(comparable) if comparable else []:
+    for seen in recording.power(comparable, last) if comparable else []:
         say(
             f"{seen.benchmark}: {seen.seconds:.3g} s an epoch, smallest slowdown seen in 4 of 5 runs "
             f"{seen.smallest - 1:.0%}"
@@ -316,6 +316,40 @@ def report(
         say(f"report: {reporting.write(read_run(run), [read_run(path) for path in stored or []], out)}")
     except RunFileError as error:
         _stop(str(error))
+
+
+@app.command(epilog="Example: dlcv04 selftest --quick")
+def selftest(
+    quick: Annotated[bool, typer.Option(help="one timing test only, 10 minutes at most on two cores")] = False,
+    identical: Annotated[int, typer.Option(min=4, help="process pairs of identical code; 20 are wanted")] = 20,
+    planted: Annotated[int, typer.Option(min=0, help="process pairs of each planted slowdown; 4 make a run")] = 4,
+    profile: ProfileName = "smoke",
+    data: Source = "auto",
+    device: DeviceName = "auto",
+    suite: Annotated[str, typer.Option(help="folder of the claims")] = "bench",
+) -> None:
+    """Measure this machine's noise and what `--dl-against` makes of it: false alarms, detection, smallest slowdown.
+
+    The result is stored with the machine class and used by the gate from then on.
+    """
+    from dlcv04 import fixtures
+    from dlcv04.harness import environment, process_pairs
+    from dlcv04.harness import selftest as testing
+    from dlcv04.harness.policy import Policy
+
+    found: Device = "gpu" if device != "cpu" and environment.gpu_present() else "cpu"
+    machine = environment.machine_class(found, environment.hardware())
+    sizes = testing.Sizes(identical, planted, tests=1 if quick else None)
+    options = [suite, f"--dl-profile={profile}", f"--dl-data={data}", f"--dl-device={device}"]
+    key = {"profile": profile, **fixtures.planned_key(found)}
+    say(f"{sizes.pairs} process pairs on {machine}; about {sizes.pairs * (16 if quick else 40) / 60:.0f} min")
+    try:
+        test = testing.measure(Path.cwd(), options, sizes, machine_class=machine, key=key, told=say)
+    except process_pairs.PairError as error:
+        _stop(f"{error}\nNothing was stored.", 1)
+    say(f"stored: {testing.store(test, Path('baselines'))}")
+    for line in testing.lines(test, Policy(profile=profile)):
+        say(line)
 
 
 def main() -> None:

@@ -230,17 +230,7 @@ class Store:
             if _run_id(path) == run.id:
                 raise BaselineError(f"Run {run.id} is stored already, as {path}: a run counts once.")
         target = folder / f"{_next_number(folder):04d}_{name}.json"
-        handle, temporary = tempfile.mkstemp(dir=folder, suffix=_PARTIAL)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).chmod(0o644)
-            _publish(Path(temporary), target)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
-        _sync(folder)
+        _write_atomically(target, text)
         return target
 
     def _files(self) -> list[Path]:
@@ -438,6 +428,35 @@ def _encode(document: Mapping[str, Any]) -> bytes:
 
 
 # -------------------------------------------------------------------------------------------- files
+
+
+def write_json(folder: Path, name: str, value: Any) -> Path:
+    """Write a value as strict JSON to `<folder>/<name>.json`, atomically, never in the place of another.
+
+    Raises:
+        BaselineError: it can't be written.
+    """
+    target = folder / f"{name}.json"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_atomically(target, _encode(value))
+    except OSError as error:
+        raise BaselineError(f"{target} can't be written ({error}): nothing was stored.") from error
+    return target
+
+
+def _write_atomically(target: Path, text: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=_PARTIAL)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        _publish(Path(temporary), target)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    _sync(target.parent)
 
 
 def _json_files(folder: Path) -> list[Path]:

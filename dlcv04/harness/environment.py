@@ -15,11 +15,17 @@ import platform
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from dlcv04.harness.schema import Commit, Environment
+from dlcv04.lazy import LazyModule
+
+psutil = LazyModule("psutil")
 
 Device = Literal["cpu", "gpu"]
 
@@ -234,6 +240,50 @@ def steal_share(before: Mapping[str, float], after: Mapping[str, float]) -> floa
         return None
     total, steal = (after[name] - before[name] for name in names)
     return min(1.0, max(0.0, steal / total)) if total > 0 else None
+
+
+@dataclass
+class LoadMeter:
+    """How much of this machine other processes used while something was timed.
+
+    A neighbour on the same cores slows a round in a way that no calibrator beside it sees fully: it comes and goes.
+    """
+
+    others_seconds: float = 0.0
+    wall_seconds: float = 0.0
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Add what happens inside to the meter."""
+        start, busy, own = time.perf_counter(), _busy_seconds(), _own_seconds()
+        try:
+            yield
+        finally:
+            self.wall_seconds += time.perf_counter() - start
+            self.others_seconds += max(0.0, (_busy_seconds() - busy) - (_own_seconds() - own))
+
+    @property
+    def contention(self) -> float:
+        """Others' use, the hypervisor's included, of the cores that this process may use, from 0 to 1.
+
+        Cores that it may not use anyway are taken to bear the others' load first.
+        """
+        if self.wall_seconds == 0:
+            return 0.0
+        usable = _usable_cores()
+        spare = max(0.0, (os.cpu_count() or 1) - usable)
+        return min(1.0, max(0.0, self.others_seconds / self.wall_seconds - spare) / usable)
+
+
+def _busy_seconds() -> float:
+    """CPU seconds of all cores since boot that were not idle."""
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0))
+
+
+def _own_seconds() -> float:
+    """CPU seconds of this process and of its children that have ended."""
+    return sum(os.times()[:4])
 
 
 def throttle_reasons(state: Mapping[str, float]) -> list[str]:

@@ -160,7 +160,7 @@ def _nothing_stored(arm: Arm, context: Context, metric: str) -> Comparison:
             if old.fullname == arm.fullname and _has(old, metric):
                 reasons.append((path, _why_incomparable(arm, old, run, context, metric)))
     text = f"stored, but only {reasons[0][1]}" if reasons else "nothing is stored for this figure anywhere"
-    return _row(
+    return row(
         arm,
         metric,
         verdict="INCOMPARABLE" if reasons else "NO_BASELINE",
@@ -185,7 +185,7 @@ def _why_incomparable(arm: Arm, old: Arm, run: Run, context: Context, metric: st
 def _exact(arm: Arm, found: list[tuple[str, Run, Arm]], context: Context) -> Comparison:
     path, _, old = found[-1]
     changed = exact_changes(arm, old)
-    return _row(
+    return row(
         arm,
         NETWORK,
         direction="equal",
@@ -208,8 +208,13 @@ def _times(arm: Arm, found: list[tuple[str, Run, Arm]], context: Context) -> Com
     stored = [old for _, _, old in found]
     result, method = context.gate.judge(arm, stored)
     few = f"only {len(found)} stored processes, {MIN_PROCESSES} are wanted" if len(found) < MIN_PROCESSES else ""
-    verdict = "INCONCLUSIVE" if few and result.verdict == "PASS" else result.verdict
-    return _row(
+    verdict, reason = result.verdict, few
+    if few and verdict == "PASS":
+        verdict = "INCONCLUSIVE"
+    if verdict == "REGRESSED" and arm.contention > context.policy.most_contention:
+        verdict = "INCONCLUSIVE"
+        reason = f"other processes took {arm.contention:.0%} of the cores meanwhile: a slower time proves nothing"
+    return row(
         arm,
         SECONDS,
         direction="lower",
@@ -225,7 +230,7 @@ def _times(arm: Arm, found: list[tuple[str, Run, Arm]], context: Context) -> Com
         n_old=len(found),
         verdict=verdict,
         method=method,
-        reason=few,
+        reason=reason,
         differences=_explain(verdict, arm, found[-1], context),
         baselines=[path for path, _, _ in found],
     )
@@ -244,7 +249,7 @@ def _learning(arm: Arm, found: list[tuple[str, Run, Arm]], context: Context) -> 
         old_seeds=list(old_by_seed),
     )
     diverged = [curve.reason for curve in arm.curves if curve.status == "diverged"]
-    return _row(
+    return row(
         arm,
         LEARNING,
         direction="higher",
@@ -294,9 +299,8 @@ def _stale(claim: Claim, arms: Sequence[Arm], context: Context) -> list[Comparis
 
 
 def _stale_row(claim: Claim, reasons: list[str], path: str) -> Comparison:
-    row = missing_comparison(claim.test, path)
     return _replace(
-        row,
+        missing_comparison(claim.test, path),
         metric="source",
         verdict="STALE",
         n_new=1,
@@ -332,15 +336,16 @@ def _mean(values: Iterable[float]) -> float | None:
     return sum(finite_values) / len(finite_values) if finite_values else None
 
 
-def _row(arm: Arm, metric: str, **figures: Any) -> Comparison:
+def row(arm: Arm, metric: str, **figures: Any) -> Comparison:
+    """One comparison of an arm's figure; what is not given is blank, and floats are made finite."""
     direction = {SECONDS: "lower", LEARNING: "higher", NETWORK: "equal"}[metric]
     blank: dict[str, Any] = dict.fromkeys(("new", "old", "effect", "low", "high", "gate", "minimum_detectable_effect"))
     defaults: dict[str, Any] = {"direction": direction, "unit": "", "n_new": 0, "n_old": 0, **blank}
-    row = {**defaults, **figures}
-    row.update({name: finite(row[name]) for name in blank})
-    return Comparison(test=arm.test, arm=arm.name, metric=metric, **row)
+    filled = {**defaults, **figures}
+    filled.update({name: finite(filled[name]) for name in blank})
+    return Comparison(test=arm.test, arm=arm.name, metric=metric, **filled)
 
 
-def _replace(row: Comparison, **changes: Any) -> Comparison:
-    fields = {name: getattr(row, name) for name in row.__struct_fields__}
+def _replace(comparison: Comparison, **changes: Any) -> Comparison:
+    fields = {name: getattr(comparison, name) for name in comparison.__struct_fields__}
     return Comparison(**{**fields, **changes})

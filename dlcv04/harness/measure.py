@@ -12,7 +12,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -25,6 +25,17 @@ WARMUP_AGREEMENT = 0.5
 WARMUP_ROUNDS = (2, 6)
 
 Clock = Callable[[], float]
+
+
+class Meter(Protocol):
+    """Watches the machine while rounds are timed."""
+
+    @property
+    def contention(self) -> float:
+        """Share of the usable cores that other processes took, from 0 to 1."""
+
+    def watching(self) -> AbstractContextManager[None]:
+        """Watch what happens inside."""
 
 
 class MeasureError(ValueError):
@@ -109,6 +120,7 @@ class InterleavedBlock:
             than `SHORTEST_ROUND_SECONDS`.
         calibrator: a fixed kernel, timed beside the arms; its seconds are in `calibrator_seconds`.
         seed: draws the order of the arms.
+        meter: watches what other processes do to the machine meanwhile.
     """
 
     def __init__(
@@ -119,6 +131,7 @@ class InterleavedBlock:
         calibrator: Callable[[], None] | None = None,
         seed: int = 0,
         clock: Clock = time.perf_counter,
+        meter: Meter | None = None,
     ) -> None:
         if not workloads:
             raise MeasureError("There is no arm to time: pass at least one, as epoch_time(base=network).")
@@ -126,6 +139,7 @@ class InterleavedBlock:
         self.steps = steps
         self.calibrator_seconds: list[float] = []
         self._calibrator = calibrator
+        self._meter = meter
         self._clock = clock
         self._random = random.Random(seed)
         self._next_round = 0
@@ -142,11 +156,34 @@ class InterleavedBlock:
         if self._calibrator:
             self._calibrator()
 
+    def warm_arm_up(self, name: str) -> float:
+        """Run one arm until it is steady; return the seconds of its last step."""
+        arm = self.arms[name]
+        while not _is_steady(arm.warmup):
+            arm.warmup.append(time_round(arm.workload, 1, self._clock))
+        return arm.warmup[-1]
+
+    def time_once(self, name: str, steps: int, slow: float = 1.0) -> float:
+        """Seconds of one round outside the block's own rounds; `slow` above 1 plants a slowdown of that ratio."""
+        workload = self.arms[name].workload
+        with _no_garbage_collection():
+            if slow == 1.0:
+                return time_round(workload, steps, self._clock)
+            return time_round(_Slowed(workload, slow), steps, self._clock)
+
     def run(self, rounds: int, only: Sequence[str] | None = None) -> None:
         """Time `rounds` more rounds of all arms, or of those named in `only`; first call warms up."""
         if self._next_round == 0:
             self.warm_up()
-        names = list(only or self.arms)
+        with self._meter.watching() if self._meter else nullcontext():
+            self._run_rounds(rounds, list(only or self.arms))
+
+    @property
+    def contention(self) -> float:
+        """Share of the usable cores that other processes took while rounds were timed, 0 where nobody watched."""
+        return self._meter.contention if self._meter else 0.0
+
+    def _run_rounds(self, rounds: int, names: list[str]) -> None:
         for _ in range(rounds):
             with _no_garbage_collection():
                 for name in self._order(names):
@@ -175,6 +212,32 @@ class InterleavedBlock:
         """Log of seconds(treatment)/seconds(reference), one figure a round in which both were timed."""
         new, old = self.arms[treatment].rounds, self.arms[reference].rounds
         return [math.log(new[index] / old[index]) for index in sorted(new.keys() & old.keys())]
+
+
+@dataclass(frozen=True)
+class _Slowed:
+    """A workload that goes on working, at nothing, for a fraction of the time its steps took: a planted slowdown."""
+
+    inner: Workload
+    ratio: float
+    noisy: bool = False
+    compile_seconds: float | None = None
+
+    @property
+    def images_per_step(self) -> int:
+        return self.inner.images_per_step
+
+    def run_steps(self, count: int) -> None:
+        start = time.perf_counter()
+        self.inner.run_steps(count)
+        self.inner.barrier()
+        now = time.perf_counter()
+        end = now + (self.ratio - 1) * (now - start)
+        while time.perf_counter() < end:
+            pass
+
+    def barrier(self) -> None:
+        self.inner.barrier()
 
 
 def _is_steady(warmup: list[float]) -> bool:

@@ -6,6 +6,7 @@ that collects no claim is left alone, and pytest-benchmark keeps its own behavio
 
 from __future__ import annotations
 
+import argparse
 import ast
 import inspect
 import re
@@ -30,6 +31,9 @@ from dlcv04.lazy import LazyModule
 environment = LazyModule("dlcv04.harness.environment")
 baselines = LazyModule("dlcv04.harness.baselines")
 judge = LazyModule("dlcv04.harness.judge")
+against = LazyModule("dlcv04.harness.against")
+process_pairs = LazyModule("dlcv04.harness.process_pairs")
+round_server = LazyModule("dlcv04.harness.round_server")
 
 SUITE = pytest.StashKey[Suite]()
 ASKED = pytest.StashKey["str | bool | None"]()
@@ -39,6 +43,8 @@ RECORDER = pytest.StashKey[ClaimRecorder]()
 MEASURED = pytest.StashKey["list[Callable[[], Arm]]"]()
 CHANGED = pytest.StashKey[bool]()
 VERDICT = pytest.StashKey[str]()
+SERVER = pytest.StashKey[Any]()
+TIMING_TESTS = pytest.StashKey[int]()
 
 #: What a claim costs where no stored run says better; only the first line's estimate uses it.
 SECONDS_A_CLAIM, SECONDS_TO_START = 8.0, 10.0
@@ -68,6 +74,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--dl-report-dir", default="reports", metavar="DIR", help="folder of the HTML reports")
     group.addoption("--dl-strict", action="store_true", help="an INCONCLUSIVE verdict fails the run")
+    group.addoption(
+        "--dl-against",
+        metavar="REV",
+        help="gate times against a commit: its checkout and the working tree in alternating fresh processes",
+    )
+    group.addoption("--dl-round-server", type=int, help=argparse.SUPPRESS)
     group.addoption(
         "--dl-record",
         choices=("timing", "learning"),
@@ -104,6 +116,11 @@ def suite_of(config: pytest.Config) -> Suite:
     return config.stash[SUITE]
 
 
+def serving(config: pytest.Config) -> Any:
+    """The `RoundServer` where this process is one of a pair, else None."""
+    return config.stash.get(SERVER, None)
+
+
 # -- fixtures ----------------------------------------------------------------------------------------------
 
 
@@ -125,6 +142,8 @@ def claim(request: pytest.FixtureRequest, claim_mode: str, benchmark: Any) -> Cl
     adapter.adopt(benchmark)
     suite, info = suite_of(request.config), _info(request.node)
     item = request.node
+    if (server := serving(request.config)) is not None:
+        return round_server.ServingRecorder(info=info, policy=suite.policy, server=server, test=item.nodeid)
     if claim_mode == "control":
         recorder = suite.control_recorder(_real_id(item.nodeid), info)
     else:
@@ -178,6 +197,11 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     _drop_unused_hypothesis(config)
     adapter.keep_raw_samples(config)
     suite = config.stash[SUITE] = _make_suite(config)
+    if config.getoption("dl_round_server") is not None:
+        items[:] = _served_items(config, claims)
+        return
+    if config.getoption("dl_against") is not None:
+        _check_against(config)
     if (part := config.getoption("dl_record")) is not None:
         wanted = {"timing": "epoch_time", "learning": "learning"}[part]
         kept = [item for item in claims if wanted in item.fixturenames or (part == "learning" and _exact(item))]
@@ -186,6 +210,30 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     if suite.compare:
         _load_baselines(config, suite)
         items.extend(_missing_items(session, config, suite, items))
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Count the timing tests before `-k` takes some away: all of them share the budget of `--dl-against`."""
+    if _is_timing(item):
+        item.config.stash[TIMING_TESTS] = item.config.stash.get(TIMING_TESTS, 0) + 1
+
+
+def _is_timing(item: Any) -> bool:
+    return _is_claim(item) and "epoch_time" in item.fixturenames and not _is_control(item)
+
+
+def _served_items(config: pytest.Config, claims: list[Any]) -> list[Any]:
+    """The tests that this worker of a process pair is told to time, in the order it is told."""
+    server = config.stash[SERVER] = round_server.RoundServer(config.getoption("dl_round_server"))
+    known = {item.nodeid: item for item in claims if _is_timing(item)}
+    return [known[test] for test in server.choose(list(known))]
+
+
+def _check_against(config: pytest.Config) -> None:
+    try:
+        against.resolve(config.rootpath, config.getoption("dl_against"))
+    except against.RevisionError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 def _drop_unused_hypothesis(config: pytest.Config) -> None:
@@ -236,6 +284,7 @@ def _make_suite(config: pytest.Config) -> Suite:
             profile=config.getoption("dl_profile"),
             strict=config.getoption("dl_strict"),
             compare=config.stash[ASKED] is not None,
+            against=config.getoption("dl_against") is not None,
             record=config.getoption("dl_record") is not None,
         ),
         machine_class=environment.machine_class(device, hardware),
@@ -370,6 +419,76 @@ def _info(item: Any) -> ClaimInfo:
     return ClaimInfo(**{**vars(info), "task": re.sub(r"^task(\d)", r"Task \1:", title)})
 
 
+# -- process pairs -----------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """With `--dl-against`, run the process pairs before the suite itself."""
+    config = session.config
+    suite = config.stash.get(SUITE, None)
+    if suite is not None and config.getoption("dl_against") is not None and not config.option.collectonly:
+        try:
+            suite.against = _measure_against(config, suite, [item.nodeid for item in session.items if _is_timing(item)])
+        except (process_pairs.PairError, against.RevisionError) as error:
+            pytest.exit(str(error), returncode=int(pytest.ExitCode.INTERNAL_ERROR))
+    return (yield)
+
+
+def _measure_against(config: pytest.Config, suite: Suite, tests: list[str]) -> Any:
+    rev = config.getoption("dl_against")
+    commit = against.resolve(config.rootpath, rev)
+    with against.worktree(config.rootpath, commit) as tree:
+        start = time.perf_counter()
+        found = against.measure(
+            process_pairs.Side("old", tree, process_pairs.absolute_data()),
+            process_pairs.Side("new", config.rootpath, process_pairs.absolute_data()),
+            _worker_arguments(config),
+            rev=rev,
+            commit=commit,
+            tests=max(1, config.stash.get(TIMING_TESTS, 0)),
+            wanted=tests,
+            spread=against.known_spread(config.rootpath / "baselines", suite.machine_class, suite.key),
+            policy=suite.policy,
+            told=_teller(config),
+        )
+        suite.spend("process pairs", time.perf_counter() - start)
+    return found
+
+
+def _worker_arguments(config: pytest.Config) -> list[str]:
+    """What both workers are called with: the same folders, relative to each one's tree, and the same options."""
+    option = config.option
+    folders = []
+    for argument in config.args:
+        path, _, rest = argument.partition("::")
+        resolved = (config.invocation_params.dir / path).resolve()
+        if not resolved.is_relative_to(config.rootpath):
+            raise against.RevisionError(
+                f"--dl-against: {path} lies outside {config.rootpath}, so REV has no such file."
+            )
+        folders.append("::".join(filter(None, (str(resolved.relative_to(config.rootpath)), rest))))
+    plugins = [part for name in option.plugins or [] for part in ("-p", name)]
+    return [*folders, *plugins, f"--dl-profile={option.dl_profile}", f"--dl-device={option.dl_device}"] + [
+        f"--dl-data={option.dl_data}"
+    ]
+
+
+def _teller(config: pytest.Config) -> Callable[[str], None]:
+    """Progress: on a terminal one line that changes, elsewhere a line a pair."""
+    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+
+    def tell(what: str) -> None:
+        if reporter is None:
+            return
+        if reporter.isatty:
+            reporter.rewrite(f"dlcv04: {what}", erase=True)
+        elif ":" not in what:
+            reporter.write_line(f"dlcv04: {what}")
+
+    return tell
+
+
 # -- outcomes ----------------------------------------------------------------------------------------------
 
 
@@ -377,7 +496,7 @@ def _info(item: Any) -> ClaimInfo:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Judge a claim test when its body has ended, still inside its own call phase."""
     start = time.perf_counter()
-    recorder = item.stash.get(RECORDER, None)
+    recorder = item.stash.get(RECORDER, None)  # none in a worker of a process pair: it judges nothing
     try:
         result = yield
     except ClaimError as error:
@@ -522,7 +641,9 @@ def pytest_report_teststatus(report: Any) -> tuple[str, str, tuple[str, dict[str
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
     """Decide the exit code, write the report, and let pytest-benchmark save the run."""
     config, suite = session.config, session.config.stash.get(SUITE, None)
-    if suite is None or config.option.collectonly:
+    if serving(config) is not None and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+        session.exitstatus = pytest.ExitCode.OK  # a worker that was told to time nothing
+    if suite is None or config.option.collectonly or serving(config) is not None:
         return (yield)
     if session.exitstatus == pytest.ExitCode.OK and suite.nothing_comparable():
         session.exitstatus = EXIT_NOTHING_COMPARABLE

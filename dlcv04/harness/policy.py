@@ -13,13 +13,19 @@ MIN_PROCESSES = 5
 class Policy:
     """Error rates and sizes of a run.
 
-    `alpha_holds`, `alpha_violated`: per claim. `alpha_run`: chance that any gated comparison of a whole run on
-    unchanged code turns red; it is split over all gated comparisons that are stored, run or not, so that `-k`
-    changes no verdict. `gate_seconds`: the slowdown a stored timing comparison must exclude to PASS (ratio); it
-    is 1.30 because one new process on a shared CPU has a standard error of about 4 % (statistics.stored_run_test)
-    and 1.03 on an exclusive GPU is for the judge's self-test to earn. `margin_points`: the loss of accuracy that
-    matters, and that a learning comparison must exclude to PASS. `precision`: a run that is compared, or recorded to be
-    compared with, times an arm until the standard error of its mean log time is so small, or for `most_rounds` rounds.
+    Attributes:
+        alpha_holds: chance that a claim HOLDS whose effect lies at its margin.
+        alpha_violated: chance that such a claim is VIOLATED.
+        alpha_run: chance that any gated comparison of a whole run on unchanged code turns red; split over all gated
+            comparisons there are, run or not, so that `-k` changes no verdict.
+        gate_seconds: the slowdown (ratio) that a stored timing comparison must exclude to PASS; 1.30 because one new
+            process on a shared CPU has a standard error of about 4 % (`statistics.stored_run_test`).
+        smallest_seconds: ratio below which a slowdown is never an alarm.
+        most_contention: share of the cores that others may have used during a run whose slower times are believed.
+        gate_against: the slowdown that a comparison by process pairs must exclude to PASS.
+        margin_points: the loss of accuracy that matters, and that a learning comparison must exclude to PASS.
+        precision: a run that is compared, or recorded to be compared with, times an arm until the standard error of
+            its mean log time is so small, or for `most_rounds` rounds.
     """
 
     profile: str = "smoke"
@@ -32,13 +38,21 @@ class Policy:
     looks: tuple[int, ...] = (3, 5, 8)
     gate_seconds: float = 1.30
     smallest_seconds: float = 1.03
+    most_contention: float = 0.10
     margin_points: float = 0.02
     compare: bool = False
+    against: bool = False
+    gate_against: float = 1.10
     record: bool = False
     recorded_pairs: int = 12
     precision: float = 0.015
     most_rounds: int = 40
     recorded_seeds: int = 10
+
+    @property
+    def alpha_times(self) -> float:
+        """What of `alpha_run` times have: half, learning has the other; halved again where two rules judge them."""
+        return self.alpha_run / (4 if self.compare and self.against else 2)
 
     def judges(self, judged_from: str) -> bool:
         """Whether this run's profile is large enough for a claim that names `judged_from`."""

@@ -69,13 +69,15 @@ def record(
     return Candidate(document, part, forced, name)
 
 
-def power(stored: Sequence[Run]) -> list[Power]:
-    """What the gate sees of each benchmark of these timing runs, which share one key and machine class."""
-    gate = TimingGate(stored, Policy(profile=stored[0].profile))
+def power(stored: Sequence[Run], like: Run) -> list[Power]:
+    """What the gate sees of each benchmark of `like` by the `stored` timing runs, which share its key and class."""
+    gate = TimingGate(stored, Policy(profile=like.profile))
+    wanted = {arm.fullname: arm.key for arm in like.arms if gate.is_gated(arm)}
     by_name: dict[str, list[Arm]] = {}
     for run in stored:
         for arm in filter(gate.is_gated, run.arms):
-            by_name.setdefault(f"{arm.test.split('::')[-1]}<{arm.name}>", []).append(arm)
+            if wanted.get(arm.fullname) == arm.key:
+                by_name.setdefault(f"{arm.test.split('::')[-1]}<{arm.name}>", []).append(arm)
     return [Power(name, _seconds(arms), gate.smallest_slowdown(arms)) for name, arms in by_name.items()]
 
 

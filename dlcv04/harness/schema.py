@@ -98,6 +98,7 @@ class Arm(Record, frozen=True, kw_only=True):
     round each belongs to, so that pairs with other arms can be rebuilt. An epoch's time is
     `round_seconds / images_per_round * images_per_epoch`.
     `calibrator_seconds` are the rounds of the framework-independent kernel that ran beside the arm's block.
+    `contention` is the share of the usable cores that other processes took meanwhile, from 0 to 1.
     `key` (the data's fingerprint) and the run's `key` together decide what the arm may be compared with.
     `facts` holds everything that defines the arm (network, recipe, resolved optimizer): a change there is named
     when a comparison turns red.
@@ -122,6 +123,7 @@ class Arm(Record, frozen=True, kw_only=True):
     warmup_rounds: int = 0
     compile_seconds: float | None = None
     calibrator_seconds: list[float] = []
+    contention: float = 0.0
     curves: list[SeedCurve] = []
     val_images: int = 0
 
@@ -245,6 +247,77 @@ class Acceptance(Record, frozen=True, kw_only=True):
     sha256: str = ""
 
 
+class PairRounds(Record, frozen=True, kw_only=True):
+    """The rounds of one arm in one pair of fresh processes, old code and new, which took turns.
+
+    `old_seconds[i]` and `new_seconds[i]` are neighbours in time; a round has `steps` steps on both sides.
+    """
+
+    test: str
+    arm: str
+    pair: int
+    steps: int
+    images_per_step: int
+    old_seconds: list[float]
+    new_seconds: list[float]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The benchmark: test and arm."""
+        return self.test, self.arm
+
+    @property
+    def log_ratios(self) -> list[float]:
+        """log(new / old), one a pair of rounds."""
+        return [math.log(new / old) for old, new in zip(self.old_seconds, self.new_seconds, strict=True)]
+
+
+class Against(Record, frozen=True, kw_only=True):
+    """What `--dl-against` measured: the process pairs, and the spread between processes that judged them.
+
+    `tests` is the number of timing tests of the whole suite, `-k` or not: they share the false-alarm budget.
+    """
+
+    rev: str
+    commit: str
+    tests: int
+    process_sd: float
+    process_df: float
+    process_source: str
+    pairs: list[PairRounds] = []
+
+
+class Planted(Record, frozen=True, kw_only=True):
+    """Process pairs in which the new side was slowed by `ratio` (1.1 = 10 %)."""
+
+    ratio: float
+    pairs: list[PairRounds]
+
+
+class SelfTest(Record, frozen=True, kw_only=True):
+    """What `dlcv04 selftest` measured on a machine class: pairs of identical code, and planted slowdowns.
+
+    `process_sd` (log units) and `process_df` are what the gate of `--dl-against` uses; `process_point` and
+    `process_upper95` say how well they are known; `rounds_sd` is what the rounds of a pair leave open about its mean.
+    """
+
+    schema: int = SCHEMA
+    id: str
+    started: str
+    seconds: float
+    key: dict[str, str]
+    environment: Environment
+    commit: Commit
+    tests: int
+    process_sd: float
+    process_df: float
+    process_point: float
+    process_upper95: float
+    rounds_sd: float
+    identical: list[PairRounds]
+    planted: list[Planted] = []
+
+
 class Run(Record, frozen=True, kw_only=True):
     """One run of a suite: the `dlcv04` block of a stored file.
 
@@ -273,6 +346,7 @@ class Run(Record, frozen=True, kw_only=True):
     seconds: float = 0.0
     exit_status: int = 0
     compared_with: list[str] = []
+    against: Against | None = None
     acceptance: Acceptance | None = None
 
     @property

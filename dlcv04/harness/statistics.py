@@ -877,7 +877,7 @@ def _shift_error(
     return math.sqrt(square_sum / dof * (1 / len(fresh) + 1 / len(stored))), dof
 
 
-def between_process_sd(groups: Iterable[Sequence[Floats]]) -> ProcessSpread:
+def between_process_sd(groups: Iterable[Sequence[Floats]], *, df: float | None = None) -> ProcessSpread:
     """Between-process sd of the log ratio of identical processes, from A/A process pairs, pooled over benchmarks.
 
     A pair's rounds give its trimmed mean y_g and the variance q_g of that from the rounds. The spread of y_g about the
@@ -886,27 +886,29 @@ def between_process_sd(groups: Iterable[Sequence[Floats]]) -> ProcessSpread:
     Args:
         groups: One entry a benchmark: its process pairs, each the log ratios x_gk of its rounds in order. At least two
             pairs a benchmark, 20 in all to be worth using.
+        df: Degrees of freedom to count on, where benchmarks share their processes and so their luck: the number of
+            process pairs less one. Without it all benchmarks' are added up.
 
     Returns:
         `ProcessSpread`; `sd` is the upper 80 % limit (1.17 x the point at 20 df and no round noise), at least 0.5 %.
     """
-    square_sum, df, within = 0.0, 0, []
+    square_sum, pooled, within = 0.0, 0, []
     for pairs in groups:
         parts = [trimmed_mean(pair) for pair in pairs]
         means = np.array([part.mean for part in parts])
         square_sum += float(((means - means.mean()) ** 2).sum())
-        df += len(means) - 1
+        pooled += len(means) - 1
         within += [part.se**2 for part in parts]
-    if df < 1 or not np.isfinite(within).all():
+    if pooled < 1 or not np.isfinite(within).all():
         raise StatisticsError("between_process_sd: needs at least two process pairs of at least two rounds each.")
     noise = float(np.mean(within))
 
     def net(total: float) -> float:
         return math.sqrt(max(0.0, total - noise))
 
-    upper80, upper95 = (net(square_sum / (2 * float(scipy.special.gammaincinv(df / 2, p)))) for p in (0.2, 0.025))
-    point = net(square_sum / df)
-    return ProcessSpread(max(upper80, FLOOR_PROCESS_SD), float(df), point, upper95, math.sqrt(noise))
+    variance, df = square_sum / pooled, float(df or pooled)
+    upper80, upper95 = (net(variance * df / (2 * float(scipy.special.gammaincinv(df / 2, p)))) for p in (0.2, 0.025))
+    return ProcessSpread(max(upper80, FLOOR_PROCESS_SD), df, net(variance), upper95, math.sqrt(noise))
 
 
 def process_pair_gate(

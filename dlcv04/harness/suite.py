@@ -13,6 +13,7 @@ from dlcv04.harness.measure import ArmTimes
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.schema import (
     RED,
+    Against,
     Arm,
     Claim,
     Commit,
@@ -25,6 +26,7 @@ from dlcv04.harness.seeds import ArmCurves
 from dlcv04.lazy import LazyModule
 
 environment = LazyModule("dlcv04.harness.environment")
+pairs = LazyModule("dlcv04.harness.against")
 
 EXIT_NOTHING_COMPARABLE = 7
 
@@ -63,6 +65,7 @@ class Suite:
     max_seeds: int | None = None
     plan: Callable[[], Plan] = lambda: Plan("cpu", "", {})
     stored: Stored = field(default_factory=Stored)
+    against: Against | None = None
     problems: list[str] = field(default_factory=list)
     device_layer: DeviceLayer | None = None
     arms: list[Arm] = field(default_factory=list)
@@ -138,8 +141,11 @@ class Suite:
             source_hash=source_hash,
             command=command,
         )
-        if self.compare:
-            claim = _with(claim, comparisons=compare_claim(claim, measured, self._judging()))
+        rows = compare_claim(claim, measured, self._judging()) if self.compare else []
+        if self.against is not None:
+            found = (pairs.compare(arm, self.against, self.policy) for arm in measured)
+            rows += [one for one in found if one is not None]
+        claim = _with(claim, comparisons=rows)
         self.arms += measured
         self.claims.append(claim)
         return claim
@@ -179,7 +185,7 @@ class Suite:
 
     def nothing_comparable(self) -> bool:
         """Asked to compare, and not one figure found something to be compared with."""
-        return self.compare and not any(
+        return (self.compare or self.against is not None) and not any(
             row.verdict in {"PASS", "REGRESSED", "IMPROVED", "INCONCLUSIVE", "STALE", "MISSING"}
             for row in [*(c for claim in self.claims for c in claim.comparisons), *self.missing]
         )
@@ -212,6 +218,7 @@ class Suite:
             overhead_seconds=self.overhead_seconds,
             seconds=time.perf_counter() - self._start,
             exit_status=exit_status,
+            against=self.against,
             compared_with=sorted({path for path, _ in self.stored.everything}) if self.compare else [],
         )
 
@@ -239,6 +246,7 @@ def times_arm(arm: ArmTimes) -> dict[str, object]:
         "images_per_round": arm.block.steps * arm.workload.images_per_step,
         "warmup_rounds": len(arm.warmup),
         "compile_seconds": arm.compile_seconds,
+        "contention": arm.block.contention,
         "calibrator_seconds": list(arm.block.calibrator_seconds),
     }
 

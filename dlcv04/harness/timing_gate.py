@@ -116,8 +116,8 @@ class TimingGate:
 
     @property
     def _alpha(self) -> float:
-        """One comparison's share: times have half of the run's budget, learning the other."""
-        return self.policy.alpha_run / 2 / self.gated
+        """One comparison's share of what times have of the run's budget."""
+        return self.policy.alpha_times / self.gated
 
     def _sd(self, levels: Sequence[Level]) -> float:
         """Between processes, or more where these processes' own rounds were noisier than usual."""

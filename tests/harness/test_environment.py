@@ -1,9 +1,11 @@
 """The environment: hardware facts, machine class, versions, commit, clocks; with a fake `nvidia-smi` on PATH."""
 
+import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 from hypothesis import given
@@ -326,3 +328,23 @@ def test_no_repository_no_folder_no_git(tmp_path, monkeypatch):
     assert environment.commit(tmp_path / "absent") == Commit()
     monkeypatch.setenv("PATH", "")
     assert environment.commit(tmp_path) == Commit()
+
+
+def test_a_neighbour_is_metered_and_our_own_work_is_not(no_gpu):
+    def measured(seconds=1.0):
+        meter = environment.LoadMeter()
+        with meter.watching():
+            end = time.perf_counter() + seconds
+            while time.perf_counter() < end:
+                pass
+        return meter.contention
+
+    alone = min(measured(0.5) for _ in range(3))
+    neighbour = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        time.sleep(0.2)
+        together = measured()
+    finally:
+        neighbour.kill()
+        neighbour.wait()
+    assert together > alone + 0.5 * min(1, os.cpu_count() - 1) / os.cpu_count()

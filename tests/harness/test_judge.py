@@ -86,6 +86,11 @@ class TestTimes:
     def test_a_slowdown_regresses(self, ratio):
         assert self.judge(seconds=0.2 * ratio).verdict == "REGRESSED"
 
+    def test_a_slower_time_on_a_machine_that_others_used_proves_nothing(self):
+        row = self.judge(seconds=0.4, contention=0.45)
+        assert row.verdict == "INCONCLUSIVE" and "45% of the cores" in row.reason
+        assert self.judge(seconds=0.4, contention=0.02).verdict == "REGRESSED"
+
     def test_a_speedup_is_told(self):
         assert self.judge(seconds=0.1).verdict == "IMPROVED"
 

@@ -2,12 +2,14 @@
 
 import gc
 import math
+import time
 from collections import Counter
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dlcv04.arms import timed_call
 from dlcv04.harness.measure import InterleavedBlock, MeasureError, time_round
 
 
@@ -124,3 +126,15 @@ def test_no_garbage_is_collected_inside_a_round():
 def test_no_arm_is_a_sentence():
     with pytest.raises(MeasureError, match="no arm to time"):
         InterleavedBlock({}, steps=1)
+
+
+def test_a_planted_slowdown_is_as_long_as_it_says():
+    def work():
+        end = time.perf_counter() + 0.02
+        while time.perf_counter() < end:
+            pass
+
+    measured = InterleavedBlock({"a": timed_call(work)}, steps=1)
+    plain = min(measured.time_once("a", 1) for _ in range(5))
+    slowed = min(measured.time_once("a", 1, 1.5) for _ in range(5))
+    assert slowed / plain == pytest.approx(1.5, abs=0.05)

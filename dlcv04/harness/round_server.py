@@ -1,0 +1,75 @@
+"""A worker of a process pair: it times one round whenever it is told to, and is silent in between.
+
+`--dl-against` runs two of these, one of the old code and one of the new, and lets only one of them work at a time.
+The messages are tuples over one inherited connection; the other end is `process_pairs.Worker`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import Any
+
+from dlcv04.harness.claims import ClaimInfo, ClaimRecorder
+from dlcv04.harness.measure import ArmTimes
+from dlcv04.harness.policy import Policy
+
+#: Raised with every change of the messages: two commits can only be paired if they speak the same.
+PROTOCOL = 1
+
+
+class RoundServer:
+    """The worker's end of the connection.
+
+    Args:
+        descriptor: the inherited file descriptor of the connection.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._connection = Connection(descriptor)
+        self._served: set[tuple[str, str]] = set()
+        self._slow = 1 + float(os.environ.get(PLANTED, "0"))
+
+    def choose(self, tests: Sequence[str]) -> list[str]:
+        """Say which tests there are and return those that are to run, in their order."""
+        self._connection.send(("tests", PROTOCOL, list(tests)))
+        wanted: list[str] = self._connection.recv()
+        return wanted
+
+    def serve(self, test: str, arm: ArmTimes) -> None:
+        """Warm an arm up, then time rounds of it until told to go on. An arm is served once."""
+        if (test, arm.name) in self._served:
+            return
+        self._served.add((test, arm.name))
+        seconds = arm.block.warm_arm_up(arm.name)
+        self._connection.send(("ready", test, arm.name, arm.workload.images_per_step, seconds))
+        while (steps := self._connection.recv()) is not None:
+            self._connection.send(arm.block.time_once(arm.name, steps, self._slow))
+
+
+#: Slows every round of a worker by this fraction (0.1 = 10 %): `dlcv04 selftest` plants slowdowns with it.
+PLANTED = "DLCV04_PLANTED_SLOWDOWN"
+
+
+@dataclass
+class ServingRecorder(ClaimRecorder):
+    """The fixture `claim` inside a worker: where a claim would time its arms, it serves them; it judges nothing."""
+
+    server: Any = None
+    test: str = ""
+    info: ClaimInfo
+    policy: Policy
+    assertions: list[Any] = field(default_factory=list)
+
+    def slower(self, treatment: ArmTimes, *, than: ArmTimes, by: float) -> None:
+        """Serve both arms."""
+        self.server.serve(self.test, than)
+        self.server.serve(self.test, treatment)
+
+    def better(self, treatment: Any, *, than: Any, by: float, of: Any = None) -> None:
+        """Learning is not timed."""
+
+    def _exact(self, **_: Any) -> None:
+        """Exact figures are not timed."""

@@ -1,0 +1,152 @@
+"""`--dl-against REV`: two trees in alternating fresh processes, on a machine whose clock is ours."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import FAKE_MACHINE, SUITE
+
+TWO = (
+    SUITE
+    + """
+@claim("The same again", control=reference_everywhere("short"))
+def test_again(epoch_time, machine, claim):
+    times = epoch_time(short=machine.arm(0.1), long=machine.arm(0.3))
+    claim.slower(times.long, than=times.short, by=1.10)
+"""
+)
+#: Each process draws its own noise.
+LIVELY = FAKE_MACHINE.replace("random.Random(1)", "random.Random()")
+
+
+def slowed(ratio, machine=LIVELY):
+    return machine.replace("SLOWDOWN = 1.0", f"SLOWDOWN = {ratio}")
+
+
+@pytest.fixture
+def repository(suite):
+    """A committed suite; `repository.change(machine)` leaves a change in the working tree."""
+    pytester = suite(TWO, LIVELY)
+
+    def git(*arguments):
+        subprocess.run(["git", *arguments], cwd=pytester.path, check=True, capture_output=True)
+
+    (pytester.path / ".gitignore").write_text(
+        "reports/\n.cache/\n__pycache__/\n.pytest_cache/\n*.json\nrunpytest*\nstd*\n"
+    )
+    git("init", "-q")
+    git("add", "-A")
+    git("-c", "user.name=x", "-c", "user.email=x@x", "commit", "-qm", "x")
+    pytester.git = git
+    pytester.change = lambda machine: (pytester.path / "conftest.py").write_text(machine)
+    return pytester
+
+
+def against(pytester, *options, rev="HEAD"):
+    result = pytester.runpytest_subprocess("bench", f"--dl-against={rev}", "--benchmark-json=run.json", *options)
+    path = pytester.path / "run.json"
+    run = json.loads(path.read_text())["dlcv04"] if path.exists() else None
+    return result, run
+
+
+def verdicts(run):
+    return {
+        f"{claim['test'].split('::')[1]}<{row['arm']}>": row["verdict"]
+        for claim in run["claims"]
+        for row in claim["comparisons"]
+    }
+
+
+def test_unchanged_code_passes_and_its_rounds_are_kept(repository):
+    result, run = against(repository)
+    assert result.ret == 0, result.stdout.str()
+    assert set(verdicts(run).values()) == {"PASS"} and len(verdicts(run)) == 4
+    pairs = run["against"]["pairs"]
+    assert {pair["pair"] for pair in pairs} >= {0, 1} and len(pairs[0]["new_seconds"]) == 20
+    result.stdout.fnmatch_lines(["*process pair 1 of 2 to 4*"])
+
+
+def test_a_slowdown_in_the_working_tree_is_red_in_every_benchmark(repository):
+    repository.change(slowed(1.2))
+    result, run = against(repository)
+    assert result.ret == 1
+    assert set(verdicts(run).values()) == {"REGRESSED"}
+    result.stdout.fnmatch_lines(["*REGRESSED: *seconds an epoch*"])
+
+
+def test_a_speedup_is_told(repository):
+    repository.change(slowed(0.8))
+    result, run = against(repository)
+    assert result.ret == 0 and set(verdicts(run).values()) == {"IMPROVED"}
+
+
+def test_a_part_of_the_suite_has_the_same_share_of_the_budget(repository):
+    _, whole = against(repository)
+    _, part = against(repository, "-k", "again")
+    assert whole["against"]["tests"] == part["against"]["tests"] == 2
+    assert {pair["test"] for pair in part["against"]["pairs"]} == {"bench/test_it.py::test_again"}
+
+
+def test_a_new_test_is_timed_by_nobody_and_the_others_are(repository):
+    path = repository.path / "bench/test_it.py"
+    path.write_text(path.read_text().replace("def test_again", "def test_new"))
+    result, run = against(repository)
+    assert result.ret == 0
+    assert {name.split("<")[0] for name in verdicts(run)} == {"test_longer_is_slower"}
+
+
+def test_arms_that_differ_are_left_out_and_the_next_test_is_timed(repository):
+    path = repository.path / "bench/test_it.py"
+    path.write_text(
+        path.read_text()
+        .replace("short=machine.arm(0.1), long=machine.arm(0.2)", "short=machine.arm(0.1), tall=machine.arm(0.2)")
+        .replace("times.long, than=times.short, by=1.10)", "times.tall, than=times.short, by=1.10)", 1)
+    )
+    _, run = against(repository)
+    assert set(verdicts(run)) >= {"test_again<short>", "test_again<long>"}
+    assert "test_longer_is_slower<tall>" not in verdicts(run)
+
+
+def test_the_working_tree_and_the_repository_are_left_as_they_were(repository):
+    against(repository)
+    trees = subprocess.run(["git", "worktree", "list"], cwd=repository.path, capture_output=True, text=True).stdout
+    assert len(trees.splitlines()) == 1
+    status = subprocess.run(["git", "status", "--short"], cwd=repository.path, capture_output=True, text=True).stdout
+    assert status == ""
+
+
+def test_an_unknown_commit_is_a_usage_error(repository):
+    result, _ = against(repository, rev="nonsense")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*--dl-against nonsense: git knows no such commit*"])
+
+
+def test_no_repository_is_a_usage_error(suite):
+    result, _ = against(suite())
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*in no git repository*"])
+
+
+def test_a_worker_that_fails_ends_the_run_with_what_it_printed(repository):
+    repository.change(LIVELY + "\nraise RuntimeError('broken on purpose')\n")
+    repository.git("-c", "user.name=x", "-c", "user.email=x@x", "commit", "-qam", "broken")
+    repository.change(LIVELY)
+    result, _ = against(repository)
+    assert result.ret == 3
+    assert "broken on purpose" in result.stdout.str() + result.stderr.str()
+    assert "The process of the old code ended" in result.stdout.str() + result.stderr.str()
+
+
+def test_a_commit_older_than_process_pairs_is_named(repository, monkeypatch):
+    fake = repository.path / "fake"
+    fake.mkdir()
+    (fake / "pytest.py").write_text(
+        "import sys; print('error: unrecognized arguments: --dl-round-server=3'); sys.exit(4)"
+    )
+    from dlcv04.harness.process_pairs import PairError, Side, run_pair
+
+    old, new = Side("old", fake), Side("new", Path(repository.path))
+    with pytest.raises(PairError, match="too old to be paired"):
+        list(run_pair(old, new, ["bench"], number=0))

@@ -1,0 +1,106 @@
+"""`dlcv04 selftest`: on a machine of ours whose spread between processes is known."""
+
+import math
+import random
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from dlcv04.cli import app
+from dlcv04.harness import selftest
+from dlcv04.harness.policy import Policy
+from dlcv04.harness.schema import Commit, Environment, PairRounds, Planted, SelfTest
+from tests.conftest import FAKE_MACHINE
+
+POLICY = Policy(against=True)
+
+
+def pairs(count, *, process_sd, ratio=1.0, arms=("a", "b", "c"), seed=0, rounds=20):
+    rng = random.Random(seed)
+    found = []
+    for number in range(count):
+        for arm in arms:
+            own = rng.gauss(0, process_sd) + math.log(ratio)
+            old = [0.1 * math.exp(rng.gauss(0, 0.05)) for _ in range(rounds)]
+            new = [0.1 * math.exp(own + rng.gauss(0, 0.05)) for _ in range(rounds)]
+            found.append(
+                PairRounds(
+                    test="t", arm=arm, pair=number, steps=1, images_per_step=128, old_seconds=old, new_seconds=new
+                )
+            )
+    return found
+
+
+def a_test(process_sd, planted=()):
+    identical = pairs(20, process_sd=process_sd)
+    spread = selftest.process_spread(identical)
+    return SelfTest(
+        id="x", started="2026-11-23", seconds=1, key={"backend": "b"}, commit=Commit(), tests=1,
+        environment=Environment(machine_class="cpu-x", hardware={}, software={}),
+        process_sd=spread.sd, process_df=spread.df, process_point=spread.point, process_upper95=spread.upper95,
+        rounds_sd=spread.within, identical=identical, planted=list(planted),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("true", [0.01, 0.03])
+def test_the_spread_between_processes_is_found_with_the_pairs_degrees_of_freedom(true):
+    test = a_test(true)
+    assert test.process_df == 19
+    assert test.process_point == pytest.approx(true, abs=0.007)
+    assert test.process_sd > test.process_point and test.process_upper95 > test.process_sd
+
+
+@pytest.mark.parametrize("true", [0.0, 0.02])
+def test_replayed_false_alarms_stay_below_what_is_promised(true):
+    runs, _ = selftest.replay(a_test(true), 1.0, policy=POLICY, runs=400)
+    assert runs.share <= POLICY.alpha_times
+
+
+def test_a_spread_that_is_understated_shows_in_the_replay():
+    """The check itself can fail: a slow state sticks to some processes, and the gate believes in half a percent."""
+    sticky = [
+        msgspec.structs.replace(one, new_seconds=[1.3 * seconds for seconds in one.new_seconds])
+        if one.pair % 2
+        else one
+        for one in pairs(20, process_sd=0.02)
+    ]
+    wrong = msgspec.structs.replace(a_test(0.01), identical=sticky, process_sd=0.005, process_df=100.0)
+    runs, _ = selftest.replay(wrong, 1.0, policy=POLICY, runs=400)
+    assert runs.share > 3 * POLICY.alpha_times
+
+
+def test_detection_rises_with_the_slowdown_and_is_near_certain_at_20_percent():
+    test = a_test(0.01)
+    seen = [selftest.replay(test, ratio, policy=POLICY, runs=100)[1].share for ratio in (1.02, 1.10, 1.20)]
+    assert seen[0] < 0.1 and seen[1] > 0.5 and seen[2] > 0.99
+
+
+def test_live_pairs_are_judged_four_at_a_time():
+    planted = Planted(ratio=1.2, pairs=pairs(8, process_sd=0.01, ratio=1.2, seed=3))
+    assert str(selftest.live(a_test(0.01), planted, POLICY)).startswith("100.0% ")
+    assert selftest.live(a_test(0.01), planted, POLICY).runs == 6
+
+
+def test_a_noisier_machine_sees_less():
+    assert selftest.smallest_seen(a_test(0.04), POLICY) > selftest.smallest_seen(a_test(0.005), POLICY) > 1.02
+
+
+def test_the_newest_of_this_key_is_used(tmp_path):
+    selftest.store(a_test(0.01), tmp_path)
+    assert selftest.latest(tmp_path, "cpu-x", {"backend": "b"}).process_df == 19
+    assert selftest.latest(tmp_path, "cpu-x", {"backend": "jax"}) is None
+    assert selftest.latest(tmp_path, "cpu-y", {"backend": "b"}) is None
+
+
+def test_the_command_measures_stores_and_says(suite, monkeypatch):
+    machine = FAKE_MACHINE.replace("random.Random(1)", "random.Random()")
+    planted = "import os\nSLOWDOWN = 1 + float(os.environ.get('DLCV04_PLANTED_SLOWDOWN', 0))"
+    folder = suite(machine=machine.replace("SLOWDOWN = 1.0", planted)).path
+    monkeypatch.chdir(folder)
+    result = CliRunner().invoke(app, ["selftest", "--identical", "4", "--planted", "4", "--quick"])
+    assert result.exit_code == 0, result.output
+    assert "process pair 16 of 16" in result.output and "min left" in result.output
+    assert "live 2 of 2" in result.output
+    stored = list((folder / "baselines").glob("*/selftest/*.json"))
+    assert len(stored) == 1
