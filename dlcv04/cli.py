@@ -302,6 +302,32 @@ def accept(
         _stop(str(error))
 
 
+@app.command(epilog="Example: dlcv04 judge .benchmarks/*/0003_x.json --against baselines/portable/0002_real-mnist.json")
+def judge(
+    runs: Annotated[list[Path], typer.Argument(help="a stored run; several are processes of the same code")],
+    against: Annotated[list[Path] | None, typer.Option(help="a stored run to hold it against; repeat it")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="INCONCLUSIVE fails, as --dl-strict")] = False,
+) -> None:
+    """Judge a stored run again, from files alone: the same verdicts and exit code on any machine.
+
+    Of several runs the first one's claims are judged, and the times of all. Exit 0: all held or passed. 1: something
+    failed. 7: nothing was comparable.
+    """
+    from dlcv04.harness import baselines, replay
+    from dlcv04.harness.report import terminal
+    from dlcv04.harness.schema import RunFileError, read_run
+
+    try:
+        first, *others = [read_run(run) for run in runs]
+        stored = baselines.as_stored(against, first.environment.machine_class) if against else None
+    except (RunFileError, baselines.BaselineError) as error:
+        _stop(str(error))
+    judged = replay.rejudge(first, stored, strict=strict, companions=others)
+    for line in terminal.lines(judged):
+        say(line)
+    raise typer.Exit(judged.exit_status)
+
+
 @app.command(epilog="Example: dlcv04 report .benchmarks/*/0003_x.json")
 def report(
     run: Path,

@@ -21,7 +21,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("command", ["doctor", "fetch", "train", "baseline", "accept", "report"])
+@pytest.mark.parametrize("command", ["doctor", "fetch", "train", "baseline", "accept", "judge", "report", "selftest"])
 def test_every_command_has_help_with_an_example(command):
     result = runner.invoke(app, [command, "--help"])
     assert result.exit_code == 0 and "Example" in result.output

@@ -32,6 +32,11 @@ def verdicts(block):
     return {claim["test"].split("::")[1]: claim["verdict"] for claim in block["claims"]}
 
 
+def learning_rows(block):
+    rows = [row for claim in block["claims"] for row in claim["comparisons"]]
+    return {row["arm"]: row["verdict"] for row in rows if row["unit"] == "points"}
+
+
 EXACT = ("-k", "parameter or memory")
 
 
@@ -66,6 +71,23 @@ def test_adadeltas_default_rate(tmp_path):
     assert code == 1
     assert "REGRESSED: base: mean validation accuracy over epochs" in printed
     assert "optimizer.learning_rate 1.0 -> 0.001" in printed
+
+
+@pytest.mark.parametrize("fault", ["shuffled_labels", "tenth_rate"])
+def test_learning_that_got_worse_turns_red(tmp_path, fault):
+    code, printed, block = bench(tmp_path, "-k", "learns", "--dl-seeds=3", "--benchmark-compare", fault=fault)
+    assert code == 1, printed
+    rows = learning_rows(block)
+    assert "REGRESSED" in rows.values(), rows
+
+
+def test_learning_that_is_too_good_is_told(tmp_path):
+    """Validation pictures in the training set: IMPROVED, never hidden."""
+    asked = ("-k", "learns", "--dl-seeds=3", "--benchmark-compare")
+    _, printed, block = bench(tmp_path, *asked, fault="leaking_validation")
+    rows = learning_rows(block)
+    assert "IMPROVED" in rows.values(), rows
+    assert "too good" in printed
 
 
 def test_a_loss_that_is_no_number_violates_and_names_the_epoch(tmp_path):

@@ -22,7 +22,7 @@ import numbers
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ from typing import Any, Literal, NamedTuple, NoReturn
 
 import msgspec
 
+from dlcv04.harness.judge import SECONDS, Stored
 from dlcv04.harness.policy import MIN_PROCESSES
 from dlcv04.harness.schema import Acceptance, Arm, Claim, Commit, Run, RunFileError, decode_run, to_builtins
 from dlcv04.lazy import LazyModule
@@ -83,6 +84,11 @@ class Loaded(NamedTuple):
     portable: list[StoredRun]
     elsewhere: list[StoredRun]
     problems: list[str]
+
+    def as_stored(self, shown: Callable[[Path], str] = str) -> Stored:
+        """As the judge takes it; `shown` writes a path as the report will show it."""
+        halves = ([(shown(s.path), s.run) for s in half] for half in (self.timing, self.portable, self.elsewhere))
+        return Stored(*halves)
 
 
 @dataclass(frozen=True)
@@ -217,7 +223,15 @@ class Store:
         run = decode_run(_strict(candidate.document.get("dlcv04")), "The run to accept")
         if part not in parts(run):
             raise BaselineError(f"Run {run.id} has nothing to store as {part}: accept its other part, or run it again.")
-        acceptance = Acceptance(reason=reason, accepted=_now(), commit=commit, part=part, forced=candidate.forced)
+        slower = any(row.verdict == "REGRESSED" and row.metric == SECONDS for row in run.comparisons)
+        acceptance = Acceptance(
+            reason=reason,
+            accepted=_now(),
+            commit=commit,
+            part=part,
+            forced=candidate.forced,
+            pins=part == "timing" and slower,
+        )
         stored = _only(run, part, acceptance)
         folder = self.root / (PORTABLE if part == "portable" else _folder_name(run.environment.machine_class))
         return folder, _slug(candidate.name), stored, _encode(_document(candidate.document, part, stored))
@@ -281,6 +295,18 @@ def read_stored(path: Path | str) -> Run:
     if run.acceptance is not None and run.acceptance.sha256 != content_hash(document):
         raise RunFileError(f"{path} was edited by hand, its hash no longer matches: restore it from git or delete it.")
     return run
+
+
+def as_stored(paths: Sequence[Path], machine_class: str) -> Stored:
+    """Files as what a run is held against, each used for its part as in `Store.load`.
+
+    Raises:
+        BaselineError, RunFileError: a file is missing, cut or edited by hand.
+    """
+    loaded = Store(Path("baselines")).load([str(path) for path in paths], machine_class=machine_class)
+    if loaded.problems:
+        raise BaselineError(" ".join(loaded.problems))
+    return loaded.as_stored()
 
 
 def content_hash(document: Mapping[str, Any]) -> str:

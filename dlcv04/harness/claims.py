@@ -110,6 +110,7 @@ class ClaimRecorder:
             unit=what,
             effect=float(value),
             margin=float(expected),
+            relation="==",
             holds=value == expected,
             found=f"{of} has {value:,} {what}, not {expected:,}",
         )
@@ -123,6 +124,7 @@ class ClaimRecorder:
             unit="ratio",
             effect=value / than,
             margin=1.0,
+            relation="<",
             holds=value < than,
             found=f"{of} has {value:,} {what}, {reference} has {than:,}",
         )
@@ -138,6 +140,7 @@ class ClaimRecorder:
             unit="ratio",
             effect=value / than,
             margin=by,
+            relation=">=",
             holds=value >= by * than,
             found=f"{of} has {value:,} {what}, {value / than:.2f} times the {than:,} of {reference}",
         )
@@ -197,7 +200,7 @@ class ClaimRecorder:
                 n=result.n,
                 n_unit="pairs",
                 minimum_detectable_effect=finite(math.exp(detectable)),
-                verdict=_final(result.verdict),
+                verdict=final(result.verdict),
                 method="symmetric e-process over interleaved pairs, near bound 95 %, far bound 99 %, "
                 "valid at any stopping time",
                 reason=_noisy(treatment, than),
@@ -275,10 +278,11 @@ class ClaimRecorder:
                 n=result.n,
                 n_unit="seeds",
                 minimum_detectable_effect=finite(detectable),
-                verdict="VIOLATED" if diverged else _final(result.verdict),
+                verdict="VIOLATED" if diverged else final(result.verdict),
                 method="group-sequential paired t over seeds, looks "
                 f"{', '.join(map(str, self._looks()))}, near bound 95 %, far bound 99 %",
                 reason="; ".join(diverged),
+                looks=list(self._looks()),
             )
         )
 
@@ -360,7 +364,8 @@ def _noisy(*arms: ArmTimes) -> str:
     return f"timed with its own host pipeline, noisier: {', '.join(names)}" if names else ""
 
 
-def _final(verdict: str) -> ClaimVerdict:
+def final(verdict: str) -> ClaimVerdict:
+    """A sequential rule's verdict when no more data come: undecided is INCONCLUSIVE."""
     return "INCONCLUSIVE" if verdict == "CONTINUE" else verdict  # type: ignore[return-value]
 
 

@@ -25,6 +25,9 @@ statistics = LazyModule("dlcv04.harness.statistics")
 SECONDS = "seconds an epoch"
 NETWORK = "network (parameters, MACs, bytes)"
 LEARNING = MEAN_VAL_ACCURACY.name
+_TOO_GOOD = (
+    "too good to be chance: look for validation data among the training data; if the gain is meant, accept the run"
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ class Context:
     """What of the running suite decides comparability and is the same for all its claims.
 
     `key` and `machine_class` decide what is comparable. `stored` is what there is, `gate` judges times by it.
-    `software` (versions by name) is compared across, and named where a figure regressed.
+    `software` (versions by name) is compared across, and named where a figure regressed. `companions` are further
+    processes of the same new code, judged together with the run.
     """
 
     key: dict[str, str]
@@ -54,6 +58,7 @@ class Context:
     stored: Stored = field(default_factory=Stored)
     policy: Policy = field(default_factory=Policy)
     software: dict[str, str] = field(default_factory=dict)
+    companions: Sequence[Run] = ()
 
     @cached_property
     def gate(self) -> TimingGate:
@@ -205,41 +210,60 @@ def _exact(arm: Arm, found: list[tuple[str, Run, Arm]], context: Context) -> Com
 
 
 def _times(arm: Arm, found: list[tuple[str, Run, Arm]], context: Context) -> Comparison:
+    found = _since_pin(found)
     stored = [old for _, _, old in found]
-    result, method = context.gate.judge(arm, stored)
-    few = f"only {len(found)} stored processes, {MIN_PROCESSES} are wanted" if len(found) < MIN_PROCESSES else ""
-    verdict, reason = result.verdict, few
-    if few and verdict == "PASS":
-        verdict = "INCONCLUSIVE"
-    if verdict == "REGRESSED" and arm.contention > context.policy.most_contention:
-        verdict = "INCONCLUSIVE"
-        reason = f"other processes took {arm.contention:.0%} of the cores meanwhile: a slower time proves nothing"
+    new = [arm, *(other for _, _, other in _find(arm, (("", run) for run in context.companions), context.key))]
+    result, method, history = context.gate.judge(new, stored)
+    verdict, reason = _believed(result.verdict, new, len(found), context.policy)
     return row(
         arm,
         SECONDS,
         direction="lower",
         unit="ratio",
-        new=math.exp(level(arm).seconds),
-        old=math.exp(sum(level(old).seconds for old in stored) / len(stored)),
+        new=math.exp(_mean_level(new)),
+        old=math.exp(_mean_level(stored)),
         effect=math.exp(result.effect),
         low=math.exp(result.low),
         high=math.exp(result.high),
         gate=context.policy.gate_seconds,
         minimum_detectable_effect=math.exp(result.minimum_detectable),
-        n_new=1,
+        n_new=len(new),
         n_old=len(found),
         verdict=verdict,
         method=method,
         reason=reason,
-        differences=_explain(verdict, arm, found[-1], context),
+        differences=[*_explain(verdict, arm, found[-1], context), *history],
         baselines=[path for path, _, _ in found],
     )
 
 
+def _since_pin(found: list[tuple[str, Run, Arm]]) -> list[tuple[str, Run, Arm]]:
+    """Stored processes since the last slowdown that somebody accepted: what was before is no longer the level."""
+    pins = [i for i, (_, run, _) in enumerate(found) if run.acceptance is not None and run.acceptance.pins]
+    return found[pins[-1] :] if pins else found
+
+
+def _believed(verdict: str, new: Sequence[Arm], stored: int, policy: Policy) -> tuple[str, str]:
+    """The verdict, or INCONCLUSIVE with the reason where the machine or the baseline does not bear it."""
+    if verdict == "PASS" and stored < MIN_PROCESSES:
+        return "INCONCLUSIVE", f"only {stored} stored processes, {MIN_PROCESSES} are wanted"
+    contention = max(arm.contention for arm in new)
+    if verdict == "REGRESSED" and contention > policy.most_contention:
+        return (
+            "INCONCLUSIVE",
+            f"other processes took {contention:.0%} of the cores meanwhile: a slower time proves nothing",
+        )
+    return verdict, ""
+
+
+def _mean_level(arms: Sequence[Arm]) -> float:
+    return sum(level(arm).seconds for arm in arms) / len(arms)
+
+
 def _learning(arm: Arm, found: list[tuple[str, Run, Arm]], context: Context) -> Comparison:
     policy = context.policy
-    old_by_seed = {curve.seed: _mean_accuracy(curve) for _, _, old in found for curve in old.curves}
-    new_by_seed = {curve.seed: _mean_accuracy(curve) for curve in arm.curves}
+    old_by_seed = {curve.seed: MEAN_VAL_ACCURACY.value(curve) for _, _, old in found for curve in old.curves}
+    new_by_seed = {curve.seed: MEAN_VAL_ACCURACY.value(curve) for curve in arm.curves}
     result = statistics.level_shift_test(
         list(new_by_seed.values()),
         list(old_by_seed.values()),
@@ -265,7 +289,7 @@ def _learning(arm: Arm, found: list[tuple[str, Run, Arm]], context: Context) -> 
         n_old=len(old_by_seed),
         verdict="REGRESSED" if diverged else result.verdict,
         method="mean over seeds against the stored seeds, by seed where these are stored; an alarm by their spread",
-        reason="; ".join(diverged) or result.reason,
+        reason="; ".join(diverged) or (_TOO_GOOD if result.verdict == "IMPROVED" else result.reason),
         differences=_explain(result.verdict, arm, found[-1], context),
         baselines=[path for path, _, _ in found],
     )
@@ -324,11 +348,6 @@ def _missing_arms(claim: Claim, arms: Sequence[Arm], context: Context) -> list[C
 
 
 # -- figures -----------------------------------------------------------------------------------------------
-
-
-def _mean_accuracy(curve: Any) -> float:
-    value = MEAN_VAL_ACCURACY.of(curve.epochs) if curve.status == "ok" else None
-    return math.nan if value is None else value
 
 
 def _mean(values: Iterable[float]) -> float | None:

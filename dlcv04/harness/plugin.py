@@ -25,7 +25,7 @@ from dlcv04.harness.claims import ClaimError, ClaimInfo, ClaimRecorder, describe
 from dlcv04.harness.controls import CONTROL_SEED_OFFSET
 from dlcv04.harness.policy import PROFILES, Policy
 from dlcv04.harness.schema import Arm, Claim, Run, to_builtins
-from dlcv04.harness.suite import EXIT_NOTHING_COMPARABLE, Suite, red_rows
+from dlcv04.harness.suite import EXIT_NOTHING_COMPARABLE, Suite, is_too_good, red_rows
 from dlcv04.lazy import LazyModule
 
 environment = LazyModule("dlcv04.harness.environment")
@@ -305,11 +305,7 @@ def _load_baselines(config: pytest.Config, suite: Suite) -> None:
         loaded = store.load([asked] if isinstance(asked, str) else [], machine_class=suite.machine_class)
     except baselines.BaselineError as error:
         raise pytest.UsageError(str(error)) from error
-    suite.stored = judge.Stored(
-        timing=[(_short(s.path, config), s.run) for s in loaded.timing],
-        portable=[(_short(s.path, config), s.run) for s in loaded.portable],
-        elsewhere=[(_short(s.path, config), s.run) for s in loaded.elsewhere],
-    )
+    suite.stored = loaded.as_stored(lambda path: _short(path, config))
     suite.problems = list(loaded.problems)
 
 
@@ -552,6 +548,12 @@ def _raise_outcome(item: Any, claim: Claim, suite: Suite) -> None:
         if suite.policy.strict:
             pytest.fail(f"{text} (--dl-strict)", pytrace=False)
         pytest.skip(text)
+    if too_good := [row for row in claim.comparisons if is_too_good(row)]:
+        text = f"TOO GOOD: {claim.sentence}: {'; '.join(f'{row.arm}: {_row_text(row)}' for row in too_good)}"
+        item.stash[VERDICT] = "TOO GOOD"
+        if suite.policy.strict:
+            pytest.fail(f"{text} (--dl-strict)", pytrace=False)
+        pytest.skip(text)
     new = [row for row in claim.comparisons if row.verdict in {"NO_BASELINE", "INCOMPARABLE"}]
     item.stash[VERDICT] = "NO_BASELINE" if claim.comparisons and len(new) == len(claim.comparisons) else "HOLDS"
 
@@ -621,6 +623,7 @@ LETTERS = {
     "INCONCLUSIVE": ("inconclusive", "I", "yellow"),
     "NOT JUDGED": ("figures only", "f", "yellow"),
     "NO_BASELINE": ("no baseline", "N", "yellow"),
+    "TOO GOOD": ("too good", "G", "yellow"),
     "CONTROL_WEAK": ("weak control", "W", "yellow"),
 }
 

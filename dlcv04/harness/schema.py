@@ -39,10 +39,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
 class Assertion(Record, frozen=True, kw_only=True):
     """One judged comparison inside a claim.
 
-    `effect`, `low`, `high` and `margin` share `unit`: "ratio" (1.0 = equal), "points" (difference of two
-    fractions, 0.01 = one point) or a count. `low` is the near bound at 95 %, `high` the far bound at 99 % for
-    "more" claims (mirrored for "less" claims); `None` = unbounded. HOLDS when the near bound lies beyond the
-    margin, VIOLATED when the far bound falls short of it.
+    `effect`, `low`, `high` and `margin` share `unit`: "ratio" (1.0 = equal), "points" (difference of two fractions,
+    0.01 = one point) or a count. `low` is the near bound at 95 %, `high` the far bound at 99 % for "more" claims
+    (mirrored for "less" claims); `None` = unbounded. HOLDS when the near bound lies beyond the margin, VIOLATED when
+    the far bound falls short of it. `relation` says how an EXACT effect must lie to its margin ("==", "<", ">=");
+    `looks` are the numbers of seeds at which a PAIRED claim was judged.
     """
 
     kind: ClaimKind
@@ -60,6 +61,8 @@ class Assertion(Record, frozen=True, kw_only=True):
     verdict: ClaimVerdict
     method: str
     reason: str = ""
+    relation: str = ""
+    looks: list[int] = []
 
 
 class LayerRow(Record, frozen=True, kw_only=True):
@@ -237,13 +240,17 @@ class Commit(Record, frozen=True, kw_only=True):
 
 
 class Acceptance(Record, frozen=True, kw_only=True):
-    """Why, when and from what a run became a baseline; written only by `dlcv04 baseline` and `dlcv04 accept`."""
+    """Why, when and from what a run became a baseline; written only by `dlcv04 baseline` and `dlcv04 accept`.
+
+    `pins`: the run was slower than its baselines and was accepted as it is; earlier times no longer count.
+    """
 
     reason: str
     accepted: str
     commit: Commit
     part: Literal["timing", "portable"]
     forced: bool = False
+    pins: bool = False
     sha256: str = ""
 
 

@@ -20,6 +20,11 @@ class Metric:
     higher: bool = True
     unit: str = "points"
 
+    def value(self, curve: SeedCurve) -> float:
+        """The figure of one seed, NaN where it diverged or lacks it."""
+        value = self.of(curve.epochs) if curve.status == "ok" else None
+        return float("nan") if value is None else value
+
 
 def _mean_val_accuracy(epochs: list[EpochRow]) -> float | None:
     values = [epoch.val_accuracy for epoch in epochs if epoch.val_accuracy is not None]
@@ -29,6 +34,8 @@ def _mean_val_accuracy(epochs: list[EpochRow]) -> float | None:
 #: The mean over epochs judges a whole curve ("worse at every epoch") without picking the epoch afterwards.
 MEAN_VAL_ACCURACY = Metric("mean validation accuracy over epochs", _mean_val_accuracy)
 FINAL_VAL_ACCURACY = Metric("final validation accuracy", lambda epochs: epochs[-1].val_accuracy if epochs else None)
+#: What `dlcv04 judge` can compute again from stored curves.
+METRICS = (MEAN_VAL_ACCURACY, FINAL_VAL_ACCURACY)
 
 
 @dataclass
@@ -43,17 +50,12 @@ class ArmCurves:
     def values(self, metric: Metric) -> list[float]:
         """The metric of every seed trained so far, NaN where a curve diverged or lacks the figure."""
         drawn = (self.curves[seed] for seed in sorted(self.curves))
-        return [_value(curve, metric) for curve in drawn]
+        return [metric.value(curve) for curve in drawn]
 
     @property
     def diverged(self) -> list[SeedCurve]:
         """Curves whose loss became NaN or infinite."""
         return [curve for curve in self.curves.values() if curve.status == "diverged"]
-
-
-def _value(curve: SeedCurve, metric: Metric) -> float:
-    value = metric.of(curve.epochs) if curve.status == "ok" else None
-    return float("nan") if value is None else value
 
 
 class SeededBlock:

@@ -281,6 +281,24 @@ def pooled_sd(groups: Iterable[Floats]) -> PooledSd:
     return PooledSd(math.sqrt(square_sum / df), float(df))
 
 
+def successive_sd(groups: Iterable[Floats]) -> PooledSd:
+    """Standard deviation from differences of neighbours in time, pooled: a slow drift hardly enters it.
+
+    Mean square successive difference / 2 (von Neumann 1941); its variance is that of a chi-square with 2/3 of the
+    differences as degrees of freedom, since neighbouring differences share a value.
+
+    Raises:
+        StatisticsError: no group has two values.
+    """
+    square_sum, count = 0.0, 0
+    for group in groups:
+        steps = np.diff(_finite(group, "successive_sd"))
+        square_sum, count = square_sum + float((steps**2).sum()) / 2, count + len(steps)
+    if count == 0:
+        raise StatisticsError("successive_sd: no group has two values, so there is no spread to pool; store more runs.")
+    return PooledSd(math.sqrt(square_sum / count), count * 2 / 3)
+
+
 def combined_sd(prior: PooledSd, own: PooledSd) -> PooledSd:
     """Two estimates of one standard deviation as one: variances weighted by degrees of freedom, which add up.
 
@@ -290,6 +308,11 @@ def combined_sd(prior: PooledSd, own: PooledSd) -> PooledSd:
     """
     df = prior.df + own.df
     return PooledSd(math.sqrt((prior.df * prior.sd**2 + own.df * own.sd**2) / df), df)
+
+
+def upper_sd(own: PooledSd, level: float = 0.8) -> float:
+    """Upper limit of a standard deviation at a one-sided level, by chi-square; 1.27 x the estimate at 10 df."""
+    return own.sd * math.sqrt(own.df / (2 * float(scipy.special.gammaincinv(own.df / 2, 1 - level))))
 
 
 # --------------------------------------------------------------------------------------------------------- ORDER: times

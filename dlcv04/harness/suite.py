@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from dlcv04.harness.claims import ClaimInfo, ClaimRecorder, overall, weak_control
-from dlcv04.harness.judge import Context, Stored, compare_claim
+from dlcv04.harness.judge import LEARNING, Context, Stored, compare_claim
 from dlcv04.harness.measure import ArmTimes
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.schema import (
@@ -141,11 +141,8 @@ class Suite:
             source_hash=source_hash,
             command=command,
         )
-        rows = compare_claim(claim, measured, self._judging()) if self.compare else []
-        if self.against is not None:
-            found = (pairs.compare(arm, self.against, self.policy) for arm in measured)
-            rows += [one for one in found if one is not None]
-        claim = _with(claim, comparisons=rows)
+        context = self._judging() if self.compare else None
+        claim = _with(claim, comparisons=comparisons(claim, measured, context, self.against, self.policy))
         self.arms += measured
         self.claims.append(claim)
         return claim
@@ -185,10 +182,8 @@ class Suite:
 
     def nothing_comparable(self) -> bool:
         """Asked to compare, and not one figure found something to be compared with."""
-        return (self.compare or self.against is not None) and not any(
-            row.verdict in {"PASS", "REGRESSED", "IMPROVED", "INCONCLUSIVE", "STALE", "MISSING"}
-            for row in [*(c for claim in self.claims for c in claim.comparisons), *self.missing]
-        )
+        rows = [*(row for claim in self.claims for row in claim.comparisons), *self.missing]
+        return (self.compare or self.against is not None) and not comparable(rows)
 
     def run(self, *, exit_status: int, command: str, suite: str, whole_suite: bool) -> Run:
         """Everything of this run, as it is stored and reported."""
@@ -223,6 +218,21 @@ class Suite:
         )
 
 
+def comparisons(
+    claim: Claim, arms: Sequence[Arm], context: Context | None, against: Against | None, policy: Policy
+) -> list[Comparison]:
+    """A claim's arms against what is stored (with a context) and against a commit (with its process pairs)."""
+    rows = compare_claim(claim, arms, context) if context is not None else []
+    if against is not None:
+        rows += [row for arm in arms if (row := pairs.compare(arm, against, policy)) is not None]
+    return rows
+
+
+def comparable(rows: Iterable[Comparison]) -> bool:
+    """Whether one of these figures at least found something to be compared with."""
+    return any(row.verdict not in {"NO_BASELINE", "INCOMPARABLE"} for row in rows)
+
+
 def distinct(arms: Iterable[Arm]) -> list[Arm]:
     """One record an arm: where a test asks for an arm's exact figures and times it too, the timed record has both."""
     kept: dict[str, Arm] = {}
@@ -235,6 +245,11 @@ def distinct(arms: Iterable[Arm]) -> list[Arm]:
 def red_rows(claim: Claim) -> list[Comparison]:
     """The comparisons that fail a test."""
     return [row for row in claim.comparisons if row.verdict in RED]
+
+
+def is_too_good(row: Comparison) -> bool:
+    """Learning better than the stored seeds explain: a leak as often as an improvement, so it is never just green."""
+    return row.verdict == "IMPROVED" and row.metric == LEARNING
 
 
 def times_arm(arm: ArmTimes) -> dict[str, object]:

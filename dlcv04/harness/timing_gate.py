@@ -10,9 +10,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dlcv04.harness.policy import Policy
+from dlcv04.harness.policy import MIN_PROCESSES, Policy
 from dlcv04.harness.schema import Arm, Run
 from dlcv04.lazy import LazyModule
 
@@ -23,6 +23,11 @@ else:
 
 #: Of the recorded 4 % between processes, 2.5 % are the sampling error of ten rounds: the rest is the process's own.
 PROCESS_SHARE = math.sqrt(1 - (0.025 / 0.04) ** 2)
+#: Degrees of freedom from which a class's own processes need no prior beside them.
+OWN_DF = 6
+#: No class is believed to be quieter than this between processes.
+SMALLEST_SD = 0.005
+_ORDER = ("REGRESSED", "INCONCLUSIVE", "PASS", "IMPROVED")
 
 
 class Level(NamedTuple):
@@ -33,12 +38,27 @@ class Level(NamedTuple):
     standard_error: float
 
 
+class Verdict(NamedTuple):
+    """The gate's result, its method as a sentence, and what the history says of a regression."""
+
+    result: Any
+    method: str
+    history: list[str]
+
+
 class Spread(NamedTuple):
     """Between-process standard deviation of a calibrated log time, its degrees of freedom, and where they come from."""
 
     sd: float
     df: float
     source: str
+
+
+def _parts(stored: Sequence[Level]) -> list[tuple[str, Sequence[Level]]]:
+    if len(stored) <= MIN_PROCESSES:
+        return [("all stored processes", stored)]
+    first, last = stored[:MIN_PROCESSES], stored[-MIN_PROCESSES:]
+    return [("the anchor (the first five processes)", first), ("the last five processes", last), ("all", stored)]
 
 
 def level(arm: Arm) -> Level:
@@ -68,10 +88,11 @@ class TimingGate:
 
     @cached_property
     def spread(self) -> Spread:
-        """The shipped prior, updated by what this class's own stored processes show.
+        """What this class's own stored processes show, with the shipped prior while they are few.
 
-        The variances are weighted by their degrees of freedom: of a class with few processes the prior says more.
-        Arms of one process share its luck, so their number adds none: the number of processes less one does.
+        Below `OWN_DF` degrees of freedom the variances are weighted by theirs; from there on the class's own upper
+        80 % limit stands alone. Neighbours in time are compared, so that a drift is not taken for noise. Arms of one
+        process share its luck, so their number adds no degrees of freedom: processes do.
         """
         prior = Spread(statistics.PRIOR_SD, statistics.PRIOR_DF, "shipped prior")
         groups = {name: values for name, values in self._calibrated().items() if len(values) > 1}
@@ -80,33 +101,58 @@ class TimingGate:
         processes: dict[str, int] = {}
         for (_, key), values in groups.items():
             processes[key] = max(processes.get(key, 0), len(values))
-        df = sum(processes.values()) - len(processes)
-        own = statistics.PooledSd(statistics.pooled_sd(groups.values()).sd, float(df))
+        df = (sum(processes.values()) - len(processes)) * 2 / 3
+        own = statistics.PooledSd(statistics.successive_sd(groups.values()).sd, df)
+        shown = f"{sum(processes.values())} processes of this class {own.sd:.1%}"
+        if df >= OWN_DF:
+            return Spread(max(statistics.upper_sd(own), SMALLEST_SD), df, shown)
         both = statistics.combined_sd(statistics.PooledSd(prior.sd, prior.df), own)
-        shown = f"shipped prior {prior.sd:.1%}, {sum(processes.values())} processes of this class {own.sd:.1%}"
-        return Spread(both.sd, both.df, shown)
+        return Spread(both.sd, both.df, f"shipped prior {prior.sd:.1%}, {shown}")
 
-    def judge(self, new: Arm, old: Sequence[Arm]) -> tuple[statistics.ComparisonResult, str]:
-        """Hold a new process's arm against the stored ones; return the result and its method as a sentence."""
-        fresh, stored = level(new), [self._level(arm) for arm in old]
-        sd = self._sd([fresh, *stored])
-        result = statistics.stored_run_test(
-            [fresh.seconds],
+    def judge(self, new: Sequence[Arm], old: Sequence[Arm]) -> Verdict:
+        """Hold an arm's new processes against the stored ones, oldest first.
+
+        Up to `MIN_PROCESSES` stored ones are one baseline. More are three that share the budget: the pinned anchor (the
+        first five), the last five, and all of them. The worst of the three is the verdict, so that a drift too slow to
+        show against the previous runs shows against the anchor.
+        """
+        fresh, stored = [level(arm) for arm in new], [self._level(arm) for arm in old]
+        sd = self._sd([*fresh, *stored])
+        parts = _parts(stored)
+        results = [(name, self._test(fresh, part, sd, len(parts))) for name, part in parts]
+        name, worst = min(results, key=lambda pair: (_ORDER.index(pair[1].verdict), -pair[1].low))
+        spread = self.spread
+        method = (
+            f"stored-run test against {name}, over a run-level calibrator (slope {statistics.PRIOR_SLOPE}); "
+            f"between-process sd {spread.sd:.1%} on {spread.df:.3g} degrees of freedom ({spread.source}), with these "
+            f"rounds' own error {sd:.1%}"
+        )
+        return Verdict(worst, method, self._steps(fresh, stored) if worst.verdict == "REGRESSED" else [])
+
+    def _test(self, fresh: Sequence[Level], stored: Sequence[Level], sd: float, share: int) -> Any:
+        return statistics.stored_run_test(
+            [one.seconds for one in fresh],
             [one.seconds for one in stored],
-            new_calibrator=[fresh.calibrator],
+            new_calibrator=[one.calibrator for one in fresh],
             old_calibrator=[one.calibrator for one in stored],
             slope=statistics.PRIOR_SLOPE,
             sd=sd,
             df=self.spread.df,
-            alpha=self._alpha,
+            alpha=self._alpha / share,
             smallest=self.policy.smallest_seconds,
             gate=self.policy.gate_seconds,
         )
-        return result, (
-            f"stored-run test over a run-level calibrator (slope {statistics.PRIOR_SLOPE}), between-process sd "
-            f"{self.spread.sd:.1%} on {self.spread.df:g} degrees of freedom ({self.spread.source}), with these rounds' "
-            f"own error {sd:.1%}"
-        )
+
+    def _steps(self, fresh: Sequence[Level], stored: Sequence[Level]) -> list[str]:
+        """Where the level rose, in the history that ends with the new processes."""
+        history = [one.seconds - statistics.PRIOR_SLOPE * one.calibrator for one in (*stored, *fresh)]
+        if len(stored) <= MIN_PROCESSES:
+            return []
+        return [
+            f"its level changed by {math.exp(step.after - step.before) - 1:+.0%} at process {step.index + 1} of "
+            f"{len(history)}"
+            for step in statistics.detect_steps(history)
+        ]
 
     def smallest_slowdown(self, old: Sequence[Arm]) -> float:
         """The slowdown (a ratio above 1) that one new process would show as REGRESSED in 4 of 5 runs."""

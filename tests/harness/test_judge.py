@@ -3,11 +3,23 @@
 import math
 import random
 
+import msgspec
 import pytest
 
 from dlcv04.harness.judge import Context, Stored, compare_claim, missing_tests
 from dlcv04.harness.policy import Policy
-from dlcv04.harness.schema import Arm, Assertion, Claim, Environment, EpochRow, LayerRow, Run, SeedCurve
+from dlcv04.harness.schema import (
+    Acceptance,
+    Arm,
+    Assertion,
+    Claim,
+    Commit,
+    Environment,
+    EpochRow,
+    LayerRow,
+    Run,
+    SeedCurve,
+)
 
 KEY = {"profile": "smoke", "backend": "tensorflow"}
 
@@ -91,6 +103,16 @@ class TestTimes:
         assert row.verdict == "INCONCLUSIVE" and "45% of the cores" in row.reason
         assert self.judge(seconds=0.4, contention=0.02).verdict == "REGRESSED"
 
+    def test_three_new_processes_see_what_one_does_not(self):
+        new, *others = [timed(0.2 * 1.2, seed=i, noise=0.02) for i in range(3)]
+        stored = Stored(timing=processes(lambda seed: timed(seed=seed, noise=0.02)))
+        alone, together = (
+            compare_claim(a_claim(), [new], Context(KEY, "cpu-x", stored, companions=[a_run(arm) for arm in more]))[0]
+            for more in ([], others)
+        )
+        assert together.verdict == "REGRESSED" and together.n_new == 3
+        assert together.minimum_detectable_effect < alone.minimum_detectable_effect
+
     def test_a_speedup_is_told(self):
         assert self.judge(seconds=0.1).verdict == "IMPROVED"
 
@@ -115,7 +137,7 @@ class TestTimes:
         other = processes(lambda seed: timed(2.0, seed=seed, key={"data": "real"}))
         row = verdicts(timed(seed=1), Stored(timing=[*self.stored.timing, *other]))["seconds an epoch"]
         assert row.verdict == "PASS" and "10 processes of this class 1." in row.method
-        assert "on 18 degrees of freedom" in row.method
+        assert "on 15.3 degrees of freedom" in row.method
 
     def test_the_budget_is_split_over_what_is_stored_not_over_what_ran(self):
         others = [timed(seed=9, name=f"arm{i}") for i in range(19)]
@@ -145,6 +167,37 @@ class TestTimes:
 
     def test_a_changed_version_is_named(self):
         assert self.regressed({"keras": "3.16.0", "jaxlib": "1"}) == ["keras 3.15.1 -> 3.16.0"]
+
+
+class TestDrift:
+    """A quiet class (processes differ by their rounds alone), each commit 2 % slower than the last and accepted."""
+
+    @staticmethod
+    def drift(step, count=13, noise=0.04):
+        stored, seen = [], []
+        for number in range(10 + count):
+            arm = timed(0.2 * step ** max(0, number - 9), seed=number, noise=noise)
+            if number >= 10:
+                (row,) = compare_claim(a_claim(), [arm], context(Stored(timing=stored)))
+                seen.append(row)
+            pinned = bool(seen) and seen[-1].verdict == "REGRESSED"
+            note = Acceptance(reason="x", accepted="t", commit=Commit(), part="timing", pins=pinned)
+            stored.append((f"{number:04d}.json", msgspec.structs.replace(a_run(arm), acceptance=note)))
+        return seen
+
+    def test_a_slow_drift_alarms_by_the_commit_that_passes_ten_percent_and_names_the_anchor(self):
+        seen = self.drift(1.02)
+        first = next(i for i, row in enumerate(seen) if row.verdict == "REGRESSED")
+        assert 1.02 ** (first + 1) <= 1.13
+        assert "against the anchor" in seen[first].method
+        assert any("its level changed by" in text for text in seen[first].differences)
+
+    def test_the_alarm_is_raised_once_for_an_anchor(self):
+        seen = self.drift(1.02, count=8)
+        assert [row.verdict for row in seen].count("REGRESSED") == 1
+
+    def test_no_drift_no_alarm(self):
+        assert {row.verdict for row in self.drift(1.0)} == {"PASS"}
 
 
 class TestKeys:
@@ -202,7 +255,8 @@ class TestLearning:
         assert self.judge(0.30, 0.31, 0.28).verdict == "REGRESSED"
 
     def test_too_good_is_told(self):
-        assert self.judge(0.990, 0.991, 0.992).verdict == "IMPROVED"
+        row = self.judge(0.990, 0.991, 0.992)
+        assert row.verdict == "IMPROVED" and "too good to be chance" in row.reason
 
     def test_other_seeds_of_the_same_quality_do_not_alarm(self):
         assert self.judge(0.905, 0.895, 0.912, first_seed=50).verdict in {"PASS", "INCONCLUSIVE"}

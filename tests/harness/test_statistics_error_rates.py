@@ -40,9 +40,11 @@ from dlcv04.harness.statistics import (
     sign_flip_e_process,
     split_alpha,
     stored_run_test,
+    successive_sd,
     tost,
     trimmed_interval,
     trimmed_mean,
+    upper_sd,
 )
 
 RECORDED = json.loads((Path(__file__).parents[1] / "data" / "recorded_noise.json").read_text(encoding="utf-8"))
@@ -635,11 +637,44 @@ def alarms_with_the_classes_own_spread(rng, runs, m, true_sd, processes=6, share
     prior = PooledSd(PRIOR_SD, PRIOR_DF)
     red = []
     for run in y:
-        own = PooledSd(pooled_sd(run[:, 1:]).sd, processes - 1)
+        own = PooledSd(successive_sd(run[:, 1:]).sd, (processes - 1) * 2 / 3)
         sd, df = combined_sd(prior, own)
         verdicts = (stored_run_test(arm[:1], arm[1:], alpha=alpha, sd=sd, df=df).verdict for arm in run)
         red.append(any(verdict == "REGRESSED" for verdict in verdicts))
     return red
+
+
+@pytest.mark.parametrize("true_sd", [0.01, 0.10])
+@pytest.mark.parametrize("m", [8, 20, 60])
+def test_a_class_with_ten_processes_needs_no_prior(m, true_sd):
+    """Its own upper 80 % limit on 6 df, three baselines (anchor, last five, all) sharing the budget."""
+    rng = np.random.default_rng(34)
+    alpha = split_alpha(0.005, m) / 3
+    red = []
+    for run in rng.normal(0, true_sd, (600, m, 11)):
+        sd = upper_sd(PooledSd(successive_sd(run[:, 1:]).sd, 6))
+        parts = (slice(1, 6), slice(6, 11), slice(1, 11))
+        red.append(
+            any(
+                stored_run_test(arm[:1], arm[part], alpha=alpha, sd=sd, df=6).verdict == "REGRESSED"
+                for arm in run
+                for part in parts
+            )
+        )
+    Rate(f"stored gate, ten processes, no prior, whole run red, m={m}, sd {true_sd}", red).proves_at_most(0.02)
+
+
+def test_successive_differences_find_the_spread_beside_a_drift_and_know_their_degrees_of_freedom():
+    noise = np.random.default_rng(35).normal(0, 0.02, (2000, 12))
+    variances = np.array([successive_sd([row]).sd ** 2 for row in noise])
+    assert math.sqrt(variances.mean()) == pytest.approx(0.02, rel=0.03)
+    assert 2 * variances.mean() ** 2 / variances.var() == pytest.approx(successive_sd(noise[:1]).df, rel=0.15)
+    drifting = noise + 0.02 * np.arange(12)
+    assert (
+        np.mean([successive_sd([row]).sd for row in drifting])
+        < 0.03
+        < np.mean([pooled_sd([row]).sd for row in drifting])
+    )
 
 
 @pytest.mark.parametrize(("m", "true_sd"), [(7, 0.02), (7, 0.04), (7, 0.05), (40, 0.04)])
@@ -661,7 +696,7 @@ def test_the_updated_prior_sees_thirty_percent_with_one_new_process():
     rng = np.random.default_rng(33)
     red = []
     for y in rng.normal(0, 0.04, (2000, 7, 6)):
-        sd, df = combined_sd(PooledSd(PRIOR_SD, PRIOR_DF), PooledSd(pooled_sd(y[:, 1:]).sd, 4))
+        sd, df = combined_sd(PooledSd(PRIOR_SD, PRIOR_DF), PooledSd(successive_sd(y[:, 1:]).sd, 8 / 3))
         new = [y[0, 0] + math.log(1.3)]
         red.append(stored_run_test(new, y[0, 1:], alpha=split_alpha(0.005, 7), sd=sd, df=df).verdict == "REGRESSED")
     Rate("stored gate red at x1.3, 1 new + 5 stored, m=7, updated prior", red).proves_at_least(0.9)

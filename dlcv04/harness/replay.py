@@ -1,0 +1,151 @@
+"""Judging a stored run again: verdicts as a pure function of files, the same on any machine.
+
+Nothing is measured here. Times, curves and process pairs are those of the run; the rules are this version's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from dlcv04.harness.claims import final, overall
+from dlcv04.harness.judge import Context, Stored
+from dlcv04.harness.policy import Policy
+from dlcv04.harness.schema import RED, Arm, Assertion, Claim, ClaimVerdict, Run, SeedCurve, finite
+from dlcv04.harness.seeds import METRICS
+from dlcv04.harness.suite import EXIT_NOTHING_COMPARABLE, comparable, comparisons, is_too_good
+from dlcv04.lazy import LazyModule
+
+if TYPE_CHECKING:
+    from dlcv04.harness import statistics
+else:
+    statistics = LazyModule("dlcv04.harness.statistics")
+
+
+def rejudge(run: Run, stored: Stored | None, *, strict: bool = False, companions: Sequence[Run] = ()) -> Run:
+    """The run with every verdict decided anew.
+
+    Args:
+        run: as it was stored.
+        stored: what to hold it against; None for nothing but the process pairs it has itself.
+        strict: INCONCLUSIVE fails, as `--dl-strict`.
+        companions: further processes of the same code, whose times are judged together with the run's.
+
+    Returns:
+        A run with new assertions, comparisons, verdicts and exit status; figures are untouched. Stored tests that the
+        run did not have stay as MISSING as they were found.
+    """
+    policy = Policy(profile=run.profile, strict=strict, compare=stored is not None, against=run.against is not None)
+    context = Context(
+        run.key,
+        run.environment.machine_class,
+        stored or Stored(),
+        policy,
+        software=run.environment.software,
+        companions=companions,
+    )
+    claims = [_rejudged(claim, run, context, stored is not None) for claim in run.claims]
+    judged = msgspec.structs.replace(run, claims=claims, strict=strict)
+    return msgspec.structs.replace(judged, exit_status=exit_status(judged, asked=stored is not None))
+
+
+def exit_status(run: Run, *, asked: bool) -> int:
+    """0 all held or passed, 1 a test failed, 7 asked to compare and nothing was comparable."""
+    real = [claim for claim in run.claims if not claim.is_control]
+    broken = {"SURVIVED", "NOT RUN"} | ({"CONTROL_WEAK"} if run.strict else set())
+    red = (
+        any(claim.judged and claim.verdict == "VIOLATED" for claim in real)
+        or any(row.verdict in RED for row in run.comparisons)
+        or any(claim.control_verdict in broken for claim in run.claims if claim.is_control)
+        or bool(run.failures)
+    )
+    unsure = any(claim.judged and claim.verdict == "INCONCLUSIVE" for claim in real) or any(
+        row.verdict == "INCONCLUSIVE" or is_too_good(row) for row in run.comparisons
+    )
+    if red or (run.strict and unsure):
+        return 1
+    if (asked or run.against is not None) and not comparable(run.comparisons):
+        return EXIT_NOTHING_COMPARABLE
+    return 0
+
+
+def _rejudged(claim: Claim, run: Run, context: Context, asked: bool) -> Claim:
+    arms = {arm.name: arm for arm in run.arms if arm.test == claim.test}
+    policy = context.policy
+    assertions = [_again(one, arms, policy, fixed_n=claim.is_control) for one in claim.assertions]
+    verdict, reason = overall(assertions)
+    rows = []
+    if not claim.is_control:
+        rows = comparisons(claim, list(arms.values()), context if asked else None, run.against, policy)
+    return msgspec.structs.replace(claim, assertions=assertions, verdict=verdict, reason=reason, comparisons=rows)
+
+
+def _again(one: Assertion, arms: Mapping[str, Arm], policy: Policy, *, fixed_n: bool) -> Assertion:
+    judge = {"ORDER": _order, "PAIRED": _paired, "EXACT": _exact}.get(one.kind)
+    present = one.treatment in arms and (not one.reference or one.reference in arms)
+    return judge(one, arms, policy, fixed_n) if judge is not None and present else one
+
+
+def _order(one: Assertion, arms: Mapping[str, Arm], policy: Policy, fixed_n: bool) -> Assertion:
+    rounds = [
+        dict(zip(arms[n].round_index, arms[n].round_seconds, strict=True)) for n in (one.treatment, one.reference)
+    ]
+    ratios = [math.log(rounds[0][i] / rounds[1][i]) for i in sorted(rounds[0].keys() & rounds[1].keys())]
+    result = statistics.order_test(
+        ratios,
+        one.margin,
+        alpha_holds=policy.alpha_holds,
+        alpha_violated=policy.alpha_violated,
+        min_pairs=one.n if fixed_n else policy.min_pairs,
+        cap=policy.max_pairs,
+    )
+    return _with(one, final(result.verdict), result, _exp)
+
+
+def _paired(one: Assertion, arms: Mapping[str, Arm], policy: Policy, fixed_n: bool) -> Assertion:
+    metric = next((metric for metric in METRICS if one.sentence.startswith(metric.name)), None)
+    if metric is None:
+        return one  # a metric of the test's own: only the test knows it
+    new, old = ({curve.seed: curve for curve in arms[name].curves} for name in (one.treatment, one.reference))
+    seeds = sorted(new.keys() & old.keys())
+    sign = 1.0 if metric.higher else -1.0
+    values = [sign * (metric.value(new[seed]) - metric.value(old[seed])) for seed in seeds]
+    looks = tuple(one.looks) or policy.looks
+    result = statistics.group_sequential_t(
+        values[: looks[-1]],
+        one.margin,
+        looks=looks,
+        alpha_holds=policy.alpha_holds,
+        alpha_violated=policy.alpha_violated,
+    )
+    diverged = any(_diverged(arms[name].curves) for name in (one.treatment, one.reference))
+    verdict: ClaimVerdict = "VIOLATED" if diverged else final(result.verdict)
+    return _with(one, verdict, result, finite)
+
+
+def _diverged(curves: Sequence[SeedCurve]) -> bool:
+    return any(curve.status == "diverged" for curve in curves)
+
+
+def _exact(one: Assertion, arms: Mapping[str, Arm], policy: Policy, fixed_n: bool) -> Assertion:
+    if one.effect is None or not one.relation:
+        return one
+    holds = {"==": one.effect == one.margin, "<": one.effect < one.margin, ">=": one.effect >= one.margin}[one.relation]
+    return msgspec.structs.replace(one, verdict="HOLDS" if holds else "VIOLATED")
+
+
+def _with(
+    one: Assertion,
+    verdict: ClaimVerdict,
+    result: statistics.SequentialResult,
+    shown: Callable[[float], float | None],
+) -> Assertion:
+    effect, low, high = (shown(value) for value in (result.effect, result.low, result.high))
+    return msgspec.structs.replace(one, verdict=verdict, effect=effect, low=low, high=high, n=result.n)
+
+
+def _exp(value: float) -> float | None:
+    return finite(math.exp(value)) if math.isfinite(value) else None
