@@ -65,7 +65,9 @@ def test_unchanged_code_passes_and_its_rounds_are_kept(repository):
     assert set(verdicts(run).values()) == {"PASS"} and len(verdicts(run)) == 4
     pairs = run["against"]["pairs"]
     assert {pair["pair"] for pair in pairs} >= {0, 1} and len(pairs[0]["new_seconds"]) == 20
-    result.stdout.fnmatch_lines(["*process pair 1 of 2 to 4*"])
+    result.stdout.fnmatch_lines(["*process pair 1 of 2 to 4*", "*4 of 4 figures pass against HEAD in * process pairs*"])
+    report = (repository.path / "reports/latest.html").read_text()
+    assert "between processes 2.5 % on 10 degrees of freedom" in report
 
 
 def test_a_slowdown_in_the_working_tree_is_red_in_every_benchmark(repository):

@@ -341,12 +341,20 @@ def _claims_part(run: Run) -> str:
     return text + (f", {shown} shown without a verdict" if shown else "")
 
 
+def _held_against(run: Run, stored: int) -> str:
+    found = [f"{fmt.plural(stored, 'stored run')}"] if stored else []
+    if run.against is not None:
+        pairs = len({rounds.pair for rounds in run.against.pairs})
+        found.append(f"{run.against.rev} in {fmt.plural(pairs, 'process pair')}")
+    return f"against {' and '.join(found)}" if found else "(no stored run to compare with)"
+
+
 def _comparisons_part(run: Run, stored: int) -> str:
     compared = sorted(run.comparisons, key=lambda c: _RANK[c.verdict])
     if not compared:
         return ""
     counts: Counter[str] = Counter(c.verdict for c in compared)
-    against = f"against {fmt.plural(stored, 'stored run')}" if stored else "(no stored run to compare with)"
+    against = _held_against(run, stored)
     text = f"{counts['PASS']} of {fmt.plural(len(compared), 'figure')} pass {against}"
     alone = counts["NO_BASELINE"] + counts["INCOMPARABLE"]
     text += f", {alone} without a comparable baseline" if alone else ""
@@ -435,6 +443,10 @@ def _facts(run: Run) -> tuple[Fact, ...]:
         )
         for d in run.data
     ]
+    if run.against is not None:
+        known = f"{100 * run.against.process_sd:.1f} % on {run.against.process_df:g} degrees of freedom"
+        text = f"{run.against.rev} ({run.against.commit[:10]}); between processes {known}, {run.against.process_source}"
+        facts.append(Fact("Against", text))
     if run.acceptance:
         forced = ", forced" if run.acceptance.forced else ""
         facts.append(Fact("Accepted", f"{fmt.moment(run.acceptance.accepted)}{forced}: {run.acceptance.reason}"))
