@@ -32,6 +32,7 @@ environment = LazyModule("dlcv04.harness.environment")
 baselines = LazyModule("dlcv04.harness.baselines")
 judge = LazyModule("dlcv04.harness.judge")
 against = LazyModule("dlcv04.harness.against")
+against_session = LazyModule("dlcv04.harness.against_session")
 process_pairs = LazyModule("dlcv04.harness.process_pairs")
 round_server = LazyModule("dlcv04.harness.round_server")
 
@@ -425,64 +426,15 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     suite = config.stash.get(SUITE, None)
     if suite is not None and config.getoption("dl_against") is not None and not config.option.collectonly:
         try:
-            suite.against = _measure_against(config, suite, [item.nodeid for item in session.items if _is_timing(item)])
+            suite.against = against_session.measure(
+                config,
+                suite,
+                [item.nodeid for item in session.items if _is_timing(item)],
+                of=config.stash.get(TIMING_TESTS, 0),
+            )
         except (process_pairs.PairError, against.RevisionError) as error:
             pytest.exit(str(error), returncode=int(pytest.ExitCode.INTERNAL_ERROR))
     return (yield)
-
-
-def _measure_against(config: pytest.Config, suite: Suite, tests: list[str]) -> Any:
-    rev = config.getoption("dl_against")
-    commit = against.resolve(config.rootpath, rev)
-    with against.worktree(config.rootpath, commit) as tree:
-        start = time.perf_counter()
-        found = against.measure(
-            process_pairs.Side("old", tree, process_pairs.absolute_data()),
-            process_pairs.Side("new", config.rootpath, process_pairs.absolute_data()),
-            _worker_arguments(config),
-            rev=rev,
-            commit=commit,
-            tests=max(1, config.stash.get(TIMING_TESTS, 0)),
-            wanted=tests,
-            spread=against.known_spread(config.rootpath / "baselines", suite.machine_class, suite.key),
-            policy=suite.policy,
-            told=_teller(config),
-        )
-        suite.spend("process pairs", time.perf_counter() - start)
-    return found
-
-
-def _worker_arguments(config: pytest.Config) -> list[str]:
-    """What both workers are called with: the same folders, relative to each one's tree, and the same options."""
-    option = config.option
-    folders = []
-    for argument in config.args:
-        path, _, rest = argument.partition("::")
-        resolved = (config.invocation_params.dir / path).resolve()
-        if not resolved.is_relative_to(config.rootpath):
-            raise against.RevisionError(
-                f"--dl-against: {path} lies outside {config.rootpath}, so REV has no such file."
-            )
-        folders.append("::".join(filter(None, (str(resolved.relative_to(config.rootpath)), rest))))
-    plugins = [part for name in option.plugins or [] for part in ("-p", name)]
-    return [*folders, *plugins, f"--dl-profile={option.dl_profile}", f"--dl-device={option.dl_device}"] + [
-        f"--dl-data={option.dl_data}"
-    ]
-
-
-def _teller(config: pytest.Config) -> Callable[[str], None]:
-    """Progress: on a terminal one line that changes, elsewhere a line a pair."""
-    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
-
-    def tell(what: str) -> None:
-        if reporter is None:
-            return
-        if reporter.isatty:
-            reporter.rewrite(f"dlcv04: {what}", erase=True)
-        elif ":" not in what:
-            reporter.write_line(f"dlcv04: {what}")
-
-    return tell
 
 
 # -- outcomes ----------------------------------------------------------------------------------------------

@@ -26,7 +26,15 @@ def lines(run: Run, baselines: Sequence[Run] = ()) -> list[str]:
     tests = {card.test for card in view.cards}
     out += [_comparison(row) for row in view.comparisons if row.badge.tone == "bad" and row.test not in tests]
     out += [f"{'ERROR':<14}{fmt.shorten(text, 160)}" for text in model.errors(run)]
-    return [*out, fmt.printable(view.headline.text)]
+    return [*out, *_overhead(run), fmt.printable(view.headline.text)]
+
+
+def _overhead(run: Run) -> list[str]:
+    """What was neither a timed round nor a training step, and the run's wall time."""
+    if not run.overhead_seconds:
+        return []
+    parts = ", ".join(f"{name} {fmt.seconds(value)}" for name, value in sorted(run.overhead_seconds.items()))
+    return [f"Of {fmt.seconds(run.seconds)}, beside rounds and training steps: {parts}."]
 
 
 def _claim(card: model.Card) -> str:
