@@ -160,7 +160,7 @@ def footprints(
         for name, network in arms_of(arms).items():
             size = found[name] = workbench.footprint(network, timing_recipe)
             arm = Arm(name=name, test=request.node.nodeid, network=_describe(network), **_exact(size))
-            measured_arms(request.node).append(partial(_same, arm))
+            measured_arms(request.node).append(lambda made=arm: made)
         return SimpleNamespace(**found)
 
     return measure
@@ -234,10 +234,6 @@ def _data(request: pytest.FixtureRequest, workbench: Workbench, data: Any) -> An
     used = request.getfixturevalue("dataset") if data is None else data
     workbench.note_data(used)
     return used
-
-
-def _same(arm: Arm) -> Arm:
-    return arm
 
 
 def _needs_data(arms: dict[str, Any]) -> bool:

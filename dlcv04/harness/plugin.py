@@ -49,6 +49,8 @@ TIMING_TESTS = pytest.StashKey[int]()
 
 #: What a claim costs where no stored run says better; only the first line's estimate uses it.
 SECONDS_A_CLAIM, SECONDS_TO_START = 8.0, 10.0
+#: The same of a process pair: to start it, and for each of its tests.
+PAIR_SECONDS, TEST_SECONDS = 10.0, 6.0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -385,6 +387,14 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[Any]) -> l
     if suite.compare:
         count = len(suite.stored.timing), len(suite.stored.portable)
         lines.append(f"dlcv04: comparing with {count[0]} stored timing and {count[1]} portable runs")
+    if (rev := config.getoption("dl_against")) is not None:
+        timing = sum(_is_timing(item) for item in items)
+        seconds = [pairs * (PAIR_SECONDS + TEST_SECONDS * timing) for pairs in against.LOOKS]
+        first, last = against.LOOKS
+        lines.append(
+            f"dlcv04: against {rev}: {_count(timing, 'timing test')} in {first} to {last} process pairs, about "
+            f"{seconds[0]:.0f} to {seconds[-1]:.0f} s before the claims"
+        )
     return lines + [f"dlcv04: {problem}" for problem in suite.problems]
 
 

@@ -65,7 +65,13 @@ def test_unchanged_code_passes_and_its_rounds_are_kept(repository):
     assert set(verdicts(run).values()) == {"PASS"} and len(verdicts(run)) == 4
     pairs = run["against"]["pairs"]
     assert {pair["pair"] for pair in pairs} >= {0, 1} and len(pairs[0]["new_seconds"]) == 20
-    result.stdout.fnmatch_lines(["*process pair 1 of 2 to 4*", "*4 of 4 figures pass against HEAD in * process pairs*"])
+    result.stdout.fnmatch_lines(
+        [
+            "*against HEAD: 2 timing tests in 2 to 4*",
+            "*process pair 1 of 2 to 4*",
+            "*4 of 4 figures pass against HEAD in * process pairs*",
+        ]
+    )
     report = (repository.path / "reports/latest.html").read_text()
     assert "between processes 2.5 % on 10 degrees of freedom" in report
 
