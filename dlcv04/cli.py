@@ -102,7 +102,20 @@ def _baselines(machine: str) -> list[str]:
     lack = baselines.enough_processes(loaded.timing)
     if lack:
         say(f"  {lack}")
-    return loaded.problems
+    return [*loaded.problems, *_self_test(machine)]
+
+
+def _self_test(machine: str) -> list[str]:
+    from dlcv04 import fixtures
+    from dlcv04.harness import against, selftest
+
+    key = {"profile": "smoke", **fixtures.planned_key("gpu" if machine.startswith("gpu") else "cpu")}
+    try:
+        spread = against.known_spread(Path("baselines"), machine, key)
+    except selftest.SelfTestError as error:
+        return [str(error)]
+    say(f"--dl-against: between processes {spread.sd:.1%} on {spread.df:g} degrees of freedom ({spread.source})")
+    return []
 
 
 def _disk() -> list[str]:

@@ -10,6 +10,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from copy import copy
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -160,7 +161,7 @@ def footprints(
         for name, network in arms_of(arms).items():
             size = found[name] = workbench.footprint(network, timing_recipe)
             arm = Arm(name=name, test=request.node.nodeid, network=_describe(network), **_exact(size))
-            measured_arms(request.node).append(lambda made=arm: made)
+            measured_arms(request.node).append(partial(copy, arm))
         return SimpleNamespace(**found)
 
     return measure

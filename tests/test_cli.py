@@ -136,6 +136,19 @@ class TestAccept:
 
 
 class TestDoctor:
+    def test_the_spread_that_process_pairs_are_judged_by_is_shown(self, folder):
+        result = runner.invoke(app, ["doctor"])
+        assert "2.5% on 10 degrees of freedom (shipped prior; `dlcv04 selftest` measures it)" in result.output
+
+    def test_a_cut_self_test_is_named(self, folder):
+        from dlcv04.harness import environment
+
+        tests = folder / "baselines" / environment.machine_class("cpu", environment.hardware()) / "selftest"
+        tests.mkdir(parents=True)
+        (tests / "x.json").write_text("{")
+        result = runner.invoke(app, ["doctor"])
+        assert result.exit_code == 1 and "can't be read" in result.output
+
     def test_a_folder_without_data_is_told_and_exits_1(self, folder, monkeypatch):
         monkeypatch.setenv("DLCV04_DATA", str(folder / "nowhere"))
         result = runner.invoke(app, ["doctor"])

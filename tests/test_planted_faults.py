@@ -73,6 +73,14 @@ def test_adadeltas_default_rate(tmp_path):
     assert "optimizer.learning_rate 1.0 -> 0.001" in printed
 
 
+def test_every_claim_is_violated_where_all_networks_are_one(tmp_path):
+    """The mutation of each claim of Task 1: not merely undecided, VIOLATED."""
+    code, printed, block = bench(tmp_path, fault="one_network")
+    assert code == 1
+    assert len(verdicts(block)) == 6
+    assert set(verdicts(block).values()) == {"VIOLATED"}, printed
+
+
 def test_a_tenth_of_the_rate(tmp_path):
     """Shuffled labels and leaking validation are too small for the stand-in's 3 seeds: .ci/run plants them on MNIST."""
     code, printed, block = bench(tmp_path, "-k", "learns", "--dl-seeds=3", "--benchmark-compare", fault="tenth_rate")

@@ -35,6 +35,7 @@ against = LazyModule("dlcv04.harness.against")
 against_session = LazyModule("dlcv04.harness.against_session")
 process_pairs = LazyModule("dlcv04.harness.process_pairs")
 round_server = LazyModule("dlcv04.harness.round_server")
+selftest = LazyModule("dlcv04.harness.selftest")
 
 SUITE = pytest.StashKey[Suite]()
 ASKED = pytest.StashKey["str | bool | None"]()
@@ -204,7 +205,7 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
         items[:] = _served_items(config, claims)
         return
     if config.getoption("dl_against") is not None:
-        _check_against(config)
+        _check_against(config, suite)
     if (part := config.getoption("dl_record")) is not None:
         wanted = {"timing": "epoch_time", "learning": "learning"}[part]
         kept = [item for item in claims if wanted in item.fixturenames or (part == "learning" and _exact(item))]
@@ -232,10 +233,12 @@ def _served_items(config: pytest.Config, claims: list[Any]) -> list[Any]:
     return [known[test] for test in server.choose(list(known))]
 
 
-def _check_against(config: pytest.Config) -> None:
+def _check_against(config: pytest.Config, suite: Suite) -> None:
+    """Refuse before anything runs what would end the process pairs."""
     try:
         against.resolve(config.rootpath, config.getoption("dl_against"))
-    except against.RevisionError as error:
+        against.known_spread(config.rootpath / "baselines", suite.machine_class, suite.key)
+    except (against.RevisionError, selftest.SelfTestError) as error:
         raise pytest.UsageError(str(error)) from error
 
 
@@ -389,11 +392,11 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[Any]) -> l
         lines.append(f"dlcv04: comparing with {count[0]} stored timing and {count[1]} portable runs")
     if (rev := config.getoption("dl_against")) is not None:
         timing = sum(_is_timing(item) for item in items)
-        seconds = [pairs * (PAIR_SECONDS + TEST_SECONDS * timing) for pairs in against.LOOKS]
+        a_pair = PAIR_SECONDS + TEST_SECONDS * timing
         first, last = against.LOOKS
         lines.append(
             f"dlcv04: against {rev}: {_count(timing, 'timing test')} in {first} to {last} process pairs, about "
-            f"{seconds[0]:.0f} to {seconds[-1]:.0f} s before the claims"
+            f"{first * a_pair:.0f} to {last * a_pair:.0f} s before the claims"
         )
     return lines + [f"dlcv04: {problem}" for problem in suite.problems]
 

@@ -34,6 +34,10 @@ SLOWDOWNS = (1.05, 1.10, 1.20)
 FOLDER = "selftest"
 
 
+class SelfTestError(ValueError):
+    """A stored self-test can't be read."""
+
+
 @dataclass(frozen=True)
 class Sizes:
     """How many process pairs: of identical code, of each planted slowdown; and of how many tests (None: all)."""
@@ -235,9 +239,16 @@ def store(test: SelfTest, root: Path) -> Path:
 
 
 def latest(root: Path, machine_class: str, key: Mapping[str, str]) -> SelfTest | None:
-    """The newest self-test of this machine class and key, or None."""
+    """The newest self-test of this machine class and key, or None.
+
+    Raises:
+        SelfTestError: one was cut or edited by hand; the message names it.
+    """
     for path in sorted((root / machine_class / FOLDER).glob("*.json"), reverse=True):
-        test = msgspec.json.decode(path.read_bytes(), type=SelfTest)
+        try:
+            test = msgspec.json.decode(path.read_bytes(), type=SelfTest)
+        except (OSError, msgspec.DecodeError) as error:
+            raise SelfTestError(f"{path} can't be read ({error}): restore it from git or delete it.") from error
         if test.key == dict(key):
             return test
     return None

@@ -131,6 +131,15 @@ def test_an_unknown_commit_is_a_usage_error(repository):
     result.stderr.fnmatch_lines(["*--dl-against nonsense: git knows no such commit*"])
 
 
+def test_a_cut_self_test_is_a_usage_error_that_names_it(repository):
+    folder = repository.path / "baselines/cpu-fake-2-cores/selftest"
+    folder.mkdir(parents=True)
+    (folder / "20261123T000000.json").write_text("{")
+    result, _ = against(repository)
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*20261123T000000.json can't be read*"])
+
+
 def test_no_repository_is_a_usage_error(suite):
     result, _ = against(suite())
     assert result.ret == 4
