@@ -439,7 +439,7 @@ def _curves_height(arms: int, gone: int) -> float:
 
 def _draw_curves(figure: Any, lines: Sequence[_Lines], title: str, gone: int) -> None:
     axes = _axes(figure, 42, 28, 10, _curves_height(len(lines), gone) - 244)
-    axes.set_title(fmt.shorten(title, 62), color=_INK, fontsize=FONT, loc="left", pad=9)
+    axes.set_title(fmt.shorten(title, 50), color=_INK, fontsize=FONT, loc="left", pad=9)
     for line in lines:
         _draw_arm(axes, line)
     longest = max(len(c) for line in lines for c in (*line.val, *line.train))

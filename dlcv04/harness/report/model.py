@@ -513,7 +513,7 @@ def _card(claim: Claim, anchor: str, run: Run, baselines: Sequence[Run]) -> Card
         arm_rows=tuple(_arm_row(a) for a in arms),
         claim=claim,
         arms=arms,
-        stored_times=_stored_times(claim, baselines),
+        stored_times=_stored_times(run, claim, baselines),
     )
 
 
@@ -622,12 +622,13 @@ def _flat(value: object) -> str:
     return fmt.number(value) if isinstance(value, float) else str(value)
 
 
-def _stored_times(claim: Claim, baselines: Sequence[Run]) -> dict[str, tuple[float, ...]]:
-    """Seconds an epoch of the same test's arms in the stored runs, arm by arm."""
+def _stored_times(run: Run, claim: Claim, baselines: Sequence[Run]) -> dict[str, tuple[float, ...]]:
+    """Seconds an epoch of the same test's arms in the stored runs, arm by arm; only of the run's key and data."""
+    keys = {arm.name: arm.key for arm in run.arms if arm.test == claim.test}
     found: dict[str, list[float]] = {}
     for baseline in baselines:
-        for arm in baseline.arms:
-            if arm.test == claim.test and arm.epoch_seconds:
+        for arm in baseline.arms if baseline.key == run.key else []:
+            if arm.test == claim.test and arm.epoch_seconds and keys.get(arm.name) == arm.key:
                 found.setdefault(arm.name, []).extend(arm.epoch_seconds)
     return {name: tuple(values) for name, values in found.items()}
 

@@ -142,3 +142,14 @@ def test_calibrator_rounds_that_arms_share_count_once() -> None:
 def test_a_dirty_commit_is_flagged() -> None:
     fact = next(f for f in model.build(sample_run()).facts if f.label == "Commit")
     assert fact.warn and "uncommitted changes" in fact.text
+
+
+def test_stored_times_of_other_data_are_not_drawn_beside_ours() -> None:
+    """Another data set's epoch has another size: 1.7 s and 15 s of one arm are no spread."""
+
+    def drawn(baseline: Run) -> set[str]:
+        return {name for card in model.build(sample_run(), [baseline]).cards for name in card.stored_times}
+
+    stored = sample_baselines()[0]
+    arms = [msgspec.structs.replace(arm, key={**arm.key, "data": "another"}) for arm in stored.arms]
+    assert drawn(stored) and not drawn(changed(stored, arms=arms))
