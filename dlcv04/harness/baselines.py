@@ -207,7 +207,7 @@ class Store:
         Raises:
             BaselineError: none does, or several do; the message names them.
         """
-        saved = sorted(self.saved.rglob("*.json")) if self.saved and self.saved.is_dir() else []
+        saved = self._saved_files()
         found = _path(selector) or _matching(selector, saved, self.saved or self.root)
         if len(found) == 1:
             return found[0]
@@ -254,9 +254,13 @@ class Store:
         folders = sorted(path for path in self.root.iterdir() if path.is_dir() and path.name != PUBLISHED)
         return [path for folder in folders for path in _json_files(folder)]
 
+    def _saved_files(self) -> list[Path]:
+        """Every saved run, accepted or not."""
+        return sorted(self.saved.rglob("*.json")) if self.saved and self.saved.is_dir() else []
+
     def _select(self, selectors: Sequence[str]) -> list[Path]:
         accepted = self._files()
-        saved = sorted(self.saved.rglob("*.json")) if self.saved and self.saved.is_dir() else []
+        saved = self._saved_files()
         chosen: dict[Path, Path] = {}
         for selector in selectors:
             _refuse_test_path(selector)

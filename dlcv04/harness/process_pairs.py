@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 from dlcv04.harness.round_server import PROTOCOL
 from dlcv04.harness.schema import PairRounds
 
-#: Seconds of one round and rounds of one process pair, chosen by measurement (`dlcv04 selftest`, README).
+#: Seconds of one round and rounds of one process pair; `.ci/round_lengths.py` measures other lengths.
 ROUND_SECONDS = 0.06
 PAIRS_OF_ROUNDS = 20
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from dlcv04.harness.claims import ClaimInfo, ClaimRecorder
+from dlcv04.harness.claims import ClaimRecorder
 from dlcv04.harness.measure import ArmTimes
-from dlcv04.harness.policy import Policy
 
 #: Raised with every change of the messages: two commits can only be paired if they speak the same.
 PROTOCOL = 1
@@ -59,9 +58,6 @@ class ServingRecorder(ClaimRecorder):
 
     server: Any = None
     test: str = ""
-    info: ClaimInfo
-    policy: Policy
-    assertions: list[Any] = field(default_factory=list)
 
     def slower(self, treatment: ArmTimes, *, than: ArmTimes, by: float) -> None:
         """Serve both arms."""

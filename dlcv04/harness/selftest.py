@@ -52,9 +52,6 @@ class Sizes:
         return self.identical + self.planted * len(SLOWDOWNS)
 
 
-QUICK = Sizes(tests=1)
-
-
 @dataclass(frozen=True)
 class Rate:
     """Share of whole replayed runs that went red, of `runs`, with a 95 % interval (Clopper-Pearson)."""

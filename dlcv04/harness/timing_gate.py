@@ -37,6 +37,11 @@ class Level(NamedTuple):
     calibrator: float
     standard_error: float
 
+    @property
+    def calibrated(self) -> float:
+        """The log seconds less the slope times the calibrator's."""
+        return self.seconds - statistics.PRIOR_SLOPE * self.calibrator
+
 
 class Verdict(NamedTuple):
     """The gate's result, its method as a sentence, and what the history says of a regression."""
@@ -145,7 +150,7 @@ class TimingGate:
 
     def _steps(self, fresh: Sequence[Level], stored: Sequence[Level]) -> list[str]:
         """Where the level rose, in the history that ends with the new processes."""
-        history = [one.seconds - statistics.PRIOR_SLOPE * one.calibrator for one in (*stored, *fresh)]
+        history = [one.calibrated for one in (*stored, *fresh)]
         if len(stored) <= MIN_PROCESSES:
             return []
         return [
@@ -181,9 +186,8 @@ class TimingGate:
         found: dict[tuple[str, str], list[float]] = {}
         for run in self.runs:
             for arm in filter(self.is_gated, run.arms):
-                own = self._level(arm)
                 name = (arm.fullname, str(sorted(arm.key.items())))
-                found.setdefault(name, []).append(own.seconds - statistics.PRIOR_SLOPE * own.calibrator)
+                found.setdefault(name, []).append(self._level(arm).calibrated)
         return found
 
     def _level(self, arm: Arm) -> Level:
