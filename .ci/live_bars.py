@@ -1,26 +1,40 @@
-"""Whole `--dl-against HEAD` runs on this machine: unchanged code, quiet or beside a neighbour; planted slowdowns.
+"""Whole `--dl-against HEAD` runs on this machine: unchanged code, quiet or beside a neighbour, and planted slowdowns.
 
-Usage: live_bars.py RUNS_UNCHANGED RUNS_AT_20_PERCENT [OUT.json]
-Every second unchanged run has a busy loop beside it. Prints each run's verdicts and what they add up to.
+Usage: live_bars.py OUT.jsonl [quiet=N] [busy=N] [planted=N]     measures, appending a line a run
+       live_bars.py OUT.jsonl                                    says what all lines add up to
+
+A busy run has a busy loop on one core beside it. A planted run slows two arms' steps, one by 20 % and another by
+10 %, in rotation; the other arms are unchanged. An arm's verdict rests on its own rounds and a fixed share of the
+budget, so it is what it would be were it alone.
 """
 
 import contextlib
 import json
+import statistics
 import subprocess
 import sys
 import time
 from collections import Counter
 from pathlib import Path
 
+import msgspec
+
 from dlcv04 import fixtures
 from dlcv04.harness import against, environment
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.process_pairs import Side, absolute_data
 from dlcv04.harness.round_server import PLANTED
-from dlcv04.harness.schema import to_builtins
+from dlcv04.harness.schema import Against, to_builtins
+from dlcv04.harness.statistics import clopper_pearson
 
 ROOT = Path.cwd()
-TIMING = ["bench/test_task1_architecture.py"]
+TIMING = "bench/test_task1_architecture.py"
+GATED = {
+    "test_more_conv_layers_take_longer": ("one_conv_less", "base", "three_conv_more"),
+    "test_fc1024_takes_longer": ("base", "fc1024"),
+    "test_half_the_filters_are_faster": ("half_filters", "base"),
+}
+ARMS = [(f"{TIMING}::{test}", arm) for test, arms in GATED.items() for arm in arms]
 POLICY = Policy(against=True)
 
 
@@ -36,15 +50,20 @@ def neighbour(wanted):
             process.wait()
 
 
-def one_run(tree, commit, spread, tests, ratio):
-    """Every benchmark's verdict, the run's record, and seconds of measuring a benchmark (mean)."""
-    old = Side("old", tree, absolute_data())
-    new = Side("new", ROOT, {**absolute_data(), PLANTED: f"{ratio - 1:.3f}"})
+def plants(number):
+    """What the planted run of this number slows: benchmark -> ratio."""
+    return {ARMS[number % len(ARMS)]: 1.2, ARMS[(number + 3) % len(ARMS)]: 1.1}
+
+
+def one_run(tree, commit, spread, planted):
+    """One whole measurement: its record and seconds."""
+    tests = [f"{TIMING}::{test}" for test in GATED]
+    slowed = ";".join(f"{test}<{arm}>={ratio - 1:.3f}" for (test, arm), ratio in planted.items())
     start = time.perf_counter()
     record = against.measure(
-        old,
-        new,
-        [*TIMING, "--dl-data=embedded"],
+        Side("old", tree, absolute_data()),
+        Side("new", ROOT, {**absolute_data(), PLANTED: slowed or "0"}),
+        [TIMING, "--dl-data=embedded"],
         rev="HEAD",
         commit=commit,
         tests=len(tests),
@@ -53,42 +72,122 @@ def one_run(tree, commit, spread, tests, ratio):
         policy=POLICY,
         told=lambda what: None,
     )
-    names = against.benchmarks(record)
-    verdicts = [against.judge(record, *name, POLICY).verdict for name in names]
-    measured = sum(sum(rounds.old_seconds) + sum(rounds.new_seconds) for rounds in record.pairs) / len(names)
-    return verdicts, record, measured, time.perf_counter() - start
+    return record, time.perf_counter() - start
 
 
-def main(unchanged, planted, out):
-    """Run the bars."""
+def verdict(record, benchmark, times=1.0):
+    """The gate's verdict on one benchmark, its new rounds made `times` as long."""
+    slowed = [
+        msgspec.structs.replace(pair, new_seconds=[times * seconds for seconds in pair.new_seconds])
+        for pair in record.pairs
+        if pair.key == benchmark
+    ]
+    others = [pair for pair in record.pairs if pair.key != benchmark]
+    return against.judge(msgspec.structs.replace(record, pairs=[*others, *slowed]), *benchmark, POLICY).verdict
+
+
+def four_pairs(first, second):
+    """Both runs' first two process pairs as one run of four."""
+    kept = [pair for pair in first.pairs if pair.pair < 2]
+    moved = [msgspec.structs.replace(pair, pair=pair.pair + 2) for pair in second.pairs if pair.pair < 2]
+    return msgspec.structs.replace(first, pairs=[*kept, *moved])
+
+
+def seconds_measured(record, benchmark):
+    """Seconds of rounds that one benchmark took, both sides."""
+    return sum(sum(pair.old_seconds) + sum(pair.new_seconds) for pair in record.pairs if pair.key == benchmark)
+
+
+def measure(out, plan):
+    """Run the plan, a line a run."""
     machine = environment.machine_class("cpu", environment.hardware())
     key = {"profile": "smoke", **fixtures.planned_key("cpu")}
     spread = against.known_spread(ROOT / "baselines", machine, key)
-    functions = ("test_more_conv_layers_take_longer", "test_fc1024_takes_longer", "test_half_the_filters_are_faster")
-    tests = [f"{TIMING[0]}::{name}" for name in functions]
     commit = against.resolve(ROOT, "HEAD")
     print(f"{machine}; between processes {spread.sd:.1%} on {spread.df:g} df ({spread.source})", flush=True)
-    records, totals = [], {}
-    plan = [("busy" if i % 2 else "quiet", 1.0) for i in range(unchanged)] + [("quiet", 1.2)] * planted
     with against.worktree(ROOT, commit) as tree:
-        for number, (noise, ratio) in enumerate(plan):
-            with neighbour(noise == "busy"):
-                verdicts, record, measured, wall = one_run(tree, commit, spread, tests, ratio)
-            what = f"x{ratio:g} {noise}"
-            totals.setdefault(what, Counter()).update(verdicts)
-            totals[what]["runs"] += 1
-            totals[what]["red runs"] += "REGRESSED" in verdicts
+        for number, what in enumerate(plan):
+            planted = plants(number) if what == "planted" else {}
+            with neighbour(what == "busy"):
+                record, wall = one_run(tree, commit, spread, planted)
+            line = {"what": what, "wall": wall, "against": to_builtins(record)}
+            line["planted"] = [[*benchmark, ratio] for benchmark, ratio in planted.items()]
+            with out.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+            found = {f"{arm} x{planted.get((test, arm), 1):g}": verdict(record, (test, arm)) for test, arm in ARMS}
+            odd = {name: word for name, word in found.items() if word != "PASS"}
+            print(f"{number + 1} of {len(plan)} {what}: {wall:.0f} s, not PASS: {odd}", flush=True)
+
+
+def rate(count, total):
+    """`3 of 20 [x, y]`: with its exact 95 % interval."""
+    bounds = clopper_pearson(count, total, 0.95)
+    return f"{count} of {total} [{bounds.low:.1%}, {bounds.high:.1%}]"
+
+
+def fixed_percentage(run, stored, benchmark, figure, percent):
+    """pytest-benchmark's rule on one benchmark: the first new process against an old process of the run `stored`."""
+    new, old = (
+        figure(next(getattr(pair, side) for pair in one.pairs if pair.key == benchmark and pair.pair == 0))
+        for one, side in ((run, "new_seconds"), (stored, "old_seconds"))
+    )
+    return new > old * (1 + percent / 100)
+
+
+def say_fixed_percentages(name, records):
+    """How often pytest-benchmark's `--benchmark-compare-fail` would be red on the same rounds of unchanged code."""
+    for label, figure, percent in (
+        ("median:5%", statistics.median, 5),
+        ("mean:10%", statistics.fmean, 10),
+    ):
+        for when, stored in (("in the same minute", records), ("a run earlier", [None, *records[:-1]])):
+            both = [(new, old) for new, old in zip(records, stored, strict=True) if old is not None]
+            red = [[fixed_percentage(*pair, one, figure, percent) for one in ARMS] for pair in both]
+            benchmarks = rate(sum(map(sum, red)), len(red) * len(ARMS))
+            runs = rate(sum(map(any, red)), len(red))
+            print(f"  pytest-benchmark {label}, stored {when}: benchmarks red {benchmarks}, runs red {runs} ({name})")
+
+
+def say(lines):
+    """What the lines add up to."""
+    for what in ("quiet", "busy"):
+        runs = [line for line in lines if line["what"] == what]
+        if not runs:
+            continue
+        records = [msgspec.convert(line["against"], Against) for line in runs]
+        words = [[verdict(record, one) for one in ARMS] for record in records]
+        counted = Counter(word for row in words for word in row)
+        print(f"unchanged, {what}: runs red {rate(sum('REGRESSED' in row for row in words), len(words))}")
+        print(f"  benchmarks: {dict(counted)}; two pairs decided {sum(len(r.pairs) == 2 * len(ARMS) for r in records)}")
+        say_fixed_percentages(what, records)
+        four = [four_pairs(*two) for two in zip(records[::2], records[1::2], strict=False)]
+        for times in (1.1, 1.2):
+            red = sum(verdict(record, one, times) == "REGRESSED" for record in four for one in ARMS)
             print(
-                f"run {number + 1} of {len(plan)} ({what}): {dict(Counter(verdicts))}, {measured:.1f} s of measuring a "
-                f"benchmark, {wall:.0f} s in all",
-                flush=True,
+                f"  replay x{times:g}, pairs of two runs at a time: benchmarks red {rate(red, len(four) * len(ARMS))}"
             )
-            records.append({"what": what, "verdicts": verdicts, "against": to_builtins(record)})
-            if out:
-                Path(out).write_text(json.dumps(records))
-    for what, counted in totals.items():
-        print(f"{what}: {dict(counted)}")
+    live = {1.1: [], 1.2: [], 1.0: []}
+    for line in (line for line in lines if line["what"] == "planted"):
+        record, planted = msgspec.convert(line["against"], Against), {(t, a): r for t, a, r in line["planted"]}
+        for one in ARMS:
+            live[planted.get(one, 1.0)].append(verdict(record, one))
+    for ratio, words in sorted(live.items()):
+        if words:
+            print(f"planted x{ratio:g}, live: red {rate(words.count('REGRESSED'), len(words))}; {dict(Counter(words))}")
+    records = [msgspec.convert(line["against"], Against) for line in lines]
+    spent = [seconds_measured(record, one) for record in records for one in ARMS]
+    walls = [line["wall"] for line in lines]
+    print(f"seconds of measuring a benchmark: mean {statistics.fmean(spent):.1f}, most {max(spent):.1f}")
+    print(f"seconds of a run: median {statistics.median(walls):.0f}, {min(walls):.0f} to {max(walls):.0f}")
+    print(f"n = {len(walls)} runs, {len(spent)} benchmarks")
+
+
+def main(out, *wanted):
+    """Measure what is wanted, or say what was measured."""
+    counts = {name: int(count) for name, count in (text.split("=") for text in wanted)}
+    measure(Path(out), [what for what, count in counts.items() for _ in range(count)])
+    say([json.loads(line) for line in Path(out).read_text(encoding="utf-8").splitlines()])
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else None)
+    main(*sys.argv[1:])

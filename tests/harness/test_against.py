@@ -1,6 +1,8 @@
 """`--dl-against REV`: two trees in alternating fresh processes, on a machine whose clock is ours."""
 
 import json
+import math
+import statistics
 import subprocess
 from pathlib import Path
 
@@ -167,3 +169,19 @@ def test_a_commit_older_than_process_pairs_is_named(repository, monkeypatch):
     old, new = Side("old", fake), Side("new", Path(repository.path))
     with pytest.raises(PairError, match="too old to be paired"):
         list(run_pair(old, new, ["bench"], number=0))
+
+
+def test_a_slowdown_planted_in_one_arm_slows_that_arm_alone(repository):
+    real_clock = LIVELY.replace("self.now += seconds * SLOWDOWN", "import time; time.sleep(seconds / 100); 0").replace(
+        "clock=lambda: machine.now", "clock=__import__('time').perf_counter"
+    )
+    repository.change(real_clock)
+    from dlcv04.harness.process_pairs import Side, run_pair
+    from dlcv04.harness.round_server import PLANTED
+
+    planted = {PLANTED: "bench/test_it.py::test_again<long>=1.0;bench/test_it.py::test_again<short>=0.0"}
+    old, new = Side("old", repository.path), Side("new", repository.path, planted)
+    found = list(run_pair(old, new, ["bench"], number=0, rounds=6, round_seconds=0.01))
+    ratios = {(one.test.split("::")[1], one.arm): math.exp(statistics.median(one.log_ratios)) for one in found}
+    assert ratios.pop(("test_again", "long")) > 1.6
+    assert len(ratios) == 3 and max(ratios.values()) < 1.3
