@@ -359,7 +359,9 @@ def report(
 
 @app.command(epilog="Example: dlcv04 selftest --quick")
 def selftest(
-    quick: Annotated[bool, typer.Option(help="one timing test only, 10 minutes at most on two cores")] = False,
+    quick: Annotated[
+        bool, typer.Option(help="one timing test, no faults of learning; 10 minutes at most on two cores")
+    ] = False,
     identical: Annotated[int, typer.Option(min=4, help="process pairs of identical code; 20 are wanted")] = 20,
     planted: Annotated[int, typer.Option(min=0, help="process pairs of each planted slowdown; 4 make a run")] = 4,
     profile: ProfileName = "smoke",
@@ -369,10 +371,12 @@ def selftest(
 ) -> None:
     """Measure this machine's noise and what `--dl-against` makes of it: false alarms, detection, smallest slowdown.
 
-    The result is stored with the machine class and used by the gate from then on.
+    Then plant faults of learning (labels drawn at random, a tenth of the rate, validation pictures in training) and say
+    whether the suite notices them. The result is stored with the machine class and used by the gate from then on.
     """
     from dlcv04 import fixtures
-    from dlcv04.harness import environment, process_pairs
+    from dlcv04.faults import FAULTS
+    from dlcv04.harness import environment, learning_faults, process_pairs
     from dlcv04.harness import selftest as testing
     from dlcv04.harness.policy import Policy
 
@@ -381,10 +385,12 @@ def selftest(
     sizes = testing.Sizes(identical, planted, tests=1 if quick else None)
     options = [suite, f"--dl-profile={profile}", f"--dl-data={data}", f"--dl-device={device}"]
     key = {"profile": profile, **fixtures.planned_key(found)}
-    say(f"{sizes.pairs} process pairs on {machine}; about {sizes.pairs * (16 if quick else 40) / 60:.0f} min")
+    faults = {} if quick else FAULTS
+    seconds = sizes.pairs * (16 if quick else 40) + 40 * len(faults)
+    say(f"{sizes.pairs} process pairs and {len(faults)} planted faults on {machine}; about {seconds / 60:.0f} min")
     try:
-        test = testing.measure(Path.cwd(), options, sizes, machine_class=machine, key=key, told=say)
-    except process_pairs.PairError as error:
+        test = testing.measure(Path.cwd(), options, sizes, machine_class=machine, key=key, told=say, faults=faults)
+    except (process_pairs.PairError, learning_faults.FaultError) as error:
         _stop(f"{error}\nNothing was stored.", 1)
     say(f"stored: {testing.store(test, Path('baselines'))}")
     for line in testing.lines(test, Policy(profile=profile)):

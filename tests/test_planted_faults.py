@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from dlcv04.faults import FAULTS
+from dlcv04.harness.learning_faults import plant
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -81,12 +84,11 @@ def test_every_claim_is_violated_where_all_networks_are_one(tmp_path):
     assert set(verdicts(block).values()) == {"VIOLATED"}, printed
 
 
-def test_a_tenth_of_the_rate(tmp_path):
+def test_a_tenth_of_the_rate_as_the_self_test_plants_it(monkeypatch):
     """Shuffled labels and leaking validation are too small for the stand-in's 3 seeds: .ci/run plants them on MNIST."""
-    code, printed, block = bench(tmp_path, "-k", "learns", "--dl-seeds=3", "--benchmark-compare", fault="tenth_rate")
-    assert code == 1, printed
-    assert set(learning_rows(block).values()) == {"REGRESSED"}
-    assert "optimizer.learning_rate 1.0 -> 0.1" in printed
+    monkeypatch.delenv("DLCV04_DATA", raising=False)
+    found = plant(ROOT, ["bench", "--dl-data=embedded", "--dl-seeds=3"], "tenth_rate", FAULTS["tenth_rate"])
+    assert found.noticed and set(found.figures) == {"REGRESSED"} and len(found.figures) == 2
 
 
 def test_a_loss_that_is_no_number_violates_and_names_the_epoch(tmp_path):

@@ -84,6 +84,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="gate times against a commit: its checkout and the working tree in alternating fresh processes",
     )
     group.addoption("--dl-round-server", type=int, help=argparse.SUPPRESS)
+    group.addoption("--dl-part", choices=("timing", "learning"), help=argparse.SUPPRESS)
     group.addoption(
         "--dl-record",
         choices=("timing", "learning"),
@@ -206,9 +207,8 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
         return
     if config.getoption("dl_against") is not None:
         _check_against(config, suite)
-    if (part := config.getoption("dl_record")) is not None:
-        wanted = {"timing": "epoch_time", "learning": "learning"}[part]
-        kept = [item for item in claims if wanted in item.fixturenames or (part == "learning" and _exact(item))]
+    if (part := config.getoption("dl_record") or config.getoption("dl_part")) is not None:
+        kept = [item for item in claims if _belongs_to(item, part, recorded=config.getoption("dl_record") is not None)]
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = kept
     if suite.compare:
@@ -249,8 +249,12 @@ def _drop_unused_hypothesis(config: pytest.Config) -> None:
         config.pluginmanager.unregister(plugin)
 
 
-def _exact(item: Any) -> bool:
-    return not {"epoch_time", "learning"} & set(item.fixturenames)
+def _belongs_to(item: Any, part: str, *, recorded: bool) -> bool:
+    """Whether a claim is of the timing or of the learning part; exact figures are recorded with learning."""
+    timed, learned = ("epoch_time" in item.fixturenames, "learning" in item.fixturenames)
+    if part == "timing":
+        return timed
+    return learned or (recorded and not timed)
 
 
 def _is_claim(item: Any) -> bool:
@@ -345,7 +349,7 @@ class MissingItem(pytest.Item):
 
 
 def _missing_items(session: pytest.Session, config: pytest.Config, suite: Suite, items: list[Any]) -> list[Any]:
-    if _filtered(config) or config.option.dl_record:
+    if _filtered(config) or config.option.dl_record or config.option.dl_part:
         return []
     folders = [Path(argument).resolve() for argument in config.args if Path(argument).is_dir()]
 

@@ -307,6 +307,24 @@ class Planted(Record, frozen=True, kw_only=True):
     pairs: list[PairRounds]
 
 
+class PlantedFault(Record, frozen=True, kw_only=True):
+    """What a suite's learning part said with a fault planted in it.
+
+    `claims` are the verdicts of its claims, `figures` those of its learning figures against stored runs ("TOO GOOD" for
+    an improvement that is one), each as a list.
+    """
+
+    name: str
+    describes: str
+    claims: list[str]
+    figures: list[str]
+
+    @property
+    def noticed(self) -> bool:
+        """Whether anything but a green or an open verdict was given."""
+        return bool({*self.claims, *self.figures} & {"VIOLATED", "REGRESSED", "TOO GOOD"})
+
+
 class SelfTest(Record, frozen=True, kw_only=True):
     """What `dlcv04 selftest` measured on a machine class: pairs of identical code, and planted slowdowns.
 
@@ -329,6 +347,7 @@ class SelfTest(Record, frozen=True, kw_only=True):
     rounds_sd: float
     identical: list[PairRounds]
     planted: list[Planted] = []
+    faults: list[PlantedFault] = []
 
 
 class Run(Record, frozen=True, kw_only=True):

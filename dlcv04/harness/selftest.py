@@ -1,7 +1,8 @@
 """`dlcv04 selftest`: what this machine's noise is, and what the gate of `--dl-against` makes of it.
 
 Process pairs of identical code give the spread between processes and, replayed, the rate of false alarms; pairs with a
-planted slowdown, and the identical ones shifted, give the detection curve.
+planted slowdown, and the identical ones shifted, give the detection curve. Planted faults of learning show whether the
+suite's claims and baselines notice them.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import math
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,12 +19,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from dlcv04.harness import against, environment
+from dlcv04.harness import against, environment, learning_faults
 from dlcv04.harness.baselines import write_json
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.process_pairs import Side, absolute_data, run_pair
 from dlcv04.harness.round_server import PLANTED
-from dlcv04.harness.schema import Against, Environment, PairRounds, Planted, SelfTest, to_builtins
+from dlcv04.harness.schema import Against, Environment, PairRounds, Planted, PlantedFault, SelfTest, to_builtins
 from dlcv04.lazy import LazyModule
 
 if TYPE_CHECKING:
@@ -77,11 +79,22 @@ def measure(
     machine_class: str,
     key: Mapping[str, str],
     told: Callable[[str], object],
+    faults: Mapping[str, str],
 ) -> SelfTest:
-    """Run the process pairs, identical and planted ones alternating so that a drift meets both.
+    """Run the process pairs, identical and planted ones alternating so that a drift meets both, then planted faults.
+
+    Args:
+        root: the folder that pytest runs in.
+        arguments: the suite and options of pytest.
+        sizes: how many process pairs.
+        machine_class: of this machine.
+        key: backend, dtype policy, jit and profile.
+        told: called with what is being done.
+        faults: name and description of each fault of learning to plant.
 
     Raises:
         PairError: a worker failed.
+        FaultError: the suite could not be run with a fault in it.
     """
     start, started = time.perf_counter(), datetime.now(UTC)
     identical: list[PairRounds] = []
@@ -95,6 +108,7 @@ def measure(
         found = list(run_pair(old, new, arguments, number=number, most_tests=sizes.tests))
         (identical if ratio is None else planted[ratio]).extend(found)
     spread = process_spread(identical)
+    noticed = [_fault(root, arguments, name, describes, told) for name, describes in faults.items()]
     return SelfTest(
         id=f"{started:%Y%m%dT%H%M%S}",
         started=started.isoformat(timespec="seconds"),
@@ -112,7 +126,15 @@ def measure(
         rounds_sd=spread.within,
         identical=identical,
         planted=[Planted(ratio=ratio, pairs=pairs) for ratio, pairs in planted.items() if pairs],
+        faults=[fault for fault in noticed if fault is not None],
     )
+
+
+def _fault(
+    root: Path, arguments: Sequence[str], name: str, describes: str, told: Callable[[str], object]
+) -> PlantedFault | None:
+    told(f"planted fault: {describes}")
+    return learning_faults.plant(root, arguments, name, describes)
 
 
 def _schedule(sizes: Sizes) -> list[float | None]:
@@ -219,7 +241,13 @@ def lines(test: SelfTest, policy: Policy) -> list[str]:
         _, seen = replay(test, ratio, policy=policy, runs=400)
         told.append(f"slowed by {ratio - 1:.0%}: a benchmark red {seen} (replayed)" + _live_text(live_rates.get(ratio)))
     told.append(f"smallest slowdown seen in 4 of 5 runs of four process pairs: {smallest_seen(test, policy) - 1:.1%}")
-    return told
+    return told + [_fault_line(fault) for fault in test.faults]
+
+
+def _fault_line(fault: PlantedFault) -> str:
+    counted = Counter([*(f"claim {word}" for word in fault.claims), *(f"figure {word}" for word in fault.figures)])
+    found = ", ".join(f"{count} x {what}" for what, count in counted.items())
+    return f"planted fault, {fault.describes}: {'noticed' if fault.noticed else 'NOT noticed'} ({found})"
 
 
 def _live_text(rate: Rate | None) -> str:

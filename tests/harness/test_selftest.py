@@ -8,10 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 from dlcv04.cli import app
-from dlcv04.harness import selftest
+from dlcv04.harness import learning_faults, selftest
 from dlcv04.harness.policy import Policy
-from dlcv04.harness.schema import Commit, Environment, PairRounds, Planted, SelfTest
+from dlcv04.harness.schema import Commit, Environment, PairRounds, Planted, PlantedFault, SelfTest
 from tests.conftest import FAKE_MACHINE
+from tests.harness.test_claim_kinds import LEARNER
 
 POLICY = Policy(against=True)
 
@@ -104,3 +105,42 @@ def test_the_command_measures_stores_and_says(suite, monkeypatch):
     assert "live 2 of 2" in result.output
     stored = list((folder / "baselines").glob("*/selftest/*.json"))
     assert len(stored) == 1
+
+
+LEARNS = """
+from dlcv04 import claim, reference_everywhere
+
+@claim("Better", control=reference_everywhere("a"))
+def test_better(learning, claim):
+    arms = learning(a=[0.2, 0.3], b=[0.4, 0.5])
+    claim.better(arms.b, than=arms.a, by=0.02)
+"""
+
+
+def plant(root, name="tenth_rate"):
+    return learning_faults.plant(root, ["bench", "--dl-data=embedded"], name, "a tenth of the rate")
+
+
+def test_a_suite_that_does_not_notice_a_planted_fault_is_told_so(suite):
+    """Its learner has no optimizer at all, so the fault reaches nothing, and the claim goes on holding."""
+    found = plant(suite(LEARNS, FAKE_MACHINE + LEARNER.replace("def learn(", "def learning(")).path)
+    assert found.claims == ["HOLDS"] and not found.noticed
+    test = msgspec.structs.replace(a_test(0.01), faults=[found])
+    assert selftest.lines(test, POLICY)[-1] == (
+        "planted fault, a tenth of the rate: NOT noticed (1 x claim HOLDS, 2 x figure NO_BASELINE)"
+    )
+
+
+@pytest.mark.parametrize("word", ["VIOLATED", "REGRESSED", "TOO GOOD"])
+def test_what_counts_as_noticed(word):
+    claims, figures = (["HOLDS", word], ["PASS"]) if word == "VIOLATED" else (["HOLDS"], ["PASS", word])
+    assert PlantedFault(name="x", describes="x", claims=claims, figures=figures).noticed
+
+
+def test_a_suite_without_learning_has_nothing_to_plant_in(suite):
+    assert plant(suite().path) is None
+
+
+def test_a_fault_that_breaks_the_suite_is_an_error(suite):
+    with pytest.raises(learning_faults.FaultError, match="could not be run with the fault nothing"):
+        plant(suite(LEARNS, FAKE_MACHINE).path, "nothing")

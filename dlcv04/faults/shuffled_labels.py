@@ -1,16 +1,17 @@
 """On their way to the device, 20 % of the training labels are drawn at random."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from dlcv04.datasets import Dataset
 
-subset = Dataset.subset
+_subset = Dataset.subset
 
 
-def faulty(self, *arguments, **options):
-    data = subset(self, *arguments, **options)
+def _faulty(self: Dataset, *arguments: Any, **options: Any) -> Dataset:
+    data = _subset(self, *arguments, **options)
     random = np.random.default_rng(0)
     labels = data.y_train.copy()
     chosen = random.random(len(labels)) < 0.2
@@ -18,4 +19,4 @@ def faulty(self, *arguments, **options):
     return replace(data, y_train=labels)
 
 
-Dataset.subset = faulty
+setattr(Dataset, "subset", _faulty)  # noqa: B010 (a fault is no assignment that a type checker should accept)
