@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from dlcv04.harness.report import figures, model
+from dlcv04.harness.judge import SECONDS
+from dlcv04.harness.report import figures, history, model
 from dlcv04.harness.report import formatting as fmt
+from dlcv04.harness.report.sparkline import sparkline
 from dlcv04.harness.schema import Run
 from dlcv04.lazy import LazyModule
 
 jinja2 = LazyModule("jinja2")
+judging = LazyModule("dlcv04.harness.statistics")
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -48,11 +51,16 @@ def render(run: Run, baselines: Sequence[Run] = ()) -> str:
         "fingerprint": fmt.fingerprint,
         "plural": fmt.plural,
         "groupby_stable": _groups,
+        "sparkline": sparkline,
     }
     return str(
         environment.get_template("report.html.j2").render(
             view=view,
             cards=[(card, _plots(card)) for card in view.cards],
+            history=history.build(run, baselines),
+            badges=model.BADGES,
+            seconds=SECONDS,
+            slope=judging.PRIOR_SLOPE,
             baselines=len(baselines),
             css=(_TEMPLATES / "report.css").read_text(encoding="utf-8"),
             script=script,
