@@ -349,11 +349,14 @@ def report(
 ) -> None:
     """Rebuild the HTML report of a saved run, offline."""
     from dlcv04.harness import report as reporting
+    from dlcv04.harness import selftest as testing
     from dlcv04.harness.schema import RunFileError, read_run
 
     try:
-        say(f"report: {reporting.write(read_run(run), [read_run(path) for path in stored or []], out)}")
-    except RunFileError as error:
+        shown, beside = read_run(run), [read_run(path) for path in stored or []]
+        self_test = testing.latest(Path("baselines"), shown.environment.machine_class, shown.key)
+        say(f"report: {reporting.write(shown, beside, out, self_test)}")
+    except (RunFileError, testing.SelfTestError, reporting.ReportError) as error:
         _stop(str(error))
 
 
@@ -386,8 +389,10 @@ def selftest(
         test = testing.measure(Path.cwd(), options, sizes, machine_class=machine, key=key, told=say)
     except process_pairs.PairError as error:
         _stop(f"{error}\nNothing was stored.", 1)
+    policy = Policy(profile=profile)
+    test = testing.with_replays(test, policy)
     say(f"stored: {testing.store(test, Path('baselines'))}")
-    for line in testing.lines(test, Policy(profile=profile)):
+    for line in testing.lines(test, policy):
         say(line)
 
 

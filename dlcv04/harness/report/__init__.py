@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dlcv04.harness.report import html
-from dlcv04.harness.schema import Run
+from dlcv04.harness.schema import Run, SelfTest
 
 
 class ReportError(RuntimeError):
     """The report can't be written; the message names the folder and what to do."""
 
 
-def write(run: Run, baselines: Sequence[Run], folder: Path) -> Path:
+def write(run: Run, baselines: Sequence[Run], folder: Path, self_test: SelfTest | None = None) -> Path:
     """Write `<run id>.html` and its copy `latest.html` into `folder` and return the path of the first.
 
     Both are written whole or not at all: a reader never sees half a page.
@@ -23,7 +23,7 @@ def write(run: Run, baselines: Sequence[Run], folder: Path) -> Path:
     Raises:
         ReportError: the folder can't be made or written to.
     """
-    page = html.render(run, baselines).encode("utf-8", "replace")
+    page = html.render(run, baselines, self_test).encode("utf-8", "replace")
     folder = Path(folder)
     path = folder / f"{file_name(run.id)}.html"
     try:

@@ -10,10 +10,11 @@ from itertools import groupby
 from pathlib import Path
 
 from dlcv04.harness.judge import SECONDS
-from dlcv04.harness.report import figures, history, model
+from dlcv04.harness.policy import Policy
+from dlcv04.harness.report import figures, history, model, noise
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report.sparkline import sparkline
-from dlcv04.harness.schema import Run
+from dlcv04.harness.schema import Run, SelfTest
 from dlcv04.lazy import LazyModule
 
 jinja2 = LazyModule("jinja2")
@@ -32,8 +33,11 @@ class Plots:
     published: str
 
 
-def render(run: Run, baselines: Sequence[Run] = ()) -> str:
-    """The report of `run` beside the stored runs `baselines`, as the text of one HTML page."""
+def render(run: Run, baselines: Sequence[Run] = (), self_test: SelfTest | None = None) -> str:
+    """The report of `run` beside the stored runs `baselines`, as the text of one HTML page.
+
+    `self_test` is the newest one of the run's machine class and key; without it the page says how to get one.
+    """
     view = model.build(run, baselines)
     script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
     environment = jinja2.Environment(
@@ -58,6 +62,9 @@ def render(run: Run, baselines: Sequence[Run] = ()) -> str:
             view=view,
             cards=[(card, _plots(card)) for card in view.cards],
             history=history.build(run, baselines),
+            noise=noise.build(self_test, Policy(profile=run.profile)) if self_test is not None else None,
+            axes=noise.axes(),
+            prior=f"{judging.PRIOR_PROCESS_SD:.1%} with {judging.PRIOR_PROCESS_DF:g} degrees of freedom",
             badges=model.BADGES,
             seconds=SECONDS,
             slope=judging.PRIOR_SLOPE,
