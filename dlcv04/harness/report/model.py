@@ -190,9 +190,14 @@ class Card:
         return tuple(BADGES[word] for word in sorted(words, key=_RANK.__getitem__))
 
     @property
+    def words(self) -> tuple[str, ...]:
+        """Every verdict under which the card is found: its own first."""
+        return tuple(b.word for b in (self.badge, *self.also))
+
+    @property
     def rank(self) -> int:
         """Place in the report: the worst verdict on the card decides."""
-        return min(_RANK[b.word] for b in (self.badge, *self.also))
+        return min(_RANK[word] for word in self.words)
 
 
 @dataclass(frozen=True)
@@ -218,6 +223,8 @@ class View:
     cards: tuple[Card, ...]
     comparisons: tuple[ComparisonRow, ...]
     comparison_counts: tuple[tuple[Badge, int], ...]
+    claim_counts: tuple[tuple[Badge, int], ...]
+    tasks: tuple[str, ...]
     environment: tuple[EnvironmentRow, ...]
     calibrator: tuple[Fact, ...]
     overhead: tuple[Fact, ...]
@@ -235,7 +242,6 @@ def build(run: Run, baselines: Sequence[Run] = ()) -> View:
         )
     )
     stored = len(run.compared_with) or len(baselines)
-    counts = Counter(row.badge.word for row in rows)
     return View(
         run=run,
         headline=headline(run, stored),
@@ -244,12 +250,20 @@ def build(run: Run, baselines: Sequence[Run] = ()) -> View:
         suspects=_suspects(run, cards, rows),
         cards=cards,
         comparisons=rows,
-        comparison_counts=tuple((badge, counts[word]) for word, badge in BADGES.items() if counts[word]),
+        comparison_counts=_counts(row.badge.word for row in rows),
+        claim_counts=_counts(word for card in cards for word in card.words),
+        tasks=tuple(sorted({card.claim.task for card in cards if card.claim.task})),
         environment=_environment(run, baselines),
         calibrator=_calibrator(run, baselines),
         overhead=_overhead(run),
         stored_runs=stored,
     )
+
+
+def _counts(words: Iterable[str]) -> tuple[tuple[Badge, int], ...]:
+    """How often each verdict occurs, worst first; what never does is left out."""
+    counts = Counter(words)
+    return tuple((badge, counts[name]) for name, badge in BADGES.items() if counts[name])
 
 
 def claim_badge(claim: Claim) -> Badge:

@@ -163,7 +163,14 @@ def test_anchors_and_ids_fit(page: Page) -> None:
 
 def test_without_scripts_everything_is_there(page: Page) -> None:
     hidden = [(tag, a.get("id")) for tag, a in page.tags if "hidden" in a]
-    assert hidden == [("fieldset", "filter")]
+    assert hidden == [("div", "claim-filter"), ("p", "no-card"), ("fieldset", "filter")]
+
+
+def test_claims_can_be_found_by_every_verdict_on_them(page: Page) -> None:
+    cards = {a["data-name"]: (a["data-verdicts"], a["data-task"]) for tag, a in page.tags if tag == "article"}
+    assert cards["Adding conv layers is expensive in total run time"] == ("HOLDS,REGRESSED", "Task 1: architecture")
+    chips = {a["value"] for tag, a in page.tags if tag == "input" and a["name"] == "claim-verdict"}
+    assert chips == {"", *(word for verdicts, _ in cards.values() for word in (verdicts or "").split(","))}
 
 
 def test_dark_light_print_and_focus_are_styled(text: str) -> None:
