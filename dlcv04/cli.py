@@ -341,21 +341,30 @@ def judge(
     raise typer.Exit(judged.exit_status)
 
 
-@app.command(epilog="Example: dlcv04 report .benchmarks/*/0003_x.json")
+@app.command(epilog="Example: dlcv04 report .benchmarks/*/0003_x.json baselines/my-machine/*.json")
 def report(
     run: Path,
     stored: Annotated[list[Path] | None, typer.Argument(help="baselines to show beside it")] = None,
-    out: Annotated[Path, typer.Option(help="folder")] = Path("reports"),
+    out: Annotated[
+        Path | None, typer.Option(help="html: a folder (default: reports); else a file (default: standard output)")
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="html, markdown or json")] = "html",
 ) -> None:
-    """Rebuild the HTML report of a saved run, offline."""
+    """Rebuild the report of a saved run from files alone: as an HTML page, as Markdown, or as JSON for programs."""
     from dlcv04.harness import report as reporting
     from dlcv04.harness import selftest as testing
     from dlcv04.harness.schema import RunFileError, read_run
 
+    _choose(form, ("html", *reporting.TEXTS), "format")
     try:
         shown, beside = read_run(run), [read_run(path) for path in stored or []]
         self_test = testing.latest(Path("baselines"), shown.environment.machine_class, shown.key)
-        say(f"report: {reporting.write(shown, beside, out, self_test)}")
+        if form == "html":
+            say(f"report: {reporting.write(shown, beside, out or Path('reports'), self_test)}")
+        elif out is None:
+            say(reporting.text(form, shown, beside, self_test), nl=False)
+        else:
+            say(f"report: {reporting.write_text(reporting.text(form, shown, beside, self_test), out)}")
     except (RunFileError, testing.SelfTestError, reporting.ReportError) as error:
         _stop(str(error))
 

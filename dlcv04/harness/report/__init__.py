@@ -1,4 +1,4 @@
-"""The reports of a run: one view model, several renderers (HTML, Markdown, terminal)."""
+"""The reports of a run: one view model, several renderers (HTML, Markdown, JSON, terminal)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from dlcv04.harness.report import html
+from dlcv04.harness.report import html, json, markdown
 from dlcv04.harness.schema import Run, SelfTest
+
+#: Reports that are one text, for standard output or a file.
+TEXTS = ("markdown", "json")
 
 
 class ReportError(RuntimeError):
@@ -34,6 +37,25 @@ def write(run: Run, baselines: Sequence[Run], folder: Path, self_test: SelfTest 
         raise ReportError(
             f"The report can't be written to {folder} ({error.strerror}): name another folder with --dl-report-dir."
         ) from error
+    return path
+
+
+def text(form: str, run: Run, baselines: Sequence[Run], self_test: SelfTest | None = None) -> str:
+    """The report in one of the forms of `TEXTS`."""
+    return json.render(run, baselines, self_test) if form == "json" else markdown.render(run, baselines)
+
+
+def write_text(report: str, path: Path) -> Path:
+    """Write a report that is text to a file, whole or not at all, and return its path.
+
+    Raises:
+        ReportError: the file can't be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, report.encode("utf-8", "replace"))
+    except OSError as error:
+        raise ReportError(f"The report can't be written to {path} ({error.strerror}): name another file.") from error
     return path
 
 

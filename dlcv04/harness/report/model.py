@@ -224,6 +224,7 @@ class View:
     comparisons: tuple[ComparisonRow, ...]
     comparison_counts: tuple[tuple[Badge, int], ...]
     claim_counts: tuple[tuple[Badge, int], ...]
+    control_counts: tuple[tuple[Badge, int], ...]
     tasks: tuple[str, ...]
     environment: tuple[EnvironmentRow, ...]
     calibrator: tuple[Fact, ...]
@@ -252,6 +253,7 @@ def build(run: Run, baselines: Sequence[Run] = ()) -> View:
         comparisons=rows,
         comparison_counts=_counts(row.badge.word for row in rows),
         claim_counts=_counts(word for card in cards for word in card.words),
+        control_counts=_counts(control_badge(c).word for c in controls(run)),
         tasks=tuple(sorted({card.claim.task for card in cards if card.claim.task})),
         environment=_environment(run, baselines),
         calibrator=_calibrator(run, baselines),
