@@ -1,27 +1,43 @@
 """Judge the claims of a deep-learning experiment with pytest.
 
 Public names: the decorator `claim` with its controls `reference_everywhere` and `planted`, `Published` for figures
-that stand beside yours, `Dataset` and `Recipe` for your own experiment, `timed_fit` and `timed_call` for arms that
-are no plain network, and the metrics of a learning curve. The fixtures (`claim`, `epoch_time`, `learning`,
-`networks`) come with the pytest plugin.
+that stand beside yours, `Dataset` and `Recipe` for your own experiment, `trained`, `timed_fit` and `timed_call` for
+arms that are no plain network, and what can be asked of a learning curve (`Metric`, `Series` and the ready ones). The
+fixtures (`claim`, `epoch_time`, `learning`, `footprints`, `computed`) come with the pytest plugin.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dlcv04.arms import timed_call, timed_fit
+    from dlcv04.arms import timed_call, timed_fit, trained
     from dlcv04.datasets import Dataset
     from dlcv04.harness.claims import claim
     from dlcv04.harness.controls import planted, reference_everywhere
     from dlcv04.harness.schema import Published
-    from dlcv04.harness.seeds import FINAL_VAL_ACCURACY, MEAN_VAL_ACCURACY, Metric
+    from dlcv04.harness.seeds import (
+        FINAL_LOSS_GAP,
+        FINAL_TRAIN_ACCURACY,
+        FINAL_VAL_ACCURACY,
+        MEAN_VAL_ACCURACY,
+        TRAIN_ACCURACY,
+        VAL_ACCURACY,
+        VAL_LOSS,
+        Metric,
+        Series,
+    )
     from dlcv04.recipes import Recipe
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Dataset": "datasets",
+    "FINAL_LOSS_GAP": "harness.seeds",
+    "FINAL_TRAIN_ACCURACY": "harness.seeds",
+    "Series": "harness.seeds",
+    "TRAIN_ACCURACY": "harness.seeds",
+    "VAL_ACCURACY": "harness.seeds",
+    "VAL_LOSS": "harness.seeds",
     "FINAL_VAL_ACCURACY": "harness.seeds",
     "MEAN_VAL_ACCURACY": "harness.seeds",
     "Metric": "harness.seeds",
@@ -32,10 +48,17 @@ _HOMES = {
     "reference_everywhere": "harness.controls",
     "timed_call": "arms",
     "timed_fit": "arms",
+    "trained": "arms",
 }
 
 __all__ = [
     "Dataset",
+    "FINAL_LOSS_GAP",
+    "FINAL_TRAIN_ACCURACY",
+    "Series",
+    "TRAIN_ACCURACY",
+    "VAL_ACCURACY",
+    "VAL_LOSS",
     "FINAL_VAL_ACCURACY",
     "MEAN_VAL_ACCURACY",
     "Metric",
@@ -46,6 +69,7 @@ __all__ = [
     "reference_everywhere",
     "timed_call",
     "timed_fit",
+    "trained",
 ]
 
 

@@ -1,12 +1,67 @@
-"""Arms that are no plain network: a model's own `fit`, or any callable.
+"""Arms that are no plain network: a network with a recipe or data of its own, a model's own `fit`, any callable.
 
 A plain network (a function that returns a `keras.Model`, or a model) is trained by this package's own loop over data
-that stays on the device. These two let a claim time something else; both pay a host pipeline and are flagged noisier.
+that stays on the device, by the recipe and on the data that all arms share. `timed_fit` and `timed_call` time something
+else; both pay a host pipeline and are flagged noisier.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dlcv04.datasets import Dataset
+    from dlcv04.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class Trained:
+    """An arm with changes of its own: each takes what all arms share and returns what this one uses."""
+
+    network: Any
+    recipes: tuple[Callable[[Recipe], Recipe], ...] = ()
+    datas: tuple[Callable[[Dataset], Dataset], ...] = ()
+
+    def recipe(self, shared: Recipe) -> Recipe:
+        """The recipe of this arm."""
+        for change in self.recipes:
+            shared = change(shared)
+        return shared
+
+    def data(self, shared: Dataset) -> Dataset:
+        """The data of this arm."""
+        for change in self.datas:
+            shared = change(shared)
+        return shared
+
+
+def trained(
+    network: Any,
+    *,
+    recipe: Callable[[Recipe], Recipe] | None = None,
+    data: Callable[[Dataset], Dataset] | None = None,
+) -> Trained:
+    """A network whose recipe or data differ from the other arms'.
+
+    Args:
+        network: a function that returns a `keras.Model`, a model, or an arm of `trained`, whose changes come first.
+        recipe: takes the recipe that all arms share, returns this arm's, as `lambda r: replace(r, batch_size=16)`.
+        data: takes the data set that all arms share, returns this arm's.
+
+    Example:
+        >>> slow = trained(net, recipe=lambda shared: replace(shared, learning_rate=shared.learning_rate / 10))
+    """
+    before = as_trained(network)
+    recipes = before.recipes if recipe is None else (*before.recipes, recipe)
+    datas = before.datas if data is None else (*before.datas, data)
+    return Trained(before.network, recipes, datas)
+
+
+def as_trained(arm: Any) -> Trained:
+    """The arm itself where `trained` made it, else a network without changes."""
+    return arm if isinstance(arm, Trained) else Trained(arm)
 
 
 @dataclass(frozen=True)

@@ -19,14 +19,16 @@ from typing import Any
 
 import pytest
 
-from dlcv04.arms import TimedCall, TimedFit
+from dlcv04.arms import TimedCall, TimedFit, Trained, as_trained
 from dlcv04.harness.measure import ArmTimes, InterleavedBlock
 from dlcv04.harness.plugin import measured_arms, serving, suite_of
 from dlcv04.harness.schema import Arm, DataRecord, EpochRow, LayerRow, SeedCurve, finite
 from dlcv04.harness.seeds import ArmCurves, SeededBlock
 from dlcv04.harness.suite import DeviceLayer, Plan, Suite, curves_arm, times_arm
+from dlcv04.harness.values import ArmValues
 from dlcv04.lazy import LazyModule
 
+np = LazyModule("numpy")
 environment = LazyModule("dlcv04.harness.environment")
 backend = LazyModule("dlcv04.backend")
 datasets = LazyModule("dlcv04.datasets")
@@ -79,6 +81,15 @@ class Workbench:
     trainers: dict[tuple[Any, ...], Any] = field(default_factory=dict)
     curves: dict[tuple[Any, ...], SeedCurve] = field(default_factory=dict)
     footprints: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+    datas: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+
+    def data_of(self, arm: Trained, shared: Any) -> Any:
+        """The data of one arm, made once: a change of the shared data costs a copy and a new fingerprint."""
+        key = (shared.fingerprint, arm.datas)
+        if key not in self.datas:
+            self.datas[key] = arm.data(shared)
+            self.note_data(self.datas[key])
+        return self.datas[key]
 
     def trainer(self, network: Any, dataset: Any, recipe: Any) -> Any:
         """A compiled trainer, shared by all claims that use the very same network object, data and recipe."""
@@ -90,6 +101,7 @@ class Workbench:
 
     def footprint(self, network: Any, recipe: Any) -> Any:
         """Exact figures of a network: parameters, MACs, bytes, layers."""
+        network, recipe = as_trained(network).network, as_trained(network).recipe(recipe)
         key = (id(network), recipe)
         if key not in self.footprints:
             self.footprints[key] = (training.footprint(network, recipe), network)
@@ -175,10 +187,11 @@ def epoch_time(
 
     As in `times = epoch_time(base=net, wide=wider_net)`.
 
-    Each arm is a function that returns a `keras.Model`, a model, `timed_fit(network)` or `timed_call(work)`. The
-    returned namespace has one entry an arm, for `claim.slower(times.wide, than=times.base, by=1.10)`, which measures
-    as many rounds as its verdict takes. Pass `data=` or `recipe=` to use others than the fixtures', and `rounds=` for
-    fewer rounds of arms that no assertion names (figures only).
+    Each arm is a function that returns a `keras.Model`, a model, `trained(network, recipe=...)`,
+    `timed_fit(network)` or `timed_call(work)`. A round has equally many pictures in all arms, whatever their batch
+    size. The returned namespace has one entry an arm, for `claim.slower(times.wide, than=times.base, by=1.10)`, which
+    measures as many rounds as its verdict takes. Pass `data=` or `recipe=` to use others than the fixtures', and
+    `rounds=` for fewer rounds of arms that no assertion names (figures only).
     """
 
     def measure(*, data: Any = None, recipe: Any = None, rounds: int | None = None, **arms: Any) -> Any:
@@ -217,13 +230,38 @@ def learning(
     """
 
     def measure(*, data: Any = None, recipe: Any = recipe, **arms: Any) -> Any:
-        changed, used_data = arms_of(arms), _data(request, workbench, data)
-        trainers = {name: _seed_trainer(workbench, network, used_data, recipe) for name, network in changed.items()}
-        block = SeededBlock(trainers, first_seed=first_seed)
+        shared = _data(request, workbench, data)
+        changed = {name: _resolve(workbench, arm, shared, recipe) for name, arm in arms_of(arms).items()}
+        trainers = {name: _seed_trainer(workbench, *one) for name, one in changed.items()}
+        images = {name: _val_images(data, recipe) for name, (_, data, recipe) in changed.items()}
+        block = SeededBlock(trainers, first_seed=first_seed, images=images)
         for name, arm in block.arms.items():
-            made = partial(_learned_arm, request, workbench, arm, changed[name], used_data, recipe)
+            made = partial(_learned_arm, request, workbench, arm, *changed[name])
             measured_arms(request.node).append(made)
         return SimpleNamespace(**block.arms)
+
+    return measure
+
+
+@pytest.fixture
+def computed(request: pytest.FixtureRequest, arms_of: Any, first_seed: int) -> Callable[..., Any]:
+    """Compute the values of arms that are neither timed nor trained.
+
+    As in `values = computed(batched=all_at_once, one_by_one=in_a_loop)`.
+
+    Each arm is a function that takes a seed (0; a control's is another) and returns numbers, of any shape; the first
+    axis is that of the units (filters, pictures). The returned namespace has one entry an arm, for
+    `claim.identical(values.batched, values.one_by_one, within=1e-5)` and
+    `claim.higher(values.after, than=values.before, by=..., over="filters")`.
+    """
+
+    def measure(**arms: Any) -> Any:
+        found = {}
+        for name, compute in arms_of(arms).items():
+            values = found[name] = ArmValues(name, np.asarray(compute(first_seed), dtype=np.float64))
+            arm = Arm(name=name, test=request.node.nodeid, network=_describe(compute), values=values.stored)
+            measured_arms(request.node).append(partial(copy, arm))
+        return SimpleNamespace(**found)
 
     return measure
 
@@ -253,7 +291,18 @@ def _workload(workbench: Workbench, arm: Any, data: Any, recipe: Any) -> Any:
         return arm
     if isinstance(arm, TimedFit):
         return training.FitTrainer(arm.network, data, recipe, images=arm.images)
-    return workbench.trainer(arm, data, recipe)
+    return workbench.trainer(*_resolve(workbench, arm, data, recipe))
+
+
+def _resolve(workbench: Workbench, arm: Any, data: Any, recipe: Any) -> tuple[Any, Any, Any]:
+    """The network, data and recipe of one arm."""
+    one = as_trained(arm)
+    return one.network, workbench.data_of(one, data), one.recipe(recipe)
+
+
+def _val_images(data: Any, recipe: Any) -> int:
+    """Pictures that a validation accuracy is a share of."""
+    return min(recipe.val_images or len(data.x_val), len(data.x_val))
 
 
 def _seed_trainer(workbench: Workbench, network: Any, data: Any, recipe: Any) -> Callable[[int], SeedCurve]:
@@ -299,11 +348,14 @@ def _timed_arm(
             key={"calibrator": workbench.calibrator_name},
             **times_arm(arm),  # type: ignore[arg-type]
         )
-    inner = network.network if isinstance(network, TimedFit) else network
+    if isinstance(network, TimedFit):
+        inner, how = network.network, ", Keras's fit"
+    else:
+        (inner, data, recipe), how = _resolve(workbench, network, data, recipe), ""
     return Arm(
         name=arm.name,
         test=request.node.nodeid,
-        network=_describe(inner) + (", Keras's fit" if inner is not network else ""),
+        network=_describe(inner) + how,
         key={"data": data.fingerprint, "calibrator": workbench.calibrator_name},
         facts=_facts(arm.workload, recipe),
         images_per_epoch=len(data.x_train),
@@ -323,7 +375,7 @@ def _learned_arm(
         key={"data": data.fingerprint},
         facts=_facts(trainer, recipe),
         images_per_epoch=recipe.train_images or len(data.x_train),
-        val_images=recipe.val_images or len(data.x_val),
+        val_images=_val_images(data, recipe),
         **curves_arm(arm),  # type: ignore[arg-type]
         **_exact(workbench.footprint(network, recipe)),
     )
@@ -359,4 +411,4 @@ def _exact(size: Any) -> dict[str, Any]:
 
 
 def _describe(network: Any) -> str:
-    return networks_module.describe(network)
+    return networks_module.describe(as_trained(network).network)

@@ -1,26 +1,28 @@
 """Claims: what a test asserts about its arms, and how each assertion is judged.
 
 The type of an assertion fixes its test: EXACT compares integers, ORDER compares interleaved times by the
-symmetric e-process, PAIRED compares learning by seed with a group-sequential t test. Each states a margin, the
-smallest effect that matters, before anything is measured: HOLDS when the interval's near bound lies beyond it,
-VIOLATED when the far bound falls short of it, INCONCLUSIVE when the interval straddles it.
+symmetric e-process, PAIRED, EQUIVALENT, LEVEL and REACH judge learning over seeds at pre-set looks, IDENTITY holds a
+fast path against a slow one. Each states a margin, the smallest effect that matters, before anything is measured:
+HOLDS when the interval's near bound lies beyond it, VIOLATED when the far bound falls short of it, INCONCLUSIVE when
+the interval straddles it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import stdev
 from typing import Any, TypeVar
 
 import pytest
 
+from dlcv04.harness import assertions as judging
 from dlcv04.harness.controls import Control
 from dlcv04.harness.measure import ArmTimes
 from dlcv04.harness.policy import PROFILES, Policy
 from dlcv04.harness.schema import Assertion, ClaimVerdict, Published, finite
-from dlcv04.harness.seeds import MEAN_VAL_ACCURACY, ArmCurves, Metric
+from dlcv04.harness.seeds import FINAL_VAL_ACCURACY, MEAN_VAL_ACCURACY, VAL_ACCURACY, ArmCurves, Metric, Series
+from dlcv04.harness.values import ArmValues
 from dlcv04.lazy import LazyModule
 
 statistics = LazyModule("dlcv04.harness.statistics")
@@ -173,8 +175,7 @@ class ClaimRecorder:
         Raises:
             ClaimError: the margin is not above 1, or the arms were not timed in one interleaved block.
         """
-        if not by > 1:
-            raise ClaimError(f"by={by!r}: a margin is a ratio above 1, the smallest slowdown that matters.")
+        _check_ratio(by)
         if treatment.block is not than.block:
             raise ClaimError(
                 f"{treatment.name!r} and {than.name!r} were timed in two blocks, minutes apart: time them in one "
@@ -200,7 +201,7 @@ class ClaimRecorder:
                 n=result.n,
                 n_unit="pairs",
                 minimum_detectable_effect=finite(math.exp(detectable)),
-                verdict=final(result.verdict),
+                verdict=judging.final(result.verdict),
                 method="symmetric e-process over interleaved pairs, near bound 95 %, far bound 99 %, "
                 "valid at any stopping time",
                 reason=_noisy(treatment, than),
@@ -245,10 +246,10 @@ class ClaimRecorder:
                 return
             arm.block.run(2, only=(arm.name,))
 
-    # -- PAIRED --------------------------------------------------------------------------------------------
+    # -- over seeds ----------------------------------------------------------------------------------------
 
     def better(self, treatment: ArmCurves, *, than: ArmCurves, by: float, of: Metric = MEAN_VAL_ACCURACY) -> None:
-        """PAIRED: over seeds, `of` of `treatment` exceeds that of `than` by at least `by`.
+        """PAIRED: over seeds, `of` of `treatment` is better than that of `than` by at least `by`.
 
         Trains both arms at the pre-set looks (3, 5, 8 seeds) until the group-sequential t test decides. A
         diverged curve makes the claim VIOLATED and its epoch is named.
@@ -256,51 +257,123 @@ class ClaimRecorder:
         Raises:
             ClaimError: the margin is not positive, or the arms come from two calls.
         """
-        if not by > 0:
-            raise ClaimError(f"by={by!r}: a margin is above 0, the smallest difference that matters.")
-        if treatment.block is not than.block:
-            raise ClaimError(f"{treatment.name!r} and {than.name!r} must come from one learning(...) call.")
-        result = self._judge_paired(treatment, than, by, of)
-        diverged = [f"{curve.reason} (arm {arm.name})" for arm in (treatment, than) for curve in arm.diverged]
-        differences = _differences(treatment, than, of)
-        detectable = _detectable(differences, self.policy.alpha_holds)
-        self.assertions.append(
-            Assertion(
-                kind="PAIRED",
-                sentence=f"{of.name} of {treatment.name} exceeds that of {than.name} by {by:g} or more",
-                treatment=treatment.name,
-                reference=than.name,
-                unit=of.unit,
-                margin=by,
-                effect=finite(result.effect),
-                low=finite(result.low),
-                high=finite(result.high),
-                n=result.n,
-                n_unit="seeds",
-                minimum_detectable_effect=finite(detectable),
-                verdict="VIOLATED" if diverged else final(result.verdict),
-                method="group-sequential paired t over seeds, looks "
-                f"{', '.join(map(str, self._looks()))}, near bound 95 %, far bound 99 %",
-                reason="; ".join(diverged),
-                looks=list(self._looks()),
-            )
+        _check_margin(by, "the smallest difference that matters")
+        self._over_seeds((treatment, than), lambda sides, looks: judging.paired(sides, of, by, looks, self.policy))
+
+    def not_better(self, treatment: ArmCurves, *, than: ArmCurves, by: float, of: Metric = MEAN_VAL_ACCURACY) -> None:
+        """PAIRED: over seeds, `of` of `treatment` is not better than that of `than` by `by` or more.
+
+        Equal arms satisfy it, so its control is a planted difference of at least two margins.
+
+        Raises:
+            ClaimError: the margin is not positive, or the arms come from two calls.
+        """
+        _check_margin(by, "the smallest difference that would matter")
+        self._over_seeds((treatment, than), lambda sides, looks: judging.not_better(sides, of, by, looks, self.policy))
+
+    def equivalent(self, one: ArmCurves, other: ArmCurves, *, within: float, of: Metric = FINAL_VAL_ACCURACY) -> None:
+        """EQUIVALENT: over seeds, `of` of both arms differs by less than `within`, by two one-sided t tests.
+
+        Equal arms satisfy it, so its control is a planted difference of at least two margins.
+
+        Raises:
+            ClaimError: the margin is not positive, or the arms come from two calls.
+        """
+        _check_margin(within, "the largest difference that does not matter")
+        self._over_seeds((one, other), lambda sides, looks: judging.equivalent(sides, of, within, looks, self.policy))
+
+    def at_least(self, arm: ArmCurves, least: float, *, of: Metric = FINAL_VAL_ACCURACY) -> None:
+        """LEVEL: `of` of `arm` is at least `least`, for new seeds and, where it is a proportion, for new pictures.
+
+        Raises:
+            ClaimError: the level is not finite.
+        """
+        if not math.isfinite(least):
+            raise ClaimError(f"least={least!r}: a level is a finite number.")
+        self._over_seeds((arm,), lambda sides, looks: judging.level(sides, of, least, looks, self.policy))
+
+    def reaches_sooner(
+        self, treatment: ArmCurves, *, than: ArmCurves, target: float, by: float, of: Series = VAL_ACCURACY
+    ) -> None:
+        """REACH: `than` takes at least `by` times as many epochs as `treatment` until `of` reaches `target`.
+
+        Epochs are interpolated; a miss counts as the epochs that were trained, so that both missed is a tie.
+
+        Raises:
+            ClaimError: the margin is not above 1, or the arms come from two calls.
+        """
+        _check_ratio(by)
+        self._over_seeds(
+            (treatment, than), lambda sides, looks: judging.reach(sides, of, target, by, looks, self.policy)
         )
 
-    def _judge_paired(self, treatment: ArmCurves, than: ArmCurves, margin: float, of: Metric) -> Any:
-        block, looks = treatment.block, self._looks()
+    def _over_seeds(
+        self,
+        arms: tuple[ArmCurves, ...],
+        judge: Callable[[list[judging.Side], tuple[int, ...]], judging.Judged],
+    ) -> None:
+        """Train to each look until the verdict stands; a control and a recording train a fixed number of seeds."""
+        if any(arm.block is not arms[0].block for arm in arms):
+            names = " and ".join(repr(arm.name) for arm in arms)
+            raise ClaimError(f"{names} must come from one learning(...) call.")
+        looks = self._looks()
         fixed = self._fixed_n() or (self.policy.recorded_seeds if self.policy.record else None)
         for seeds in [fixed] if fixed else looks:
-            block.run(seeds)
-            result = statistics.group_sequential_t(
-                _differences(treatment, than, of)[: looks[-1]],
-                margin,
-                looks=looks,
-                alpha_holds=self.policy.alpha_holds,
-                alpha_violated=self.policy.alpha_violated,
-            )
-            if result.verdict != "CONTINUE" or treatment.diverged or than.diverged:
+            arms[0].block.run(seeds)
+            judged = judge([judging.Side(arm.name, arm.by_seed, arm.images) for arm in arms], looks)
+            if not judged.undecided:
                 break
-        return result
+        self.assertions.append(judged.assertion)
+
+    # -- over values ---------------------------------------------------------------------------------------
+
+    def identical(self, fast: ArmValues, slow: ArmValues, *, within: float, what: str = "values") -> None:
+        """IDENTITY: a fast path gives what the slow one gives; no value differs by more than `within`.
+
+        Raises:
+            ClaimError: the tolerance is negative, or the shapes differ.
+        """
+        if not within >= 0:
+            raise ClaimError(f"within={within!r}: a tolerance is 0 or more.")
+        _check_shapes(fast, slow)
+        self._over_values(lambda: judging.identity(fast.values, slow.values, (fast.name, slow.name), within, what))
+
+    def higher(
+        self,
+        treatment: ArmValues,
+        *,
+        than: ArmValues,
+        by: float,
+        over: str = "units",
+        what: str = "value",
+        clusters: Sequence[Any] | None = None,
+    ) -> None:
+        """PAIRED over units: the values of `treatment` exceed those of `than` by at least `by`, unit by unit.
+
+        Args:
+            treatment: one value a unit.
+            than: the same units' values in the reference arm.
+            by: the smallest difference that matters.
+            over: what a unit is, in the plural ("filters").
+            what: what a value is.
+            clusters: one label a unit, where units are not independent (pictures of one building): the means of the
+                clusters are judged, and `over` names them.
+
+        Raises:
+            ClaimError: the margin is not positive, there are several values a unit, or the arms' units differ.
+        """
+        _check_margin(by, "the smallest difference that matters")
+        _check_shapes(treatment, than)
+        if treatment.values.ndim != 1 or len(treatment.values) < 2:
+            raise ClaimError(
+                f"{treatment.name!r} has values of shape {treatment.values.shape}: give one a unit, two units or more."
+            )
+        differences = judging.cluster_means(treatment.values - than.values, clusters)
+        names = treatment.name, than.name
+        self._over_values(lambda: judging.over_units(differences, names, what, by, over, self.policy))
+
+    def _over_values(self, judge: Callable[[], Assertion]) -> None:
+        self.assertions.append(judge())
 
     def _looks(self) -> tuple[int, ...]:
         if self.max_seeds is None:
@@ -333,40 +406,46 @@ def describe(assertion: Assertion) -> str:
 
 
 def weak_control(real: list[Assertion], control: list[Assertion]) -> str:
-    """Say why a control was uninformative: its far bound must lie below the real effect's near bound."""
+    """Say why a control was uninformative: its interval must lie apart from the real one, on the claim's wrong side."""
     for wanted, got in zip(real, control, strict=False):
-        if wanted.kind == "EXACT":
+        if wanted.kind in {"EXACT", "IDENTITY"} or _apart(wanted, got):
             continue
-        if got.high is None or wanted.low is None or got.high >= wanted.low:
-            return (
-                f"control's upper bound {_number(got.high)} is not below the real lower bound "
-                f"{_number(wanted.low)} ({wanted.sentence})"
-            )
+        return (
+            f"control's interval [{_number(got.low)}, {_number(got.high)}] is not apart from the real one "
+            f"[{_number(wanted.low)}, {_number(wanted.high)}] ({wanted.sentence})"
+        )
     return ""
 
 
-def _differences(treatment: ArmCurves, than: ArmCurves, of: Metric) -> list[float]:
-    sign = 1.0 if of.higher else -1.0
-    return [sign * (new - old) for new, old in zip(treatment.values(of), than.values(of), strict=True)]
+def _apart(real: Assertion, control: Assertion) -> bool:
+    below = control.high is not None and real.low is not None and control.high < real.low
+    above = control.low is not None and real.high is not None and control.low > real.high
+    if real.kind == "EQUIVALENT":
+        return below or above
+    return above if real.relation == "<" else below
 
 
-def _detectable(differences: list[float], alpha: float) -> float:
-    """Smallest mean difference that this many seeds of this spread would find, in four of five runs."""
-    n = len(differences)
-    if n < 2 or not all(map(math.isfinite, differences)):
-        return math.nan
-    detectable: float = statistics.minimum_detectable_effect(stdev(differences) / math.sqrt(n), n - 1, alpha)
-    return detectable
+def _check_margin(margin: float, what: str) -> None:
+    if not margin > 0:
+        raise ClaimError(f"{margin!r} is no margin: give {what}, above 0.")
+
+
+def _check_ratio(by: float) -> None:
+    if not by > 1:
+        raise ClaimError(f"by={by!r}: a margin is a ratio above 1, the smallest effect that matters.")
+
+
+def _check_shapes(one: ArmValues, other: ArmValues) -> None:
+    if one.values.shape != other.values.shape:
+        raise ClaimError(
+            f"{one.name!r} has values of shape {one.values.shape} and {other.name!r} of shape {other.values.shape}: "
+            "they can't be compared value by value."
+        )
 
 
 def _noisy(*arms: ArmTimes) -> str:
     names = [arm.name for arm in arms if arm.workload.noisy]
     return f"timed with its own host pipeline, noisier: {', '.join(names)}" if names else ""
-
-
-def final(verdict: str) -> ClaimVerdict:
-    """A sequential rule's verdict when no more data come: undecided is INCONCLUSIVE."""
-    return "INCONCLUSIVE" if verdict == "CONTINUE" else verdict  # type: ignore[return-value]
 
 
 def _exp(value: float) -> float | None:

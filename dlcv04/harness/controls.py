@@ -58,10 +58,20 @@ def reference_everywhere(reference: str) -> Control:
     )
 
 
-def planted(describes: str, change_arm: Callable[[Any], Any]) -> Control:
-    """Every arm is changed by `change_arm`, a difference of at least two margins (one layer one unit wider, say)."""
-    return Control(
-        name=describes,
-        describes=f"planted: {describes}",
-        change=lambda arms: {name: change_arm(arm) for name, arm in arms.items()},
-    )
+def planted(describes: str, change_arm: Callable[[Any], Any], *, only: str | None = None) -> Control:
+    """Arms are changed by `change_arm`, a difference of at least two margins (one layer one unit wider, say).
+
+    Args:
+        describes: the change in words.
+        change_arm: takes an arm as the test wrote it, returns what stands in its place.
+        only: the one arm to change, for claims that arms are alike (EQUIVALENT, IDENTITY, "not better"): what changes
+            them all leaves them alike. Without it every arm is changed.
+    """
+
+    def change(arms: Mapping[str, Any]) -> Mapping[str, Any]:
+        if only is not None and only not in arms:
+            raise ControlError(f"The control changes the arm {only!r}; the test has {sorted(arms)}.")
+        return {name: change_arm(arm) if only in (None, name) else arm for name, arm in arms.items()}
+
+    where = "" if only is None else f" in the arm `{only}`"
+    return Control(name=describes, describes=f"planted{where}: {describes}", change=change)

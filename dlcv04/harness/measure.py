@@ -20,6 +20,8 @@ from typing import Protocol
 CALIBRATOR_ROUNDS_EACH = 2
 #: A round must be long against the clock's and the barrier's own cost; very fast arms get more steps a round.
 SHORTEST_ROUND_SECONDS = 0.03
+#: Steps of the largest arm beyond which rounds of equally many pictures are refused.
+MOST_STEPS = 8
 #: A first call costs a multiple of a steady one; two noisy steady rounds differ by less than this.
 WARMUP_AGREEMENT = 0.5
 WARMUP_ROUNDS = (2, 6)
@@ -116,8 +118,9 @@ class InterleavedBlock:
 
     Args:
         workloads: what to time, by arm name.
-        steps: steps of one round, equal for all arms; doubled for all while the fastest arm's round is shorter
-            than `SHORTEST_ROUND_SECONDS`.
+        steps: steps of one round for the arm with the most pictures a step; the others take as many more as give the
+            same number of pictures. Doubled for all while the fastest arm's round is shorter than
+            `SHORTEST_ROUND_SECONDS`.
         calibrator: a fixed kernel, timed beside the arms; its seconds are in `calibrator_seconds`.
         seed: draws the order of the arms.
         meter: watches what other processes do to the machine meanwhile.
@@ -137,6 +140,7 @@ class InterleavedBlock:
             raise MeasureError("There is no arm to time: pass at least one, as epoch_time(base=network).")
         self.arms = {name: ArmTimes(name, self, workload) for name, workload in workloads.items()}
         self.steps = steps
+        self._factors = _equal_pictures({name: workload.images_per_step for name, workload in workloads.items()})
         self.calibrator_seconds: list[float] = []
         self._calibrator = calibrator
         self._meter = meter
@@ -145,11 +149,15 @@ class InterleavedBlock:
         self._next_round = 0
         self._mirror: list[str] = []
 
+    def steps_of(self, name: str) -> int:
+        """Steps of one round of an arm."""
+        return self.steps * self._factors[name]
+
     def warm_up(self) -> None:
         """Run every arm until two rounds in a row agree within 50 % (2 to 6 rounds), then fix the steps a round."""
         for arm in self.arms.values():
             while not _is_steady(arm.warmup):
-                arm.warmup.append(time_round(arm.workload, self.steps, self._clock))
+                arm.warmup.append(time_round(arm.workload, self.steps_of(arm.name), self._clock))
         fastest = min(min(arm.warmup) for arm in self.arms.values())
         while 0 < fastest < SHORTEST_ROUND_SECONDS:
             self.steps, fastest = self.steps * 2, fastest * 2
@@ -188,7 +196,7 @@ class InterleavedBlock:
             with _no_garbage_collection():
                 for name in self._order(names):
                     arm = self.arms[name]
-                    arm.rounds[self._next_round] = time_round(arm.workload, self.steps, self._clock)
+                    arm.rounds[self._next_round] = time_round(arm.workload, self.steps_of(name), self._clock)
                 self._calibrate()
             self._next_round += 1
 
@@ -212,6 +220,21 @@ class InterleavedBlock:
         """Log of seconds(treatment)/seconds(reference), one figure a round in which both were timed."""
         new, old = self.arms[treatment].rounds, self.arms[reference].rounds
         return [math.log(new[index] / old[index]) for index in sorted(new.keys() & old.keys())]
+
+
+def _equal_pictures(images: Mapping[str, int]) -> dict[str, int]:
+    """How many steps of each arm give equally many pictures.
+
+    Raises:
+        MeasureError: only very many steps would.
+    """
+    common = math.lcm(*images.values())
+    if common > MOST_STEPS * max(images.values()):
+        raise MeasureError(
+            f"Rounds of equally many pictures would need {common:,} of them, with {images} pictures a step: choose "
+            "batch sizes that divide each other."
+        )
+    return {name: common // own for name, own in images.items()}
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from dlcv04.harness.claims import final, overall
+from dlcv04.harness import assertions as judging
+from dlcv04.harness.claims import overall
 from dlcv04.harness.judge import Context, Stored
 from dlcv04.harness.policy import Policy
-from dlcv04.harness.schema import RED, Arm, Assertion, Claim, ClaimVerdict, Run, SeedCurve, finite
-from dlcv04.harness.seeds import METRICS
+from dlcv04.harness.schema import RED, Arm, Assertion, Claim, ClaimVerdict, Run, finite
+from dlcv04.harness.seeds import METRICS, SERIES
 from dlcv04.harness.suite import EXIT_NOTHING_COMPARABLE, comparable, comparisons, is_too_good
 from dlcv04.lazy import LazyModule
 
@@ -84,9 +85,14 @@ def _rejudged(claim: Claim, run: Run, context: Context, asked: bool) -> Claim:
 
 
 def _again(one: Assertion, arms: Mapping[str, Arm], policy: Policy, *, fixed_n: bool) -> Assertion:
-    judge = {"ORDER": _order, "PAIRED": _paired, "EXACT": _exact}.get(one.kind)
     present = one.treatment in arms and (not one.reference or one.reference in arms)
-    return judge(one, arms, policy, fixed_n) if judge is not None and present else one
+    if not present:
+        return one
+    if one.kind == "EXACT":
+        return _exact(one)
+    if one.kind == "ORDER":
+        return _order(one, arms, policy, fixed_n)
+    return _over_seeds(one, arms, policy) if one.looks else one
 
 
 def _order(one: Assertion, arms: Mapping[str, Arm], policy: Policy, fixed_n: bool) -> Assertion:
@@ -102,35 +108,34 @@ def _order(one: Assertion, arms: Mapping[str, Arm], policy: Policy, fixed_n: boo
         min_pairs=one.n if fixed_n else policy.min_pairs,
         cap=policy.max_pairs,
     )
-    return _with(one, final(result.verdict), result, _exp)
+    return _with(one, judging.final(result.verdict), result, _exp)
 
 
-def _paired(one: Assertion, arms: Mapping[str, Arm], policy: Policy, fixed_n: bool) -> Assertion:
-    metric = next((metric for metric in METRICS if one.sentence.startswith(metric.name)), None)
+def _over_seeds(one: Assertion, arms: Mapping[str, Arm], policy: Policy) -> Assertion:
+    """The assertion judged from the stored curves; as it was where its figure is the test's own, known to it alone."""
+    names = [name for name in (one.treatment, one.reference) if name]
+    curves = [{curve.seed: curve for curve in arms[name].curves} for name in names]
+    seeds = sorted(set.intersection(*(set(found) for found in curves)))
+    sides = [
+        judging.Side(name, [found[seed] for seed in seeds], arms[name].val_images)
+        for name, found in zip(names, curves, strict=True)
+    ]
+    if one.kind == "REACH":
+        series = next((series for series in SERIES if series.name == one.metric), None)
+        if series is None or one.target is None:
+            return one
+        return judging.reach(sides, series, one.target, one.margin, one.looks, policy).assertion
+    metric = next((metric for metric in METRICS if metric.name == one.metric), None)
     if metric is None:
-        return one  # a metric of the test's own: only the test knows it
-    new, old = ({curve.seed: curve for curve in arms[name].curves} for name in (one.treatment, one.reference))
-    seeds = sorted(new.keys() & old.keys())
-    sign = 1.0 if metric.higher else -1.0
-    values = [sign * (metric.value(new[seed]) - metric.value(old[seed])) for seed in seeds]
-    looks = tuple(one.looks) or policy.looks
-    result = statistics.group_sequential_t(
-        values[: looks[-1]],
-        one.margin,
-        looks=looks,
-        alpha_holds=policy.alpha_holds,
-        alpha_violated=policy.alpha_violated,
-    )
-    diverged = any(_diverged(arms[name].curves) for name in (one.treatment, one.reference))
-    verdict: ClaimVerdict = "VIOLATED" if diverged else final(result.verdict)
-    return _with(one, verdict, result, finite)
+        return one
+    rule: Any = {"EQUIVALENT": judging.equivalent, "LEVEL": judging.level, "PAIRED": judging.paired}[one.kind]
+    if one.kind == "PAIRED" and one.relation == "<":
+        rule = judging.not_better
+    judged: judging.Judged = rule(sides, metric, one.margin, one.looks, policy)
+    return judged.assertion
 
 
-def _diverged(curves: Sequence[SeedCurve]) -> bool:
-    return any(curve.status == "diverged" for curve in curves)
-
-
-def _exact(one: Assertion, arms: Mapping[str, Arm], policy: Policy, fixed_n: bool) -> Assertion:
+def _exact(one: Assertion) -> Assertion:
     if one.effect is None or not one.relation:
         return one
     holds = {"==": one.effect == one.margin, "<": one.effect < one.margin, ">=": one.effect >= one.margin}[one.relation]

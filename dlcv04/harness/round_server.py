@@ -72,8 +72,11 @@ class ServingRecorder(ClaimRecorder):
         self.server.serve(self.test, than)
         self.server.serve(self.test, treatment)
 
-    def better(self, treatment: Any, *, than: Any, by: float, of: Any = None) -> None:
+    def _over_seeds(self, arms: Any, judge: Any) -> None:
         """Learning is not timed."""
+
+    def _over_values(self, judge: Any) -> None:
+        """Values are not timed."""
 
     def _exact(self, **_: Any) -> None:
         """Exact figures are not timed."""

@@ -43,7 +43,9 @@ class Assertion(Record, frozen=True, kw_only=True):
     0.01 = one point) or a count. `low` is the near bound at 95 %, `high` the far bound at 99 % for "more" claims
     (mirrored for "less" claims); `None` = unbounded. HOLDS when the near bound lies beyond the margin, VIOLATED when
     the far bound falls short of it. `relation` says how an EXACT effect must lie to its margin ("==", "<", ">=");
-    `looks` are the numbers of seeds at which a PAIRED claim was judged.
+    `looks` are the numbers of seeds at which a claim about learning was judged, `metric` names the figure it is about,
+    `target` is the level that REACH asks for. `relation` "<" of a PAIRED claim marks an upper bound: there `high` is
+    the near bound and `low` the far one.
     """
 
     kind: ClaimKind
@@ -63,6 +65,8 @@ class Assertion(Record, frozen=True, kw_only=True):
     reason: str = ""
     relation: str = ""
     looks: list[int] = []
+    metric: str = ""
+    target: float | None = None
 
 
 class LayerRow(Record, frozen=True, kw_only=True):
@@ -102,6 +106,7 @@ class Arm(Record, frozen=True, kw_only=True):
     `round_seconds / images_per_round * images_per_epoch`.
     `calibrator_seconds` are the rounds of the framework-independent kernel that ran beside the arm's block.
     `contention` is the share of the usable cores that other processes took meanwhile, from 0 to 1.
+    `values` are the figures of an arm that is neither timed nor trained (one a filter or picture), where there are few.
     `key` (the data's fingerprint) and the run's `key` together decide what the arm may be compared with.
     `facts` holds everything that defines the arm (network, recipe, resolved optimizer): a change there is named
     when a comparison turns red.
@@ -129,6 +134,7 @@ class Arm(Record, frozen=True, kw_only=True):
     contention: float = 0.0
     curves: list[SeedCurve] = []
     val_images: int = 0
+    values: list[float] = []
 
     @property
     def fullname(self) -> str:

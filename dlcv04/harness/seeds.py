@@ -13,12 +13,26 @@ Train = Callable[[int], SeedCurve]
 
 @dataclass(frozen=True)
 class Metric:
-    """A figure drawn from one learning curve; `higher` says which way is better."""
+    """A figure drawn from one learning curve.
+
+    Attributes:
+        name: what reports call it.
+        of: draws it from the epochs of one seed; None where they lack it.
+        higher: which way is better.
+        unit: "points" for fractions (0.01 = one point), else a word such as "loss".
+        proportion: whether it is a share of the validation pictures, so that it has their sampling error too.
+    """
 
     name: str
     of: Callable[[list[EpochRow]], float | None]
     higher: bool = True
     unit: str = "points"
+    proportion: bool = False
+
+    @property
+    def beats(self) -> str:
+        """The verb between a better figure and a worse one."""
+        return "exceeds" if self.higher else "lies below"
 
     def value(self, curve: SeedCurve) -> float:
         """The figure of one seed, NaN where it diverged or lacks it."""
@@ -26,43 +40,85 @@ class Metric:
         return float("nan") if value is None else value
 
 
+@dataclass(frozen=True)
+class Series:
+    """A figure that every epoch has, of which a claim asks when it reaches a target.
+
+    Attributes:
+        name: what reports call it.
+        of: draws it from one epoch; None where it lacks it.
+        higher: which way is better.
+    """
+
+    name: str
+    of: Callable[[EpochRow], float | None]
+    higher: bool = True
+
+    def of_curve(self, curve: SeedCurve) -> list[float]:
+        """The figure after each epoch, NaN where it is lacking."""
+        values = (self.of(epoch) for epoch in curve.epochs)
+        return [float("nan") if value is None else value for value in values]
+
+
 def _mean_val_accuracy(epochs: list[EpochRow]) -> float | None:
     values = [epoch.val_accuracy for epoch in epochs if epoch.val_accuracy is not None]
     return fmean(values) if len(values) == len(epochs) and epochs else None
 
 
+def _final_gap(epochs: list[EpochRow]) -> float | None:
+    last = epochs[-1] if epochs else None
+    if last is None or last.val_loss is None or last.train_loss is None:
+        return None
+    return last.val_loss - last.train_loss
+
+
 #: The mean over epochs judges a whole curve ("worse at every epoch") without picking the epoch afterwards.
 MEAN_VAL_ACCURACY = Metric("mean validation accuracy over epochs", _mean_val_accuracy)
-FINAL_VAL_ACCURACY = Metric("final validation accuracy", lambda epochs: epochs[-1].val_accuracy if epochs else None)
+FINAL_VAL_ACCURACY = Metric(
+    "final validation accuracy", lambda epochs: epochs[-1].val_accuracy if epochs else None, proportion=True
+)
+FINAL_TRAIN_ACCURACY = Metric("final training accuracy", lambda epochs: epochs[-1].train_accuracy if epochs else None)
+#: Both losses in inference mode, so that dropout itself is no part of the gap.
+FINAL_LOSS_GAP = Metric(
+    "gap of validation and training loss after the last epoch", _final_gap, higher=False, unit="loss"
+)
 #: What `dlcv04 judge` can compute again from stored curves.
-METRICS = (MEAN_VAL_ACCURACY, FINAL_VAL_ACCURACY)
+METRICS = (MEAN_VAL_ACCURACY, FINAL_VAL_ACCURACY, FINAL_TRAIN_ACCURACY, FINAL_LOSS_GAP)
+
+VAL_ACCURACY = Series("validation accuracy", lambda epoch: epoch.val_accuracy)
+TRAIN_ACCURACY = Series("training accuracy", lambda epoch: epoch.train_accuracy)
+VAL_LOSS = Series("validation loss", lambda epoch: epoch.val_loss, higher=False)
+#: The same for series.
+SERIES = (VAL_ACCURACY, TRAIN_ACCURACY, VAL_LOSS)
 
 
 @dataclass
 class ArmCurves:
-    """One arm's learning curves by seed; `block` trains further seeds for all arms alike."""
+    """One arm's learning curves by seed; `block` trains further seeds for all arms alike.
+
+    `images` is the number of validation pictures that its accuracies are shares of, 0 where unknown.
+    """
 
     name: str
     block: SeededBlock = field(repr=False)
     train: Train = field(repr=False)
     curves: dict[int, SeedCurve] = field(default_factory=dict)
-
-    def values(self, metric: Metric) -> list[float]:
-        """The metric of every seed trained so far, NaN where a curve diverged or lacks the figure."""
-        drawn = (self.curves[seed] for seed in sorted(self.curves))
-        return [metric.value(curve) for curve in drawn]
+    images: int = 0
 
     @property
-    def diverged(self) -> list[SeedCurve]:
-        """Curves whose loss became NaN or infinite."""
-        return [curve for curve in self.curves.values() if curve.status == "diverged"]
+    def by_seed(self) -> list[SeedCurve]:
+        """The curves trained so far, in order of their seeds."""
+        return [self.curves[seed] for seed in sorted(self.curves)]
 
 
 class SeededBlock:
     """Arms trained over the same seeds: `first_seed`, `first_seed` + 1, ... without holes."""
 
-    def __init__(self, trainers: Mapping[str, Train], *, first_seed: int = 0) -> None:
-        self.arms = {name: ArmCurves(name, self, train) for name, train in trainers.items()}
+    def __init__(
+        self, trainers: Mapping[str, Train], *, first_seed: int = 0, images: Mapping[str, int] | None = None
+    ) -> None:
+        known = images or {}
+        self.arms = {name: ArmCurves(name, self, train, images=known.get(name, 0)) for name, train in trainers.items()}
         self.first_seed = first_seed
 
     def run(self, seeds: int) -> None:

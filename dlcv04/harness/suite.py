@@ -258,7 +258,7 @@ def times_arm(arm: ArmTimes) -> dict[str, object]:
         "noisy": arm.workload.noisy,
         "round_seconds": arm.seconds,
         "round_index": sorted(arm.rounds),
-        "images_per_round": arm.block.steps * arm.workload.images_per_step,
+        "images_per_round": arm.block.steps_of(arm.name) * arm.workload.images_per_step,
         "warmup_rounds": len(arm.warmup),
         "compile_seconds": arm.compile_seconds,
         "contention": arm.block.contention,

@@ -138,3 +138,24 @@ def test_a_planted_slowdown_is_as_long_as_it_says():
     plain = min(measured.time_once("a", 1) for _ in range(5))
     slowed = min(measured.time_once("a", 1, 1.5) for _ in range(5))
     assert slowed / plain == pytest.approx(1.5, abs=0.05)
+
+
+def sized(images, seconds):
+    """Arms of other batch sizes: pictures a step and seconds a step by name."""
+    machine = Machine()
+    works = {name: Work(machine, name, seconds[name]) for name in images}
+    for name, count in images.items():
+        works[name].images_per_step = count
+    return InterleavedBlock(works, steps=1, clock=lambda: machine.now)
+
+
+def test_arms_of_other_batch_sizes_are_timed_over_equally_many_pictures():
+    measured = sized({"small": 16, "large": 128}, {"small": 0.02, "large": 0.08})
+    measured.run(4)
+    assert [measured.steps_of(name) for name in ("small", "large")] == [8, 1]
+    assert math.exp(measured.log_ratios("small", "large")[0]) == pytest.approx(2.0)
+
+
+def test_batch_sizes_without_a_small_common_multiple_are_refused():
+    with pytest.raises(MeasureError, match="batch sizes that divide each other"):
+        sized({"a": 127, "b": 128}, {"a": 0.1, "b": 0.1})
