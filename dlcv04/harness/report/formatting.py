@@ -175,6 +175,30 @@ def assertion_margin(assertion: Assertion) -> str:
     return "±" + text.lstrip("+−-") if assertion.kind == "EQUIVALENT" and assertion.unit != "ratio" else text
 
 
+def assertion_limit(assertion: Assertion) -> str:
+    """The margin with what it is called: `margin 1.10`, `at least 0.9700`, `tolerance 0.00001`."""
+    return f"{limit_name(assertion)} {assertion_margin(assertion)}"
+
+
+def limit_name(assertion: Assertion) -> str:
+    """What the margin is called: an exact count has an expected value, an identity a tolerance, a level a floor."""
+    if assertion.kind == "EXACT" and assertion.unit != "ratio":
+        return {"<": "less than", ">=": "at least"}.get(assertion.relation, "expected")
+    if assertion.kind == "PAIRED" and assertion.relation == "<":
+        return "less than"
+    return {"LEVEL": "at least", "IDENTITY": "tolerance"}.get(assertion.kind, "margin")
+
+
+def detectable(assertion: Assertion) -> str:
+    """The minimum detectable effect; exact figures and identities show any difference."""
+    if assertion.kind == "EXACT":
+        return "any difference"
+    if assertion.kind == "IDENTITY":
+        return "anything beyond the tolerance"
+    # A level's is a distance from the level, in the unit of differences.
+    return in_unit(assertion.minimum_detectable_effect, assertion.unit).lstrip("+")
+
+
 def comparison_effect(comparison: Comparison) -> str:
     """The effect of a comparison with its interval, a dash where nothing was compared."""
     c = comparison

@@ -11,9 +11,11 @@ from pathlib import Path
 
 from dlcv04.harness.judge import SECONDS
 from dlcv04.harness.policy import Policy
-from dlcv04.harness.report import figures, history, model, noise
+from dlcv04.harness.report import curves, history, model, noise
 from dlcv04.harness.report import formatting as fmt
+from dlcv04.harness.report.forest import forest
 from dlcv04.harness.report.sparkline import sparkline
+from dlcv04.harness.report.times import epoch_times
 from dlcv04.harness.schema import Run, SelfTest
 from dlcv04.lazy import LazyModule
 
@@ -29,6 +31,7 @@ class Plots:
 
     forest: list[str]
     times: str
+    reach: list[str]
     learning: str
     published: str
 
@@ -85,10 +88,11 @@ def _clean(value: object) -> object:
 def _plots(card: model.Card) -> Plots:
     published = card.claim.published
     return Plots(
-        forest=figures.forest(card.claim.assertions),
-        times=figures.epoch_times(card.arms, card.stored_times, published),
-        learning=figures.learning_curves(card.arms),
-        published=figures.published_curves(published, card.arms),
+        forest=forest(card.claim.assertions),
+        times=epoch_times(card.arms, card.stored_times, published),
+        reach=[svg for a in card.claim.assertions if (svg := curves.epochs_to_target(a, card.arms))],
+        learning=curves.learning_curves(card.arms),
+        published=curves.published_curves(published, card.arms),
     )
 
 

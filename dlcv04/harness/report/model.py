@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from dlcv04.harness.report import formatting as fmt
-from dlcv04.harness.schema import Arm, Assertion, Claim, Comparison, Run
+from dlcv04.harness.schema import Arm, Claim, Comparison, Run
 
 #: How a control's node id ends: `test_x[control]`, `test_x[a-control]`.
 _CONTROL_ID = re.compile(r"\[(.*?)-?\bcontrol\]$")
@@ -493,7 +493,7 @@ def _why(card: Card) -> str:
     if card.reason or not card.assertions:
         return card.reason
     worst = min(card.assertions, key=lambda a: _RANK[a.badge.word])
-    return f"{worst.sentence}: {worst.effect}, margin {worst.margin}. {worst.reason}".strip()
+    return f"{worst.sentence}: {worst.effect}, {worst.limit} {worst.margin}. {worst.reason}".strip()
 
 
 # --- one card a claim ---
@@ -543,28 +543,18 @@ def _reason(claim: Claim, run: Run) -> str:
 
 def _assertion_rows(claim: Claim) -> Iterable[AssertionRow]:
     for a in claim.assertions:
-        level = a.kind == "LEVEL"
         yield AssertionRow(
             badge=BADGES[a.verdict] if claim.judged else BADGES["NOT JUDGED"],
             sentence=a.sentence,
             effect=fmt.assertion_effect(a),
             margin=fmt.assertion_margin(a),
             n=fmt.plural(a.n, a.n_unit.removesuffix("s")) if a.n_unit not in {"", "count"} else f"{a.n:,}",
-            detectable="any difference"
-            if a.kind == "EXACT"
-            else fmt.in_unit(a.minimum_detectable_effect, a.unit, level=level).lstrip("+"),
+            detectable=fmt.detectable(a),
             kind=a.kind,
             method=a.method,
             reason=a.reason,
-            limit=_limit(a),
+            limit=fmt.limit_name(a),
         )
-
-
-def _limit(a: Assertion) -> str:
-    """What the margin is called: an exact count has an expected value, an identity a tolerance."""
-    if a.kind == "EXACT" and a.unit != "ratio":
-        return "expected"
-    return "tolerance" if a.kind == "IDENTITY" else "margin"
 
 
 def _comparison_row(c: Comparison, anchor: str) -> ComparisonRow:
@@ -607,9 +597,7 @@ def _seen(control: Claim) -> str:
     """The figures of a control's deciding assertion."""
     if control.reason:
         return control.reason
-    return "; ".join(
-        f"{fmt.assertion_effect(a)}, {_limit(a)} {fmt.assertion_margin(a)}" for a in control.assertions[:2]
-    )
+    return "; ".join(f"{fmt.assertion_effect(a)}, {fmt.assertion_limit(a)}" for a in control.assertions[:2])
 
 
 def _arm_row(arm: Arm) -> ArmRow:
