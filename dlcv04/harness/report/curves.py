@@ -76,9 +76,9 @@ def _draw(lines: Sequence[_Lines], title: str, gone: int, label: str) -> str:
     canvas = Canvas(_TOP + _PLOT + 44 + 18 * math.ceil(entries / 2))
     across, up = _scales(lines)
     canvas.text(_LEFT, 14, fmt.shorten(title, 58), INK)
-    for value in ticks(up.low, up.high):
-        canvas.line(_LEFT, up(value), WIDTH - _RIGHT, up(value), GRID, 0.6)
-        canvas.text(_LEFT - 6, up(value) + 4, fmt.number(round(value, 6)), MUTED, SMALL, anchor="end")
+    heights = ticks(up.low, up.high)
+    canvas.curve([p for v in heights for p in ((_LEFT, up(v)), (WIDTH - _RIGHT, up(v)), None)], GRID, 0.6)
+    canvas.labels([(_LEFT - 6, up(v) + 4, fmt.number(round(v, 6))) for v in heights], "end")
     canvas.axis(across, _TOP + _PLOT, fmt.number, whole=True)
     canvas.text((_LEFT + WIDTH - _RIGHT) / 2, _TOP + _PLOT + 31, "epoch", MUTED, SMALL, anchor="middle")
     for line in lines:

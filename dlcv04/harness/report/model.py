@@ -503,11 +503,12 @@ def _cards(run: Run, baselines: Sequence[Run]) -> tuple[Card, ...]:
     real = {c.test for c in real_claims(run)}
     orphans = [c for c in controls(run) if real_test(c.test) not in real]
     shown = [*real_claims(run), *orphans]
-    cards = [_card(claim, f"claim-{i}", run, baselines) for i, claim in enumerate(shown, start=1)]
+    stored = _stored_times(run, baselines)
+    cards = [_card(claim, f"claim-{i}", run, stored) for i, claim in enumerate(shown, start=1)]
     return tuple(sorted(cards, key=lambda card: card.rank))
 
 
-def _card(claim: Claim, anchor: str, run: Run, baselines: Sequence[Run]) -> Card:
+def _card(claim: Claim, anchor: str, run: Run, stored: _Times) -> Card:
     arms = tuple(a for a in run.arms if a.test == claim.test)
     where = [claim.task] if claim.task else []
     where += [f"slide {claim.slide}"] if claim.slide is not None else []
@@ -529,7 +530,7 @@ def _card(claim: Claim, anchor: str, run: Run, baselines: Sequence[Run]) -> Card
         arm_rows=tuple(_arm_row(a) for a in arms),
         claim=claim,
         arms=arms,
-        stored_times=_stored_times(run, claim, baselines),
+        stored_times={arm.name: tuple(times) for arm in arms if (times := stored.get(_arm_key(arm)))},
     )
 
 
@@ -626,15 +627,20 @@ def _flat(value: object) -> str:
     return fmt.number(value) if isinstance(value, float) else str(value)
 
 
-def _stored_times(run: Run, claim: Claim, baselines: Sequence[Run]) -> dict[str, tuple[float, ...]]:
-    """Seconds an epoch of the same test's arms in the stored runs, arm by arm; only of the run's key and data."""
-    keys = {arm.name: arm.key for arm in run.arms if arm.test == claim.test}
-    found: dict[str, list[float]] = {}
+_Times = Mapping[tuple[str, str, str], Sequence[float]]
+
+
+def _stored_times(run: Run, baselines: Sequence[Run]) -> _Times:
+    """Seconds an epoch of every arm in the stored runs of this run's key, by test, arm and the arm's own key."""
+    found: dict[tuple[str, str, str], list[float]] = {}
     for baseline in baselines:
         for arm in baseline.arms if baseline.key == run.key else []:
-            if arm.test == claim.test and arm.epoch_seconds and keys.get(arm.name) == arm.key:
-                found.setdefault(arm.name, []).extend(arm.epoch_seconds)
-    return {name: tuple(values) for name, values in found.items()}
+            found.setdefault(_arm_key(arm), []).extend(arm.epoch_seconds)
+    return found
+
+
+def _arm_key(arm: Arm) -> tuple[str, str, str]:
+    return arm.test, arm.name, repr(sorted(arm.key.items()))
 
 
 def test_name(node: str) -> str:

@@ -29,14 +29,13 @@ class Mark:
 
 @dataclass(frozen=True)
 class Sparkline:
-    """Coordinates in pixels of a WIDTH x HEIGHT box; `line`, `dots` and `levels` are path data.
+    """Coordinates in pixels of a WIDTH x HEIGHT box; `line` and `levels` are path data.
 
     `base` is the height of the stored runs' level, `pins` the runs accepted as a new level, `changes` the first run of
     each changed level, `last` this run.
     """
 
     line: str
-    dots: str
     levels: str
     base: float
     pins: tuple[Mark, ...]
@@ -55,8 +54,6 @@ def sparkline(series: Series) -> Sparkline:
     ]
     return Sparkline(
         line="M" + "L".join(f"{x:g} {y:g}" for x, y in places),
-        # A line of no length with round ends is a dot: a tenth of the bytes of a circle.
-        dots="".join(f"M{x:g} {y:g}h0" for x, y in places[:-1]),
         levels=_levels(series, places) if series.changes else "",
         base=_down(series, [*values, series.level])[-1],
         pins=tuple(pins),

@@ -148,12 +148,15 @@ class Canvas:
         self, scale: Scale, y: float, shown: Callable[[float], str], *, above: bool = False, whole: bool = False
     ) -> None:
         """A horizontal axis at height `y` with round figures below it, or above; `whole` ones only, where counted."""
-        self.line(scale.start, y, scale.end, y, GRID)
-        for value in ticks(scale.low, scale.high):
-            if whole and not value.is_integer():
-                continue
-            self.line(scale(value), y, scale(value), y + (-3 if above else 3), GRID)
-            self.text(scale(value), y + (-7 if above else 15), shown(value), MUTED, SMALL, anchor="middle")
+        shown_at = [value for value in ticks(scale.low, scale.high) if not whole or value.is_integer()]
+        marks = "".join(f"M{_n(scale(value))} {_n(y)}v{-3 if above else 3}" for value in shown_at)
+        self._stroke(f"M{_n(scale.start)} {_n(y)}H{_n(scale.end)}{marks}", GRID, 1, "", 1)
+        self.labels([(scale(v), y + (-7 if above else 15), shown(v)) for v in shown_at], "middle")
+
+    def labels(self, words: Iterable[tuple[float, float, str]], anchor: str) -> None:
+        """Small words along an axis, each with the place it is anchored at."""
+        texts = "".join(f'<text x="{_n(x)}" y="{_n(y)}">{html.escape(text)}</text>' for x, y, text in words)
+        self._parts.append(f'<g fill="{MUTED}" font-size="{SMALL}" text-anchor="{anchor}">{texts}</g>')
 
     def element(self, label: str) -> str:
         """The picture as one `<svg>` element that a screen reader reads as `label`."""

@@ -11,7 +11,8 @@ from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report.svg import INK, MUTED, SERIES, SMALL, WIDTH, Canvas, Scale, spread
 from dlcv04.harness.schema import Arm, Published
 
-MAX_ARMS, MAX_ROUNDS = 8, 150
+#: Rounds of one row that are drawn: more can't be told apart at this width.
+MAX_ARMS, MAX_ROUNDS = 8, 80
 _ROW, _STORED_ROW, _EDGE = 50, 22, 12
 _TOP, _BARE_TOP, _FOOT = 40, 4, 42
 
