@@ -76,6 +76,11 @@ def _n(value: float) -> str:
     return "0" if text == "-0" else text
 
 
+def _words(what: str) -> str:
+    """Text that is neither markup nor control character."""
+    return html.escape(fmt.printable(what), quote=False)
+
+
 def _outline(corners: Sequence[tuple[float, float]], x: float, y: float, half: float) -> str:
     return "M" + "L".join(f"{_n(x + half * dx)} {_n(y + half * dy)}" for dx, dy in corners)
 
@@ -136,13 +141,19 @@ class Canvas:
         elif path:
             self._parts.append(f'<path d="{path}" fill="{colour}"/>')
 
-    def text(
-        self, x: float, y: float, what: str, colour: str, size: int = FONT, *, anchor: str = "", bold: bool = False
-    ) -> None:
+    def text(self, x: float, y: float, what: str, colour: str, size: int = FONT, *, anchor: str = "") -> None:
         """Words with their baseline at `y`; `anchor` is "middle" or "end"."""
-        extra = (f' text-anchor="{anchor}"' if anchor else "") + (' font-weight="600"' if bold else "")
-        words = html.escape(fmt.printable(what), quote=False)
+        extra = f' text-anchor="{anchor}"' if anchor else ""
+        words = _words(what)
         self._parts.append(f'<text x="{_n(x)}" y="{_n(y)}" fill="{colour}" font-size="{size}"{extra}>{words}</text>')
+
+    def phrases(self, x: float, y: float, parts: Iterable[tuple[str, str, bool]]) -> None:
+        """Words in several colours one after the other, as (words, colour, bold)."""
+        spans = "".join(
+            f'<tspan fill="{colour}" font-weight="{600 if bold else 400}">{_words(what)} </tspan>'
+            for what, colour, bold in parts
+        )
+        self._parts.append(f'<text x="{_n(x)}" y="{_n(y)}" font-size="{FONT}">{spans}</text>')
 
     def axis(
         self, scale: Scale, y: float, shown: Callable[[float], str], *, above: bool = False, whole: bool = False
@@ -155,7 +166,7 @@ class Canvas:
 
     def labels(self, words: Iterable[tuple[float, float, str]], anchor: str) -> None:
         """Small words along an axis, each with the place it is anchored at."""
-        texts = "".join(f'<text x="{_n(x)}" y="{_n(y)}">{html.escape(text)}</text>' for x, y, text in words)
+        texts = "".join(f'<text x="{_n(x)}" y="{_n(y)}">{_words(text)}</text>' for x, y, text in words)
         self._parts.append(f'<g fill="{MUTED}" font-size="{SMALL}" text-anchor="{anchor}">{texts}</g>')
 
     def element(self, label: str) -> str:

@@ -57,15 +57,15 @@ def epoch_times(arms: Sequence[Arm], stored: Mapping[str, Sequence[float]], publ
 
 
 def _draw_row(canvas: Canvas, scale: Scale, top: float, row: _Row, colour: str) -> None:
-    canvas.text(_EDGE, top + 15, fmt.shorten(row.arm.name, 30), INK)
-    canvas.text(_EDGE, top + 35, fmt.seconds(statistics.median(row.times)), colour, bold=True)
+    words = [(fmt.shorten(row.arm.name, 30), INK, False), (fmt.seconds(statistics.median(row.times)), colour, True)]
+    if row.stored:
+        words.append((f"stored {fmt.seconds(statistics.median(row.stored))}", MUTED, False))
+    canvas.phrases(_EDGE, top + 14, words)
     _draw_box(canvas, scale, top + 31, 10, row.times, colour)
     if row.then is not None:
         canvas.line(scale(row.then), top + 17, scale(row.then), top + 45, INK)
         canvas.markers("diamond", [(scale(row.then), top + 31)], 9, INK, hollow=True)
     if row.stored:
-        before = f"stored {fmt.seconds(statistics.median(row.stored))}"
-        canvas.text(_EDGE, top + _ROW + 4, before, MUTED, SMALL)
         _draw_box(canvas, scale, top + _ROW, 6, row.stored, MUTED)
 
 

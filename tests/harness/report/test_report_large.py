@@ -24,7 +24,8 @@ from dlcv04.harness.schema import read_run
 folder = Path(sys.argv[1])
 run, *stored = [read_run(path) for path in [folder / "run.json", *sorted(folder.glob("stored-*.json"))]]
 path = report.write(run, stored, folder / "reports")
-peak = int(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
+status = Path("/proc/self/status")
+peak = int(re.search(r"VmHWM:\\s*(\\d+) kB", status.read_text())[1]) / 1024 if status.exists() else 0
 print(json.dumps({"seconds": time.perf_counter() - start, "mebibytes": peak, "bytes": path.stat().st_size}))
 """
 
