@@ -8,6 +8,7 @@ import random
 import msgspec
 
 from dlcv04.harness.schema import (
+    Acceptance,
     Arm,
     Assertion,
     Claim,
@@ -409,3 +410,57 @@ def empty_run() -> Run:
         id="empty", started="", profile="smoke", device="cpu",
         environment=Environment(machine_class="cpu", hardware={}, software={}),
     )  # fmt: skip
+
+
+HOSTILE = {
+    "script": "<script>window.hit = 1; alert(1)</script>",
+    "image": "<img src=x onerror='window.hit = 1'>",
+    "quotes": "\"' onmouseover='window.hit = 1' {{ 7 * 7 }} {% raw %}",
+    "right to left": "\u202eשלום مرحبا\u2066 abc",
+    "control characters": "\x00\x1b[31m\x1b]0;owned\x07]]>-->&amp;\x9b2J",
+    "markdown": "| [a](http://b.example) ![c](d) @someone `e` **f** <b>",
+    "10,000 characters": "x" * 10_000,
+}
+
+
+def hostile_run(text: str) -> Run:
+    """The sample with `text` in every name, sentence and reason that a run can carry."""
+    run = sample_run()
+    claim = next(c for c in run.claims if c.verdict == "VIOLATED")
+    arm = msgspec.structs.replace(
+        next(a for a in run.arms if a.test == claim.test),
+        test=text,
+        name=text,
+        network=text,
+        facts={text: {text: text}},
+    )
+    rows = [
+        msgspec.structs.replace(
+            c, test=text, arm=text, metric=text, reason=text, method=text, differences=[text], baselines=[text]
+        )
+        for c in claim.comparisons
+    ]
+    sentences = [
+        msgspec.structs.replace(a, sentence=text, treatment=text, reference=text, reason=text, method=text)
+        for a in claim.assertions
+    ]
+    claim = msgspec.structs.replace(
+        claim, test=text, sentence=text, task=text, control=text, reason=text, command=text, assertions=sentences,
+        comparisons=rows, published=msgspec.structs.replace(claim.published, sentence=text, size=text),
+    )  # fmt: skip
+    data = DataRecord(name=text, kind=text, provenance=text, fingerprint=text, train_images=1, val_images=1)
+    environment = msgspec.structs.replace(
+        run.environment, machine_class=text, hardware={text: text}, software={text: text}
+    )
+    return msgspec.structs.replace(
+        run, id=text, started=text, claims=[claim], arms=[arm], data=[data], environment=environment, failures=[text],
+        commit=Commit(id=text, branch=text, dirty=True), command=text,
+        compared_with=[text], missing=rows, overhead_seconds={text: 1.0}, device=text, profile=text,
+    )  # fmt: skip
+
+
+def hostile_baselines(text: str) -> list[Run]:
+    """Stored runs of the same hostile arms, accepted and pinned for a hostile reason."""
+    accepted = Acceptance(reason=text, accepted=text, commit=Commit(id=text), part="timing", pins=True, forced=True)
+    run = hostile_run(text)
+    return [msgspec.structs.replace(run, id=f"{text}{i}", claims=[], acceptance=accepted) for i in range(3)]

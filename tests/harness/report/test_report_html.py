@@ -12,9 +12,17 @@ import msgspec
 import pytest
 
 from dlcv04.harness import report
+from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report import html, model
-from dlcv04.harness.schema import DataRecord, Run
-from tests.harness.report.sample import empty_run, green_run, sample_baselines, sample_run
+from tests.harness.report.sample import (
+    HOSTILE,
+    empty_run,
+    green_run,
+    hostile_baselines,
+    hostile_run,
+    sample_baselines,
+    sample_run,
+)
 
 VOID = {"meta", "br", "input", "link", "hr", "img", "path", "use"}
 
@@ -59,41 +67,6 @@ def text() -> str:
 @pytest.fixture(scope="module")
 def page(text: str) -> Page:
     return Page(text)
-
-
-def hostile(text: str) -> Run:
-    """The sample with `text` in every name, sentence and reason that a run can carry."""
-    run = sample_run()
-    claim = next(c for c in run.claims if c.verdict == "VIOLATED")
-    arm = msgspec.structs.replace(
-        next(a for a in run.arms if a.test == claim.test),
-        test=text,
-        name=text,
-        network=text,
-        facts={text: {text: text}},
-    )
-    rows = [
-        msgspec.structs.replace(
-            c, test=text, arm=text, metric=text, reason=text, method=text, differences=[text], baselines=[text]
-        )
-        for c in claim.comparisons
-    ]
-    sentences = [
-        msgspec.structs.replace(a, sentence=text, treatment=text, reference=text, reason=text, method=text)
-        for a in claim.assertions
-    ]
-    claim = msgspec.structs.replace(
-        claim, test=text, sentence=text, task=text, control=text, reason=text, command=text, assertions=sentences,
-        comparisons=rows, published=msgspec.structs.replace(claim.published, sentence=text, size=text),
-    )  # fmt: skip
-    data = DataRecord(name=text, kind=text, provenance=text, fingerprint=text, train_images=1, val_images=1)
-    environment = msgspec.structs.replace(
-        run.environment, machine_class=text, hardware={text: text}, software={text: text}
-    )
-    return msgspec.structs.replace(
-        run, id=text, started=text, claims=[claim], arms=[arm], data=[data], environment=environment, failures=[text],
-        command=text, compared_with=[text], missing=rows, overhead_seconds={text: 1.0}, device=text, profile=text,
-    )  # fmt: skip
 
 
 def test_the_same_run_gives_the_same_bytes(text: str) -> None:
@@ -186,25 +159,20 @@ def test_only_the_pages_own_script_may_run(page: Page) -> None:
     assert not [a for _, a in page.tags if any(name.startswith("on") for name in a)]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "<script>alert(1)</script>",
-        "\"' onmouseover='x' {{ 7 * 7 }} {% raw %}",
-        "\u202eשלום مرحبا\u2066",
-        "\x00\x1b[31m]]>-->&amp;",
-    ],
-)
-def test_hostile_text_stays_text(text: str) -> None:
-    page = Page(html.render(hostile(text)))
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_text_stays_text(name: str) -> None:
+    text = HOSTILE[name]
+    page = Page(html.render(hostile_run(text), hostile_baselines(text)))
     assert [tag for tag, _ in page.tags].count("script") == 1
-    assert not [a for _, a in page.tags if any(name.startswith("on") for name in a)]
-    assert " ".join("".join(" " if c in "\x00\x1b\u202e\u2066" else c for c in text).split()) in page.text
-    assert "\u202e" not in page.text
+    assert not [a for _, a in page.tags if any(attribute.startswith("on") for attribute in a)]
+    shown = " ".join(fmt.printable(text).split())
+    # As a name, a sentence, a machine class, a stored run's reason, ...
+    assert page.text.count(shown) > 30 and not set(page.text) & set("\x00\x1b\u202e\u2066")
 
 
-def test_ten_thousand_characters_fit() -> None:
-    text = html.render(hostile("x" * 10_000), sample_baselines())
+def test_ten_thousand_characters_everywhere_fit() -> None:
+    long = HOSTILE["10,000 characters"]
+    text = html.render(hostile_run(long), hostile_baselines(long))
     assert len(text) < 5_000_000
     Page(text)
 
