@@ -17,7 +17,7 @@ from dlcv04.harness import selftest
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.report import html
 from tests.harness.report.large import large_run, stored_runs
-from tests.harness.report.sample import HOSTILE, empty_run, hostile_baselines, hostile_run, sample_run
+from tests.harness.report.sample import HOSTILE, empty_run, hostile_baselines, hostile_run, kinds_run, sample_run
 from tests.harness.report.test_report_history import accepted, stored
 from tests.harness.test_selftest import a_test
 
@@ -50,6 +50,15 @@ def browser() -> Iterator[Any]:
         started.close()
 
 
+@pytest.fixture(scope="module")
+def axe() -> Any:
+    try:
+        from axe_playwright_python.sync_playwright import Axe
+    except ModuleNotFoundError:
+        unavailable("axe-playwright-python is not installed: pip install dlcv04[browser]")
+    return Axe()
+
+
 def sample_page() -> str:
     runs = stored(22, slower_from=14, ratio=1.08)
     runs[14] = msgspec.structs.replace(runs[14], acceptance=accepted("every picture is checked now", pins=True))
@@ -58,6 +67,7 @@ def sample_page() -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "sample": sample_page,
+    "every kind": lambda: html.render(kinds_run()),
     "empty": lambda: html.render(empty_run()),
     "200 claims": lambda: html.render(large_run(200)),
     "history of 50": lambda: html.render(large_run(8), stored_runs(large_run(8), 50)),
@@ -154,26 +164,25 @@ def test_it_loads_from_disk_says_nothing_asks_nobody_and_is_not_too_wide(
     [
         ("sample", "light"),
         ("sample", "dark"),
+        ("every kind", "dark"),
         ("empty", "dark"),
         ("history of 50", "light"),
         ("hostile: quotes", "light"),
     ],
 )
-def test_axe_finds_nothing_serious(opened: Any, name: str, scheme: str) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install dlcv04[browser]")
+def test_axe_finds_nothing_serious(opened: Any, axe: Any, name: str, scheme: str) -> None:
     with opened(name, scheme=scheme) as seen:
         seen.page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
-        found = axe.Axe().run(seen.page).response["violations"]
+        found = axe.run(seen.page).response["violations"]
     told = [(v["id"], v["impact"], [node["target"] for node in v["nodes"]][:3]) for v in found]
     assert [one for one in told if one[1] in {"serious", "critical"}] == []
 
 
-def test_axe_would_find_something_serious(opened: Any) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install dlcv04[browser]")
+def test_axe_would_find_something_serious(opened: Any, axe: Any) -> None:
     with opened("sample") as seen:
         seen.page.evaluate("document.querySelector('article svg').removeAttribute('aria-label')")
         seen.page.evaluate("document.querySelector('article h3').style.color = '#eee'")
-        found = {v["id"] for v in axe.Axe().run(seen.page).response["violations"]}
+        found = {v["id"] for v in axe.run(seen.page).response["violations"]}
     assert found >= {"svg-img-alt", "color-contrast"}
 
 

@@ -228,7 +228,7 @@ def _draw_epochs(
     canvas: Canvas, scale: Scale, top: float, name: str, epochs: Sequence[judging.EpochsToTarget], row: int
 ) -> None:
     middle, y = statistics.median(one.epochs for one in epochs), top + 30
-    canvas.text(_EDGE, top + 14, f"{fmt.shorten(name, 30)}: median {fmt.number(middle)}", INK)
+    canvas.text(_EDGE, top + 14, f"{fmt.shorten(name, 30)}: median {middle:.1f}", INK)
     canvas.line(scale(middle), y - 9, scale(middle), y + 9, SERIES[row], 2.4)
     places = [(scale(one.epochs), y + offset) for one, offset in zip(epochs, spread(len(epochs), 5), strict=True)]
     for shape, missed in (("circle", False), ("right", True)):
@@ -240,6 +240,6 @@ def _reached(arms: Sequence[Arm], found: Sequence[Sequence[judging.EpochsToTarge
     parts = []
     for arm, epochs in zip(arms, found, strict=True):
         missed = sum(one.censored for one in epochs)
-        text = f"{arm.name}: median {fmt.number(statistics.median(one.epochs for one in epochs))}"
+        text = f"{arm.name}: median {statistics.median(one.epochs for one in epochs):.1f}"
         parts.append(text + (f", missed in {missed} of {fmt.plural(len(epochs), 'seed')}" if missed else ""))
     return "; ".join(parts)

@@ -118,5 +118,5 @@ def _caption(a: Assertion) -> str:
     if a.kind == "LEVEL":
         shown = "level"
     elif a.kind == "REACH":
-        shown = "epochs of the other arm for one of this arm, 1 = equal"
+        shown = "ratio of epochs, 1 = equal"
     return f"{shown}; dashed: {'tolerance' if a.kind == 'IDENTITY' else 'margin'}, shaded: claim holds"

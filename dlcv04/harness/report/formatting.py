@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from dlcv04.harness.schema import Assertion, Comparison
 
 ABSENT = "–"
-_COUNT_UNITS = {"count", "", "difference"}
+_COUNT_UNITS = {"count", "", "difference", "deviation"}
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 #: Units of exact figures: a comparison in one of them shows plain numbers, whatever else its metric's name says.
 _EXACT_UNITS = {"parameters", "macs", "MACs", "count", "layers", "epochs"}
@@ -194,7 +194,7 @@ def detectable(assertion: Assertion) -> str:
     if assertion.kind == "EXACT":
         return "any difference"
     if assertion.kind == "IDENTITY":
-        return "anything beyond the tolerance"
+        return "the tolerance"
     # A level's is a distance from the level, in the unit of differences.
     return in_unit(assertion.minimum_detectable_effect, assertion.unit).lstrip("+")
 

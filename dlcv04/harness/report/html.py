@@ -70,6 +70,7 @@ def render(run: Run, baselines: Sequence[Run] = (), self_test: SelfTest | None =
             prior=f"{judging.PRIOR_PROCESS_SD:.1%} with {judging.PRIOR_PROCESS_DF:g} degrees of freedom",
             badges=model.BADGES,
             seconds=SECONDS,
+            least=history.LEAST_FOR_CHANGES,
             slope=judging.PRIOR_SLOPE,
             baselines=len(baselines),
             css=(_TEMPLATES / "report.css").read_text(encoding="utf-8"),

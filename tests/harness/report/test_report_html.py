@@ -20,6 +20,7 @@ from tests.harness.report.sample import (
     green_run,
     hostile_baselines,
     hostile_run,
+    kinds_run,
     sample_baselines,
     sample_run,
 )
@@ -111,6 +112,41 @@ def test_everything_asked_for_is_on_the_page(page: Page) -> None:
         "import keras",
     ):
         assert expected in page.text, expected
+
+
+def test_every_card_has_all_that_belongs_on_it() -> None:
+    run = msgspec.structs.replace(sample_run(), claims=[c for c in sample_run().claims if "total run" in c.sentence])
+    text = html.render(run, sample_baselines())
+    card = text[text.index("<article") : text.index("</article>")] + "</article>"
+    words = Page(card).text
+    for expected in (
+        "Adding conv layers is expensive in total run time",  # sentence
+        "slide 4",
+        "HOLDS",
+        "1.62 [1.55, 1.70]",  # effect with its interval
+        "detectable from 1.06",
+        "n 10 rounds",
+        "11 s < 18 s < 39 s per epoch",  # 2016
+        "broke the claim. 1.00, margin 1.10",  # the control
+        "1.68 s 1.41 s 1.20 [1.14, 1.25]",  # the baseline's figure
+        "conv2 Conv2D 24 × 24 × 32 9,248 5,308,416",  # a layer
+        "pytest bench/test_task1_architecture.py::test_more_conv_layers_take_longer --dl-profile smoke",
+    ):
+        assert expected in words, expected
+    assert card.count("<svg") == 2 and card.count("<details>") == 3
+
+
+def test_every_kind_of_assertion_reads_well() -> None:
+    words = Page(html.render(kinds_run())).text
+    for expected in (
+        "+0.10 points [-1.00, +0.40] less than +1.00 points",
+        "+0.10 points [-0.40, +0.60] margin ±1.00 points",
+        "0.9800 [0.9750, ∞) at least 0.9700 n 5 seeds detectable from 0.50 points",
+        "2.10 [1.70, 2.60] margin 1.50 n 5 seeds detectable from 1.20",
+        "2e-06 tolerance 1e-05 n 4,608 values detectable from the tolerance",
+        "Epochs that each seed took to the target",
+    ):
+        assert expected in words, expected
 
 
 def test_headings_landmarks_and_names_for_a_screen_reader(page: Page) -> None:

@@ -20,7 +20,7 @@ from dlcv04.harness.report.forest import forest, held
 from dlcv04.harness.report.svg import ticks
 from dlcv04.harness.report.times import epoch_times
 from dlcv04.harness.schema import Arm, Assertion, EpochRow, Published, SeedCurve
-from tests.harness.report.sample import SIZE_2016, node, sample_run
+from tests.harness.report.sample import SIZE_2016, every_kind, node, sample_run
 
 PUBLISHED = Published(size=SIZE_2016, epoch_seconds={"base": 18, "one_conv_less": 11, "three_conv_more": 39})
 
@@ -170,42 +170,21 @@ def test_a_picture_is_small() -> None:
     assert len(epoch_times(arms("test_more_conv_layers_take_longer"), {}, PUBLISHED)) < 6_000
 
 
-def assertion(kind: str, unit: str, **changes: object) -> Assertion:
-    values: dict[str, object] = {
-        "kind": kind, "sentence": "s", "treatment": "new", "reference": "old", "unit": unit, "margin": 0.01,
-        "effect": 0.02, "low": 0.012, "high": 0.03, "n": 5, "n_unit": "seeds", "verdict": "HOLDS", "method": "m",
-    }  # fmt: skip
-    return Assertion(**(values | changes))  # type: ignore[arg-type]
+LIMITS = {
+    "ORDER": ((1.1, 9), "margin 1.10"),
+    "PAIRED": ((0.01, 9), "margin +1.00 points"),
+    "not better": ((-9, 0.01), "less than +1.00 points"),
+    "EQUIVALENT": ((-0.01, 0.01), "margin ±1.00 points"),
+    "LEVEL": ((0.97, 9), "at least 0.9700"),
+    "REACH": ((1.5, 9), "margin 1.50"),
+    "IDENTITY": ((-9, 1e-5), "tolerance 1e-05"),
+}
+KINDS = every_kind()
 
 
-KINDS = {
-    "ORDER": (assertion("ORDER", "ratio", margin=1.1, effect=1.6, low=1.5, high=1.7), (1.1, 9), "margin 1.10"),
-    "PAIRED": (assertion("PAIRED", "points", relation=">"), (0.01, 9), "margin +1.00 points"),
-    "not better": (
-        assertion("PAIRED", "points", relation="<", effect=0.001, low=-0.01, high=0.004), (-9, 0.01),
-        "less than +1.00 points",
-    ),
-    "EQUIVALENT": (
-        assertion("EQUIVALENT", "points", effect=0.001, low=-0.004, high=0.006), (-0.01, 0.01), "margin ±1.00 points",
-    ),
-    "LEVEL": (
-        assertion("LEVEL", "points", reference="", margin=0.97, effect=0.98, low=0.975, high=None, relation=">"),
-        (0.97, 9), "at least 0.9700",
-    ),
-    "REACH": (
-        assertion("REACH", "ratio", margin=1.5, effect=2.1, low=1.7, high=2.6, relation=">", target=0.9), (1.5, 9),
-        "margin 1.50",
-    ),
-    "IDENTITY": (
-        assertion("IDENTITY", "deviation", margin=1e-5, effect=2e-6, low=2e-6, high=2e-6, relation="<="), (-9, 1e-5),
-        "tolerance 1e-05",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", LIMITS)
 def test_every_kind_is_drawn_with_its_margin_and_where_it_holds(kind: str) -> None:
-    one, where, limit = KINDS[kind]
+    one, (where, limit) = KINDS[kind], LIMITS[kind]
     (svg,) = forest([one])
     parsed(svg)
     assert limit in fmt.assertion_limit(one) and limit in svg
@@ -215,15 +194,15 @@ def test_every_kind_is_drawn_with_its_margin_and_where_it_holds(kind: str) -> No
 
 def test_only_an_open_bound_has_an_arrow() -> None:
     def arrows(name: str) -> int:
-        return len(re.findall(r'd="M[^"]*z"', forest([KINDS[name][0]])[0]))
+        return len(re.findall(r'd="M[^"]*z"', forest([KINDS[name]])[0]))
 
     assert arrows("LEVEL") == 1 and arrows("ORDER") == 0 and arrows("IDENTITY") == 0
 
 
 def test_kinds_that_mean_something_else_have_an_axis_of_their_own() -> None:
-    pictures = forest([one for one, _, _ in KINDS.values()])
+    pictures = forest(list(KINDS.values()))
     assert len(pictures) == 5  # ratios; points; level; epochs; deviation
-    assert sum("epochs of the other arm" in svg for svg in pictures) == 1
+    assert sum("ratio of epochs" in svg for svg in pictures) == 1
 
 
 def reached(*curves: list[float | None]) -> list[Arm]:
@@ -231,11 +210,11 @@ def reached(*curves: list[float | None]) -> list[Arm]:
 
 
 def test_epochs_to_a_target_are_drawn_with_misses() -> None:
-    claim = msgspec.structs.replace(KINDS["REACH"][0], metric="validation accuracy")
+    claim = msgspec.structs.replace(KINDS["REACH"], metric="validation accuracy")
     svg = epochs_to_target(claim, reached([0.5, 0.95, 0.96], [0.5, 0.6, 0.7]))
     label = parsed(svg).get("aria-label") or ""
-    assert "new: median 1.889" in label and "old: median 3, missed in 1 of 1 seed" in label
-    assert epochs_to_target(KINDS["PAIRED"][0], reached([0.5], [0.6])) == ""
+    assert "new: median 1.9" in label and "old: median 3.0, missed in 1 of 1 seed" in label
+    assert epochs_to_target(KINDS["PAIRED"], reached([0.5], [0.6])) == ""
     assert epochs_to_target(msgspec.structs.replace(claim, metric="my own"), reached([0.5], [0.6])) == ""
     assert epochs_to_target(claim, []) == ""
 
