@@ -19,6 +19,7 @@ from tests.harness.report.sample import (
     sample_baselines,
     sample_run,
 )
+from tests.harness.report.test_report_history import stored
 
 
 def named(text: str) -> list[str]:
@@ -63,6 +64,12 @@ def test_the_job_summary_tells_verdict_suspects_claims_and_differences() -> None
     assert "| tensorflow | 2.21.0 | 2.20.0 |" in text
     tables = [line for line in text.splitlines() if line.startswith("|")]
     assert all(line.endswith("|") for line in tables)
+
+
+def test_the_job_summary_tells_where_the_level_of_a_figure_changed() -> None:
+    text = markdown.render(sample_run(), stored(16, slower_from=9, ratio=1.2))
+    assert "### Level changed" in text and "% since run of 2026-01-10 |" in text
+    assert "### Level changed" not in markdown.render(sample_run(), stored(16))
 
 
 def test_a_name_is_never_markdown() -> None:
