@@ -12,6 +12,7 @@ from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report.svg import BAD, GRID, INK, MARKERS, MUTED, SERIES, SMALL, WIDTH, Canvas, Scale, spread, ticks
 from dlcv04.harness.schema import Arm, Assertion, Published, SeedCurve
 from dlcv04.harness.seeds import SERIES as FIGURES
+from dlcv04.harness.seeds import Series
 from dlcv04.lazy import LazyModule
 
 if TYPE_CHECKING:
@@ -206,13 +207,7 @@ def epochs_to_target(assertion: Assertion, arms: Sequence[Arm]) -> str:
     if assertion.kind != "REACH" or assertion.target is None or figure is None or not named:
         return ""
     budget = max(len(curve.epochs) for arm in named for curve in arm.curves) or 1
-    found = [
-        [
-            judging.epochs_to_target(figure.of_curve(c), assertion.target, budget, higher_is_better=figure.higher)
-            for c in arm.curves
-        ]
-        for arm in named
-    ]
+    found = [[_reach(curve, figure, assertion.target, budget) for curve in arm.curves] for arm in named]
     canvas = Canvas(_REACH_ROW * len(named) + _REACH_FOOT + 4)
     scale = Scale(0, budget * 1.04, _EDGE, WIDTH - _EDGE)
     for row, (arm, epochs) in enumerate(zip(named, found, strict=True)):
@@ -222,6 +217,10 @@ def epochs_to_target(assertion: Assertion, arms: Sequence[Arm]) -> str:
     said = f"epochs to a {figure.name} of {assertion.target:g}, one dot a seed; ▶ missed in {budget}"
     canvas.text(WIDTH / 2, bottom + 33, said, MUTED, SMALL, anchor="middle")
     return canvas.element(f"Epochs to a {figure.name} of {assertion.target:g}. {_reached(named, found)}.")
+
+
+def _reach(curve: SeedCurve, figure: Series, target: float, budget: int) -> judging.EpochsToTarget:
+    return judging.epochs_to_target(figure.of_curve(curve), target, budget, higher_is_better=figure.higher)
 
 
 def _draw_epochs(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from dlcv04.harness.judge import SECONDS
 from dlcv04.harness.policy import Policy
@@ -42,8 +43,30 @@ def render(run: Run, baselines: Sequence[Run] = (), self_test: SelfTest | None =
     `self_test` is the newest one of the run's machine class and key; without it the page says how to get one.
     """
     view = model.build(run, baselines)
-    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
-    environment = jinja2.Environment(
+    script = _template_text("report.js")
+    page = _environment().get_template("report.html.j2")
+    return str(
+        page.render(
+            view=view,
+            cards=[(card, _plots(card)) for card in view.cards],
+            history=history.build(run, baselines),
+            noise=noise.build(self_test, Policy(profile=run.profile)) if self_test is not None else None,
+            baselines=len(baselines),
+            css=_template_text("report.css"),
+            script=script,
+            # The page's policy admits this one script by its hash, so nothing that a run stores can become another.
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            **_constants(),
+        )
+    )
+
+
+def _template_text(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _environment() -> Any:
+    found = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -51,7 +74,7 @@ def render(run: Run, baselines: Sequence[Run] = (), self_test: SelfTest | None =
         lstrip_blocks=True,
         finalize=_clean,
     )
-    environment.filters |= {
+    found.filters |= {
         "test_name": model.test_name,
         "shorten": fmt.shorten,
         "number": fmt.number,
@@ -60,25 +83,19 @@ def render(run: Run, baselines: Sequence[Run] = (), self_test: SelfTest | None =
         "groupby_stable": _groups,
         "sparkline": sparkline,
     }
-    return str(
-        environment.get_template("report.html.j2").render(
-            view=view,
-            cards=[(card, _plots(card)) for card in view.cards],
-            history=history.build(run, baselines),
-            noise=noise.build(self_test, Policy(profile=run.profile)) if self_test is not None else None,
-            axes=noise.axes(),
-            prior=f"{judging.PRIOR_PROCESS_SD:.1%} with {judging.PRIOR_PROCESS_DF:g} degrees of freedom",
-            badges=model.BADGES,
-            seconds=SECONDS,
-            least=history.LEAST_FOR_CHANGES,
-            slope=judging.PRIOR_SLOPE,
-            baselines=len(baselines),
-            css=(_TEMPLATES / "report.css").read_text(encoding="utf-8"),
-            script=script,
-            # The page's policy admits this one script by its hash, so nothing that a run stores can become another.
-            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        )
-    )
+    return found
+
+
+def _constants() -> dict[str, Any]:
+    """What the template says of the rules behind the figures."""
+    return {
+        "badges": model.BADGES,
+        "seconds": SECONDS,
+        "least": history.LEAST_FOR_CHANGES,
+        "slope": judging.PRIOR_SLOPE,
+        "axes": noise.axes(),
+        "prior": f"{judging.PRIOR_PROCESS_SD:.1%} with {judging.PRIOR_PROCESS_DF:g} degrees of freedom",
+    }
 
 
 def _clean(value: object) -> object:
