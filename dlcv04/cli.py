@@ -341,19 +341,31 @@ def judge(
     raise typer.Exit(judged.exit_status)
 
 
-@app.command(epilog="Example: dlcv04 report .benchmarks/*/0003_x.json")
+@app.command(epilog="Example: dlcv04 report .benchmarks/*/0003_x.json baselines/my-machine/*.json")
 def report(
     run: Path,
     stored: Annotated[list[Path] | None, typer.Argument(help="baselines to show beside it")] = None,
-    out: Annotated[Path, typer.Option(help="folder")] = Path("reports"),
+    out: Annotated[
+        Path | None, typer.Option(help="html: a folder (default: reports); else a file (default: standard output)")
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="html, markdown or json")] = "html",
 ) -> None:
-    """Rebuild the HTML report of a saved run, offline."""
+    """Rebuild the report of a saved run from files alone: as an HTML page, as Markdown, or as JSON for programs."""
     from dlcv04.harness import report as reporting
+    from dlcv04.harness import selftest as testing
     from dlcv04.harness.schema import RunFileError, read_run
 
+    _choose(form, ("html", *reporting.TEXTS), "format")
     try:
-        say(f"report: {reporting.write(read_run(run), [read_run(path) for path in stored or []], out)}")
-    except RunFileError as error:
+        shown, beside = read_run(run), [read_run(path) for path in stored or []]
+        self_test = testing.latest(Path("baselines"), shown.environment.machine_class, shown.key)
+        if form == "html":
+            say(f"report: {reporting.write(shown, beside, out or Path('reports'), self_test)}")
+        elif out is None:
+            say(reporting.text(form, shown, beside, self_test), nl=False)
+        else:
+            say(f"report: {reporting.write_text(reporting.text(form, shown, beside, self_test), out)}")
+    except (RunFileError, testing.SelfTestError, reporting.ReportError) as error:
         _stop(str(error))
 
 
@@ -392,8 +404,10 @@ def selftest(
         test = testing.measure(Path.cwd(), options, sizes, machine_class=machine, key=key, told=say, faults=faults)
     except (process_pairs.PairError, learning_faults.FaultError) as error:
         _stop(f"{error}\nNothing was stored.", 1)
+    policy = Policy(profile=profile)
+    test = testing.with_replays(test, policy)
     say(f"stored: {testing.store(test, Path('baselines'))}")
-    for line in testing.lines(test, Policy(profile=profile)):
+    for line in testing.lines(test, policy):
         say(line)
 
 

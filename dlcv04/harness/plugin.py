@@ -24,7 +24,7 @@ from dlcv04.harness import pytest_benchmark_adapter as adapter
 from dlcv04.harness.claims import ClaimError, ClaimInfo, ClaimRecorder, describe
 from dlcv04.harness.controls import CONTROL_SEED_OFFSET
 from dlcv04.harness.policy import PROFILES, Policy
-from dlcv04.harness.schema import Arm, Claim, Run, to_builtins
+from dlcv04.harness.schema import Arm, Claim, Run, SelfTest, to_builtins
 from dlcv04.harness.suite import EXIT_NOTHING_COMPARABLE, Suite, is_too_good, red_rows
 from dlcv04.lazy import LazyModule
 
@@ -41,6 +41,8 @@ SUITE = pytest.StashKey[Suite]()
 ASKED = pytest.StashKey["str | bool | None"]()
 RUN = pytest.StashKey[Run]()
 REPORT = pytest.StashKey[Path]()
+#: Why the machine's self-test could not be shown.
+UNREAD = pytest.StashKey[str]()
 RECORDER = pytest.StashKey[ClaimRecorder]()
 MEASURED = pytest.StashKey["list[Callable[[], Arm]]"]()
 CHANGED = pytest.StashKey[bool]()
@@ -630,12 +632,22 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
     from dlcv04.harness import report
 
     stored = [run for _, run in suite.stored.everything] if suite.compare else []
+    folder = config.rootpath / config.getoption("dl_report_dir")
     try:
-        config.stash[REPORT] = report.write(run, stored, config.rootpath / config.getoption("dl_report_dir"))
+        config.stash[REPORT] = report.write(run, stored, folder, _self_test(config, suite))
     finally:
         # pytest-benchmark saves the run in here: a report that can't be written must not lose it.
         result = yield
     return result
+
+
+def _self_test(config: pytest.Config, suite: Suite) -> SelfTest | None:
+    """The newest self-test of this machine class, for the report; one that can't be read is said and left out."""
+    try:
+        return selftest.latest(config.rootpath / "baselines", suite.machine_class, suite.key)
+    except selftest.SelfTestError as error:
+        config.stash[UNREAD] = str(error)
+        return None
 
 
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
@@ -661,5 +673,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             "baseline with `dlcv04 baseline`. Exit code 7.",
             yellow=True,
         )
+    if UNREAD in config.stash:
+        terminalreporter.write_line(config.stash[UNREAD], yellow=True)
     if REPORT in config.stash:
         terminalreporter.write_line(f"report: {config.stash[REPORT]}")

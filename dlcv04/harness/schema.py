@@ -325,11 +325,27 @@ class PlantedFault(Record, frozen=True, kw_only=True):
         return bool({*self.claims, *self.figures} & {"VIOLATED", "REGRESSED", "TOO GOOD"})
 
 
+class Replayed(Record, frozen=True, kw_only=True):
+    """Whole runs redrawn from a self-test's pairs of identical code, every benchmark slowed by `ratio` (1.0 = not).
+
+    `red_runs` of `runs` had a red benchmark; `red` of all their `benchmarks` were red. `promised` is the share of red
+    runs that the judge allowed itself on unchanged code.
+    """
+
+    ratio: float
+    red_runs: int
+    runs: int
+    red: int
+    benchmarks: int
+    promised: float
+
+
 class SelfTest(Record, frozen=True, kw_only=True):
     """What `dlcv04 selftest` measured on a machine class: pairs of identical code, and planted slowdowns.
 
     `process_sd` (log units) and `process_df` are what the gate of `--dl-against` uses; `process_point` and
     `process_upper95` say how well they are known; `rounds_sd` is what the rounds of a pair leave open about its mean.
+    `replayed` is what the judge of that day made of the pairs: seconds of work, so it is stored with them.
     """
 
     schema: int = SCHEMA
@@ -348,6 +364,7 @@ class SelfTest(Record, frozen=True, kw_only=True):
     identical: list[PairRounds]
     planted: list[Planted] = []
     faults: list[PlantedFault] = []
+    replayed: list[Replayed] = []
 
 
 class Run(Record, frozen=True, kw_only=True):

@@ -24,7 +24,16 @@ from dlcv04.harness.baselines import write_json
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.process_pairs import Side, absolute_data, run_pair
 from dlcv04.harness.round_server import PLANTED
-from dlcv04.harness.schema import Against, Environment, PairRounds, Planted, PlantedFault, SelfTest, to_builtins
+from dlcv04.harness.schema import (
+    Against,
+    Environment,
+    PairRounds,
+    Planted,
+    PlantedFault,
+    Replayed,
+    SelfTest,
+    to_builtins,
+)
 from dlcv04.lazy import LazyModule
 
 if TYPE_CHECKING:
@@ -33,7 +42,11 @@ else:
     statistics = LazyModule("dlcv04.harness.statistics")
 
 SLOWDOWNS = (1.05, 1.10, 1.20)
+#: Slowdowns of the replayed detection curve, in whole runs each; identical code gets more, its rate is small.
+CURVE = (1.02, 1.03, 1.05, 1.07, 1.10, 1.15, 1.20)
+IDENTICAL_RUNS, CURVE_RUNS = 1000, 400
 FOLDER = "selftest"
+_LONGEST_NAME = 255
 
 
 class SelfTestError(ValueError):
@@ -66,9 +79,13 @@ class Rate:
         """Red runs over all."""
         return self.red / self.runs
 
+    @property
+    def bounds(self) -> statistics.Interval:
+        """The share's 95 % interval."""
+        return statistics.clopper_pearson(self.red, self.runs, 0.95)
+
     def __str__(self) -> str:
-        bounds = statistics.clopper_pearson(self.red, self.runs, 0.95)
-        return f"{self.share:.1%} [{bounds.low:.1%}, {bounds.high:.1%}], n = {self.runs}"
+        return f"{self.share:.1%} [{self.bounds.low:.1%}, {self.bounds.high:.1%}], n = {self.runs}"
 
 
 def measure(
@@ -178,6 +195,25 @@ def replay(test: SelfTest, ratio: float, *, policy: Policy, runs: int = 1000, se
     return Rate(sum(map(any, reds)), runs), Rate(sum(map(sum, reds)), sum(map(len, reds)))
 
 
+def with_replays(test: SelfTest, policy: Policy) -> SelfTest:
+    """The self-test with its false alarms and its detection curve, by this version's judge."""
+    found = [_replayed(test, 1.0, policy, IDENTICAL_RUNS)]
+    found += [_replayed(test, ratio, policy, CURVE_RUNS) for ratio in CURVE]
+    return msgspec.structs.replace(test, replayed=found)
+
+
+def _replayed(test: SelfTest, ratio: float, policy: Policy, runs: int) -> Replayed:
+    whole, single = replay(test, ratio, policy=policy, runs=runs)
+    return Replayed(
+        ratio=ratio,
+        red_runs=whole.red,
+        runs=whole.runs,
+        red=single.red,
+        benchmarks=single.runs,
+        promised=policy.alpha_times,
+    )
+
+
 def live(test: SelfTest, planted: Planted, policy: Policy) -> Rate:
     """Benchmarks that were red in the live pairs of a planted slowdown, taken four at a time."""
     numbers = sorted({rounds.pair for rounds in planted.pairs})
@@ -229,25 +265,28 @@ def _slowed(rounds: PairRounds, ratio: float) -> PairRounds:
 def lines(test: SelfTest, policy: Policy) -> list[str]:
     """The result in sentences: spread, realised false alarms beside promised ones, detection, smallest slowdown."""
     numbers = len({rounds.pair for rounds in test.identical})
-    false_alarms, _ = replay(test, 1.0, policy=policy)
     told = [
         f"between processes: sd {test.process_point:.1%} (95 % limit {test.process_upper95:.1%}) from {numbers} pairs "
         f"of identical code; the gate uses {test.process_sd:.1%} on {test.process_df:g} degrees of freedom",
         f"rounds: a pair's mean is known to {test.rounds_sd:.1%} by its rounds alone",
-        f"false alarms: whole runs red {false_alarms} (replayed from these pairs), promised {policy.alpha_times:.1%}",
     ]
     live_rates = {planted.ratio: live(test, planted, policy) for planted in test.planted}
-    for ratio in SLOWDOWNS:
-        _, seen = replay(test, ratio, policy=policy, runs=400)
-        told.append(f"slowed by {ratio - 1:.0%}: a benchmark red {seen} (replayed)" + _live_text(live_rates.get(ratio)))
+    for found in test.replayed or with_replays(test, policy).replayed:
+        if found.ratio == 1.0:
+            rate, promised = Rate(found.red_runs, found.runs), f"promised {found.promised:.1%}"
+            told.append(f"false alarms: whole runs red {rate} (replayed from these pairs), {promised}")
+        else:
+            seen, live_seen = Rate(found.red, found.benchmarks), _live_text(live_rates.get(found.ratio))
+            told.append(f"slowed by {found.ratio - 1:.0%}: a benchmark red {seen} (replayed){live_seen}")
     told.append(f"smallest slowdown seen in 4 of 5 runs of four process pairs: {smallest_seen(test, policy) - 1:.1%}")
-    return told + [_fault_line(fault) for fault in test.faults]
+    return told + [f"planted fault, {fault.describes}: {said_of(fault)}" for fault in test.faults]
 
 
-def _fault_line(fault: PlantedFault) -> str:
+def said_of(fault: PlantedFault) -> str:
+    """Whether a planted fault was noticed, and by which verdicts."""
     counted = Counter([*(f"claim {word}" for word in fault.claims), *(f"figure {word}" for word in fault.figures)])
     found = ", ".join(f"{count} x {what}" for what, count in counted.items())
-    return f"planted fault, {fault.describes}: {'noticed' if fault.noticed else 'NOT noticed'} ({found})"
+    return f"{'noticed' if fault.noticed else 'NOT noticed'} ({found})"
 
 
 def _live_text(rate: Rate | None) -> str:
@@ -269,6 +308,8 @@ def latest(root: Path, machine_class: str, key: Mapping[str, str]) -> SelfTest |
     Raises:
         SelfTestError: one was cut or edited by hand; the message names it.
     """
+    if Path(machine_class).name != machine_class or len(machine_class.encode("utf-8", "replace")) > _LONGEST_NAME:
+        return None  # a run from elsewhere may say anything here; such a name was never a folder of ours
     for path in sorted((root / machine_class / FOLDER).glob("*.json"), reverse=True):
         try:
             test = msgspec.json.decode(path.read_bytes(), type=SelfTest)

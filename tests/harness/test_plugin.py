@@ -3,7 +3,11 @@
 import json
 import xml.etree.ElementTree as ElementTree
 
+import msgspec
 import pytest
+
+from dlcv04.harness import selftest
+from tests.harness.test_selftest import a_test
 
 SLOWER_IS_FALSE = """
 from dlcv04 import claim, reference_everywhere
@@ -327,6 +331,22 @@ def test_the_report_is_written_and_its_path_printed(suite):
     result = pytester.runpytest("bench", "--dl-report-dir=out")
     result.stdout.fnmatch_lines(["report: *out/*.html*"])
     assert "The long arm is slower" in (pytester.path / "out" / "latest.html").read_text()
+
+
+def test_the_report_shows_the_machines_self_test_and_an_unreadable_one_is_said(suite):
+    pytester = suite()
+    result, block = run_block(pytester, "--dl-report-dir=out")
+    page = pytester.path / "out" / "latest.html"
+    assert "No self-test of this machine class" in page.read_text()
+    test = msgspec.structs.replace(a_test(0.01), key=block["key"])
+    machine = msgspec.structs.replace(test.environment, machine_class="cpu-fake-2-cores")
+    stored = selftest.store(msgspec.structs.replace(test, environment=machine), pytester.path / "baselines")
+    pytester.runpytest("bench", "--dl-report-dir=out")
+    assert "Spread between processes" in page.read_text()
+    stored.write_text("{")
+    result = pytester.runpytest("bench", "--dl-report-dir=out")
+    result.stdout.fnmatch_lines(["*x.json can't be read*", "report: *"])
+    assert result.ret == 0 and "No self-test of this machine class" in page.read_text()
 
 
 def test_rows_of_the_arms_stand_in_pytest_benchmarks_table_and_file(suite):

@@ -1,4 +1,4 @@
-"""The reports of a run: one view model, several renderers (HTML, Markdown, terminal)."""
+"""The reports of a run: one view model, several renderers (HTML, Markdown, JSON, terminal)."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from dlcv04.harness.report import html
-from dlcv04.harness.schema import Run
+from dlcv04.harness.report import html, json, markdown
+from dlcv04.harness.schema import Run, SelfTest
+
+#: Reports that are one text, for standard output or a file.
+TEXTS = ("markdown", "json")
 
 
 class ReportError(RuntimeError):
     """The report can't be written; the message names the folder and what to do."""
 
 
-def write(run: Run, baselines: Sequence[Run], folder: Path) -> Path:
+def write(run: Run, baselines: Sequence[Run], folder: Path, self_test: SelfTest | None = None) -> Path:
     """Write `<run id>.html` and its copy `latest.html` into `folder` and return the path of the first.
 
     Both are written whole or not at all: a reader never sees half a page.
@@ -23,7 +26,7 @@ def write(run: Run, baselines: Sequence[Run], folder: Path) -> Path:
     Raises:
         ReportError: the folder can't be made or written to.
     """
-    page = html.render(run, baselines).encode("utf-8", "replace")
+    page = html.render(run, baselines, self_test).encode("utf-8", "replace")
     folder = Path(folder)
     path = folder / f"{file_name(run.id)}.html"
     try:
@@ -34,6 +37,25 @@ def write(run: Run, baselines: Sequence[Run], folder: Path) -> Path:
         raise ReportError(
             f"The report can't be written to {folder} ({error.strerror}): name another folder with --dl-report-dir."
         ) from error
+    return path
+
+
+def text(form: str, run: Run, baselines: Sequence[Run], self_test: SelfTest | None = None) -> str:
+    """The report in one of the forms of `TEXTS`."""
+    return json.render(run, baselines, self_test) if form == "json" else markdown.render(run, baselines)
+
+
+def write_text(report: str, path: Path) -> Path:
+    """Write a report that is text to a file, whole or not at all, and return its path.
+
+    Raises:
+        ReportError: the file can't be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, report.encode("utf-8", "replace"))
+    except OSError as error:
+        raise ReportError(f"The report can't be written to {path} ({error.strerror}): name another file.") from error
     return path
 
 

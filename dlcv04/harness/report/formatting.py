@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from dlcv04.harness.schema import Assertion, Comparison
 
 ABSENT = "–"
-_COUNT_UNITS = {"count", "", "difference"}
+_COUNT_UNITS = {"count", "", "difference", "deviation"}
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 #: Units of exact figures: a comparison in one of them shows plain numbers, whatever else its metric's name says.
 _EXACT_UNITS = {"parameters", "macs", "MACs", "count", "layers", "epochs"}
@@ -173,6 +173,30 @@ def assertion_margin(assertion: Assertion) -> str:
     bare = assertion.kind == "EXACT"
     text = in_unit(assertion.margin, assertion.unit, level=assertion.kind == "LEVEL", bare=bare)
     return "±" + text.lstrip("+−-") if assertion.kind == "EQUIVALENT" and assertion.unit != "ratio" else text
+
+
+def assertion_limit(assertion: Assertion) -> str:
+    """The margin with what it is called: `margin 1.10`, `at least 0.9700`, `tolerance 0.00001`."""
+    return f"{limit_name(assertion)} {assertion_margin(assertion)}"
+
+
+def limit_name(assertion: Assertion) -> str:
+    """What the margin is called: an exact count has an expected value, an identity a tolerance, a level a floor."""
+    if assertion.kind == "EXACT" and assertion.unit != "ratio":
+        return {"<": "less than", ">=": "at least"}.get(assertion.relation, "expected")
+    if assertion.kind == "PAIRED" and assertion.relation == "<":
+        return "less than"
+    return {"LEVEL": "at least", "IDENTITY": "tolerance"}.get(assertion.kind, "margin")
+
+
+def detectable(assertion: Assertion) -> str:
+    """The minimum detectable effect; exact figures and identities show any difference."""
+    if assertion.kind == "EXACT":
+        return "any difference"
+    if assertion.kind == "IDENTITY":
+        return "the tolerance"
+    # A level's is a distance from the level, in the unit of differences.
+    return in_unit(assertion.minimum_detectable_effect, assertion.unit).lstrip("+")
 
 
 def comparison_effect(comparison: Comparison) -> str:

@@ -8,13 +8,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
-from dlcv04.harness.report import figures, model
+from dlcv04.harness.judge import SECONDS
+from dlcv04.harness.policy import Policy
+from dlcv04.harness.report import curves, history, model, noise
 from dlcv04.harness.report import formatting as fmt
-from dlcv04.harness.schema import Run
+from dlcv04.harness.report.forest import forest
+from dlcv04.harness.report.sparkline import sparkline
+from dlcv04.harness.report.times import epoch_times
+from dlcv04.harness.schema import Run, SelfTest
 from dlcv04.lazy import LazyModule
 
 jinja2 = LazyModule("jinja2")
+judging = LazyModule("dlcv04.harness.statistics")
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -25,15 +32,41 @@ class Plots:
 
     forest: list[str]
     times: str
+    reach: list[str]
     learning: str
     published: str
 
 
-def render(run: Run, baselines: Sequence[Run] = ()) -> str:
-    """The report of `run` beside the stored runs `baselines`, as the text of one HTML page."""
+def render(run: Run, baselines: Sequence[Run] = (), self_test: SelfTest | None = None) -> str:
+    """The report of `run` beside the stored runs `baselines`, as the text of one HTML page.
+
+    `self_test` is the newest one of the run's machine class and key; without it the page says how to get one.
+    """
     view = model.build(run, baselines)
-    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
-    environment = jinja2.Environment(
+    script = _template_text("report.js")
+    page = _environment().get_template("report.html.j2")
+    return str(
+        page.render(
+            view=view,
+            cards=[(card, _plots(card)) for card in view.cards],
+            history=history.build(run, baselines),
+            noise=noise.build(self_test, Policy(profile=run.profile)) if self_test is not None else None,
+            baselines=len(baselines),
+            css=_template_text("report.css"),
+            script=script,
+            # The page's policy admits this one script by its hash, so nothing that a run stores can become another.
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            **_constants(),
+        )
+    )
+
+
+def _template_text(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _environment() -> Any:
+    found = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -41,25 +74,28 @@ def render(run: Run, baselines: Sequence[Run] = ()) -> str:
         lstrip_blocks=True,
         finalize=_clean,
     )
-    environment.filters |= {
+    found.filters |= {
         "test_name": model.test_name,
         "shorten": fmt.shorten,
         "number": fmt.number,
         "fingerprint": fmt.fingerprint,
         "plural": fmt.plural,
         "groupby_stable": _groups,
+        "sparkline": sparkline,
     }
-    return str(
-        environment.get_template("report.html.j2").render(
-            view=view,
-            cards=[(card, _plots(card)) for card in view.cards],
-            baselines=len(baselines),
-            css=(_TEMPLATES / "report.css").read_text(encoding="utf-8"),
-            script=script,
-            # The page's policy admits this one script by its hash, so nothing that a run stores can become another.
-            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        )
-    )
+    return found
+
+
+def _constants() -> dict[str, Any]:
+    """What the template says of the rules behind the figures."""
+    return {
+        "badges": model.BADGES,
+        "seconds": SECONDS,
+        "least": history.LEAST_FOR_CHANGES,
+        "slope": judging.PRIOR_SLOPE,
+        "axes": noise.axes(),
+        "prior": f"{judging.PRIOR_PROCESS_SD:.1%} with {judging.PRIOR_PROCESS_DF:g} degrees of freedom",
+    }
 
 
 def _clean(value: object) -> object:
@@ -70,10 +106,11 @@ def _clean(value: object) -> object:
 def _plots(card: model.Card) -> Plots:
     published = card.claim.published
     return Plots(
-        forest=figures.forest(card.claim.assertions),
-        times=figures.epoch_times(card.arms, card.stored_times, published),
-        learning=figures.learning_curves(card.arms),
-        published=figures.published_curves(published, card.arms),
+        forest=forest(card.claim.assertions),
+        times=epoch_times(card.arms, card.stored_times, published),
+        reach=[svg for a in card.claim.assertions if (svg := curves.epochs_to_target(a, card.arms))],
+        learning=curves.learning_curves(card.arms),
+        published=curves.published_curves(published, card.arms),
     )
 
 

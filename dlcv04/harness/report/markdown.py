@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from dlcv04.harness.report import formatting as fmt
-from dlcv04.harness.report import model
+from dlcv04.harness.report import history, model
 from dlcv04.harness.schema import Run
 
 #: A job summary may hold 1 MiB; longer texts and tables than these are for the HTML report.
@@ -15,7 +15,7 @@ _ROWS = 200
 
 
 def render(run: Run, baselines: Sequence[Run] = ()) -> str:
-    """The verdict of `run`, its suspects, its claims and what differs from the stored runs, as Markdown."""
+    """The verdict of `run`, its suspects, its claims, where levels changed and what differs from the stored runs."""
     view = model.build(run, baselines)
     parts = [f"## {view.headline.symbol} {_text(view.headline.text, 1000)}", _about(view)]
     if view.suspects:
@@ -23,6 +23,9 @@ def render(run: Run, baselines: Sequence[Run] = ()) -> str:
         parts += ["### Suspects", _table(("Verdict", "What", "Why", "Changed since"), rows, len(view.suspects))]
     if view.cards:
         parts += ["### Claims", _claims(view.cards)]
+    if moved := [one for one in history.build(run, baselines).series if one.changes]:
+        rows = ([_text(one.arm), _text(one.test), _list([change.text for change in one.changes])] for one in moved)
+        parts += ["### Level changed", _table(("Figure", "Test", "Change"), rows, len(moved))]
     differing = [row for row in view.environment if row.differs]
     if differing:
         rows = ([_text(row.name), _text(row.now), _text(row.then)] for row in differing)

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from dlcv04.harness.report import formatting as fmt
-from dlcv04.harness.schema import Arm, Assertion, Claim, Comparison, Run
+from dlcv04.harness.schema import Arm, Claim, Comparison, Run
 
 #: How a control's node id ends: `test_x[control]`, `test_x[a-control]`.
 _CONTROL_ID = re.compile(r"\[(.*?)-?\bcontrol\]$")
@@ -190,9 +190,14 @@ class Card:
         return tuple(BADGES[word] for word in sorted(words, key=_RANK.__getitem__))
 
     @property
+    def words(self) -> tuple[str, ...]:
+        """Every verdict under which the card is found: its own first."""
+        return tuple(b.word for b in (self.badge, *self.also))
+
+    @property
     def rank(self) -> int:
         """Place in the report: the worst verdict on the card decides."""
-        return min(_RANK[b.word] for b in (self.badge, *self.also))
+        return min(_RANK[word] for word in self.words)
 
 
 @dataclass(frozen=True)
@@ -218,6 +223,9 @@ class View:
     cards: tuple[Card, ...]
     comparisons: tuple[ComparisonRow, ...]
     comparison_counts: tuple[tuple[Badge, int], ...]
+    claim_counts: tuple[tuple[Badge, int], ...]
+    control_counts: tuple[tuple[Badge, int], ...]
+    tasks: tuple[str, ...]
     environment: tuple[EnvironmentRow, ...]
     calibrator: tuple[Fact, ...]
     overhead: tuple[Fact, ...]
@@ -235,7 +243,6 @@ def build(run: Run, baselines: Sequence[Run] = ()) -> View:
         )
     )
     stored = len(run.compared_with) or len(baselines)
-    counts = Counter(row.badge.word for row in rows)
     return View(
         run=run,
         headline=headline(run, stored),
@@ -244,12 +251,21 @@ def build(run: Run, baselines: Sequence[Run] = ()) -> View:
         suspects=_suspects(run, cards, rows),
         cards=cards,
         comparisons=rows,
-        comparison_counts=tuple((badge, counts[word]) for word, badge in BADGES.items() if counts[word]),
+        comparison_counts=_counts(row.badge.word for row in rows),
+        claim_counts=_counts(word for card in cards for word in card.words),
+        control_counts=_counts(control_badge(c).word for c in controls(run)),
+        tasks=tuple(sorted({card.claim.task for card in cards if card.claim.task})),
         environment=_environment(run, baselines),
         calibrator=_calibrator(run, baselines),
         overhead=_overhead(run),
         stored_runs=stored,
     )
+
+
+def _counts(words: Iterable[str]) -> tuple[tuple[Badge, int], ...]:
+    """How often each verdict occurs, worst first; what never does is left out."""
+    counts = Counter(words)
+    return tuple((badge, counts[name]) for name, badge in BADGES.items() if counts[name])
 
 
 def claim_badge(claim: Claim) -> Badge:
@@ -477,7 +493,7 @@ def _why(card: Card) -> str:
     if card.reason or not card.assertions:
         return card.reason
     worst = min(card.assertions, key=lambda a: _RANK[a.badge.word])
-    return f"{worst.sentence}: {worst.effect}, margin {worst.margin}. {worst.reason}".strip()
+    return f"{worst.sentence}: {worst.effect}, {worst.limit} {worst.margin}. {worst.reason}".strip()
 
 
 # --- one card a claim ---
@@ -487,11 +503,12 @@ def _cards(run: Run, baselines: Sequence[Run]) -> tuple[Card, ...]:
     real = {c.test for c in real_claims(run)}
     orphans = [c for c in controls(run) if real_test(c.test) not in real]
     shown = [*real_claims(run), *orphans]
-    cards = [_card(claim, f"claim-{i}", run, baselines) for i, claim in enumerate(shown, start=1)]
+    stored = _stored_times(run, baselines)
+    cards = [_card(claim, f"claim-{i}", run, stored) for i, claim in enumerate(shown, start=1)]
     return tuple(sorted(cards, key=lambda card: card.rank))
 
 
-def _card(claim: Claim, anchor: str, run: Run, baselines: Sequence[Run]) -> Card:
+def _card(claim: Claim, anchor: str, run: Run, stored: _Times) -> Card:
     arms = tuple(a for a in run.arms if a.test == claim.test)
     where = [claim.task] if claim.task else []
     where += [f"slide {claim.slide}"] if claim.slide is not None else []
@@ -513,7 +530,7 @@ def _card(claim: Claim, anchor: str, run: Run, baselines: Sequence[Run]) -> Card
         arm_rows=tuple(_arm_row(a) for a in arms),
         claim=claim,
         arms=arms,
-        stored_times=_stored_times(run, claim, baselines),
+        stored_times={arm.name: tuple(times) for arm in arms if (times := stored.get(_arm_key(arm)))},
     )
 
 
@@ -527,28 +544,18 @@ def _reason(claim: Claim, run: Run) -> str:
 
 def _assertion_rows(claim: Claim) -> Iterable[AssertionRow]:
     for a in claim.assertions:
-        level = a.kind == "LEVEL"
         yield AssertionRow(
             badge=BADGES[a.verdict] if claim.judged else BADGES["NOT JUDGED"],
             sentence=a.sentence,
             effect=fmt.assertion_effect(a),
             margin=fmt.assertion_margin(a),
             n=fmt.plural(a.n, a.n_unit.removesuffix("s")) if a.n_unit not in {"", "count"} else f"{a.n:,}",
-            detectable="any difference"
-            if a.kind == "EXACT"
-            else fmt.in_unit(a.minimum_detectable_effect, a.unit, level=level).lstrip("+"),
+            detectable=fmt.detectable(a),
             kind=a.kind,
             method=a.method,
             reason=a.reason,
-            limit=_limit(a),
+            limit=fmt.limit_name(a),
         )
-
-
-def _limit(a: Assertion) -> str:
-    """What the margin is called: an exact count has an expected value, an identity a tolerance."""
-    if a.kind == "EXACT" and a.unit != "ratio":
-        return "expected"
-    return "tolerance" if a.kind == "IDENTITY" else "margin"
 
 
 def _comparison_row(c: Comparison, anchor: str) -> ComparisonRow:
@@ -591,9 +598,7 @@ def _seen(control: Claim) -> str:
     """The figures of a control's deciding assertion."""
     if control.reason:
         return control.reason
-    return "; ".join(
-        f"{fmt.assertion_effect(a)}, {_limit(a)} {fmt.assertion_margin(a)}" for a in control.assertions[:2]
-    )
+    return "; ".join(f"{fmt.assertion_effect(a)}, {fmt.assertion_limit(a)}" for a in control.assertions[:2])
 
 
 def _arm_row(arm: Arm) -> ArmRow:
@@ -622,15 +627,20 @@ def _flat(value: object) -> str:
     return fmt.number(value) if isinstance(value, float) else str(value)
 
 
-def _stored_times(run: Run, claim: Claim, baselines: Sequence[Run]) -> dict[str, tuple[float, ...]]:
-    """Seconds an epoch of the same test's arms in the stored runs, arm by arm; only of the run's key and data."""
-    keys = {arm.name: arm.key for arm in run.arms if arm.test == claim.test}
-    found: dict[str, list[float]] = {}
+_Times = Mapping[tuple[str, str, str], Sequence[float]]
+
+
+def _stored_times(run: Run, baselines: Sequence[Run]) -> _Times:
+    """Seconds an epoch of every arm in the stored runs of this run's key, by test, arm and the arm's own key."""
+    found: dict[tuple[str, str, str], list[float]] = {}
     for baseline in baselines:
         for arm in baseline.arms if baseline.key == run.key else []:
-            if arm.test == claim.test and arm.epoch_seconds and keys.get(arm.name) == arm.key:
-                found.setdefault(arm.name, []).extend(arm.epoch_seconds)
-    return {name: tuple(values) for name, values in found.items()}
+            found.setdefault(_arm_key(arm), []).extend(arm.epoch_seconds)
+    return found
+
+
+def _arm_key(arm: Arm) -> tuple[str, str, str]:
+    return arm.test, arm.name, repr(sorted(arm.key.items()))
 
 
 def test_name(node: str) -> str:

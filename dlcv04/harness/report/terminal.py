@@ -33,7 +33,8 @@ def _overhead(run: Run) -> list[str]:
     """What was neither a timed round nor a training step, and the run's wall time."""
     if not run.overhead_seconds:
         return []
-    parts = ", ".join(f"{name} {fmt.seconds(value)}" for name, value in sorted(run.overhead_seconds.items()))
+    named = sorted(run.overhead_seconds.items())
+    parts = ", ".join(f"{fmt.shorten(name, 40)} {fmt.seconds(value)}" for name, value in named)
     return [f"Of {fmt.seconds(run.seconds)}, beside rounds and training steps: {parts}."]
 
 

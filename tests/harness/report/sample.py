@@ -8,6 +8,7 @@ import random
 import msgspec
 
 from dlcv04.harness.schema import (
+    Acceptance,
     Arm,
     Assertion,
     Claim,
@@ -409,3 +410,105 @@ def empty_run() -> Run:
         id="empty", started="", profile="smoke", device="cpu",
         environment=Environment(machine_class="cpu", hardware={}, software={}),
     )  # fmt: skip
+
+
+def assertion(kind: str, unit: str, **changes: object) -> Assertion:
+    """An assertion that holds by a point; `changes` replace its fields."""
+    values: dict[str, object] = {
+        "kind": kind, "sentence": "s", "treatment": "new", "reference": "old", "unit": unit, "margin": 0.01,
+        "effect": 0.02, "low": 0.012, "high": 0.03, "n": 5, "n_unit": "seeds", "verdict": "HOLDS", "method": "m",
+        "minimum_detectable_effect": 0.015 if unit == "points" else 1.2,
+    }  # fmt: skip
+    return Assertion(**(values | changes))  # type: ignore[arg-type]
+
+
+def every_kind() -> dict[str, Assertion]:
+    """One assertion of each kind that has an interval or a tolerance."""
+    return {
+        "ORDER": assertion("ORDER", "ratio", margin=1.1, effect=1.6, low=1.5, high=1.7, n_unit="pairs"),
+        "PAIRED": assertion("PAIRED", "points", relation=">"),
+        "not better": assertion("PAIRED", "points", relation="<", effect=0.001, low=-0.01, high=0.004),
+        "EQUIVALENT": assertion("EQUIVALENT", "points", effect=0.001, low=-0.004, high=0.006),
+        "LEVEL": assertion(
+            "LEVEL", "points", reference="", margin=0.97, effect=0.98, low=0.975, high=None, relation=">",
+            minimum_detectable_effect=0.005,
+        ),
+        "REACH": assertion(
+            "REACH", "ratio", margin=1.5, effect=2.1, low=1.7, high=2.6, relation=">", target=0.9,
+            metric="validation accuracy",
+        ),
+        "IDENTITY": assertion(
+            "IDENTITY", "deviation", margin=1e-5, effect=2e-6, low=2e-6, high=2e-6, relation="<=", n=4608,
+            n_unit="values", minimum_detectable_effect=None,
+        ),
+    }  # fmt: skip
+
+
+def kinds_run() -> Run:
+    """A run whose only claim asserts one thing of each kind, with the curves that REACH is drawn from."""
+    run = sample_run()
+    claim = next(c for c in run.claims if "learn as well" in c.sentence)
+    arms = [a for a in run.arms if a.test == claim.test]
+    names = dict(zip(("new", "old"), arms, strict=True))
+    rows = [
+        msgspec.structs.replace(a, sentence=f"{kind}: new against old", method=f"as {kind} is judged")
+        for kind, a in every_kind().items()
+    ]
+    return msgspec.structs.replace(
+        run, claims=[msgspec.structs.replace(claim, assertions=rows, comparisons=[])], missing=[], failures=[],
+        arms=[msgspec.structs.replace(arm, name=name) for name, arm in names.items()],
+    )  # fmt: skip
+
+
+HOSTILE = {
+    "script": "<script>window.hit = 1; alert(1)</script>",
+    "image": "<img src=x onerror='window.hit = 1'>",
+    "quotes": "\"' onmouseover='window.hit = 1' {{ 7 * 7 }} {% raw %}",
+    "right to left": "\u202eשלום مرحبا\u2066 abc",
+    "control characters": "\x00\x1b[31m\x1b]0;owned\x07]]>-->&amp;\x9b2J",
+    "markdown": "| [a](http://b.example) ![c](d) @someone `e` **f** <b>",
+    "10,000 characters": "x" * 10_000,
+}
+
+
+def hostile_run(text: str) -> Run:
+    """The sample with `text` in every name, sentence and reason that a run can carry."""
+    run = sample_run()
+    claim = next(c for c in run.claims if c.verdict == "VIOLATED")
+    arm = msgspec.structs.replace(
+        next(a for a in run.arms if a.test == claim.test),
+        test=text,
+        name=text,
+        network=text,
+        facts={text: {text: text}},
+    )
+    rows = [
+        msgspec.structs.replace(
+            c, test=text, arm=text, metric=text, reason=text, method=text, differences=[text], baselines=[text]
+        )
+        for c in claim.comparisons
+    ]
+    sentences = [
+        msgspec.structs.replace(a, sentence=text, treatment=text, reference=text, reason=text, method=text)
+        for a in claim.assertions
+    ]
+    claim = msgspec.structs.replace(
+        claim, test=text, sentence=text, task=text, control=text, reason=text, command=text, assertions=sentences,
+        comparisons=rows, published=msgspec.structs.replace(claim.published, sentence=text, size=text),
+    )  # fmt: skip
+    data = DataRecord(name=text, kind=text, provenance=text, fingerprint=text, train_images=1, val_images=1)
+    environment = msgspec.structs.replace(
+        run.environment, machine_class=text, hardware={text: text}, software={text: text}
+    )
+    return msgspec.structs.replace(
+        run, id=text, started=text, claims=[claim], arms=[arm], data=[data], environment=environment, failures=[text],
+        commit=Commit(id=text, branch=text, dirty=True), command=text,
+        compared_with=[text], missing=rows, overhead_seconds={text: 1.0}, device=text, profile=text,
+    )  # fmt: skip
+
+
+def hostile_baselines(text: str) -> list[Run]:
+    """Stored runs of the same hostile arms, accepted and pinned for a hostile reason."""
+    accepted = Acceptance(reason=text, accepted=text, commit=Commit(id=text), part="timing", pins=True, forced=True)
+    run = hostile_run(text)
+    return [msgspec.structs.replace(run, id=f"{text}{i}", claims=[], acceptance=accepted) for i in range(3)]

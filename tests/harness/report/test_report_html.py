@@ -12,9 +12,18 @@ import msgspec
 import pytest
 
 from dlcv04.harness import report
+from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report import html, model
-from dlcv04.harness.schema import DataRecord, Run
-from tests.harness.report.sample import empty_run, green_run, sample_baselines, sample_run
+from tests.harness.report.sample import (
+    HOSTILE,
+    empty_run,
+    green_run,
+    hostile_baselines,
+    hostile_run,
+    kinds_run,
+    sample_baselines,
+    sample_run,
+)
 
 VOID = {"meta", "br", "input", "link", "hr", "img", "path", "use"}
 
@@ -61,41 +70,6 @@ def page(text: str) -> Page:
     return Page(text)
 
 
-def hostile(text: str) -> Run:
-    """The sample with `text` in every name, sentence and reason that a run can carry."""
-    run = sample_run()
-    claim = next(c for c in run.claims if c.verdict == "VIOLATED")
-    arm = msgspec.structs.replace(
-        next(a for a in run.arms if a.test == claim.test),
-        test=text,
-        name=text,
-        network=text,
-        facts={text: {text: text}},
-    )
-    rows = [
-        msgspec.structs.replace(
-            c, test=text, arm=text, metric=text, reason=text, method=text, differences=[text], baselines=[text]
-        )
-        for c in claim.comparisons
-    ]
-    sentences = [
-        msgspec.structs.replace(a, sentence=text, treatment=text, reference=text, reason=text, method=text)
-        for a in claim.assertions
-    ]
-    claim = msgspec.structs.replace(
-        claim, test=text, sentence=text, task=text, control=text, reason=text, command=text, assertions=sentences,
-        comparisons=rows, published=msgspec.structs.replace(claim.published, sentence=text, size=text),
-    )  # fmt: skip
-    data = DataRecord(name=text, kind=text, provenance=text, fingerprint=text, train_images=1, val_images=1)
-    environment = msgspec.structs.replace(
-        run.environment, machine_class=text, hardware={text: text}, software={text: text}
-    )
-    return msgspec.structs.replace(
-        run, id=text, started=text, claims=[claim], arms=[arm], data=[data], environment=environment, failures=[text],
-        command=text, compared_with=[text], missing=rows, overhead_seconds={text: 1.0}, device=text, profile=text,
-    )  # fmt: skip
-
-
 def test_the_same_run_gives_the_same_bytes(text: str) -> None:
     again = html.render(sample_run(), sample_baselines())
     # Line by line: a difference between two whole pages takes minutes to explain.
@@ -140,13 +114,48 @@ def test_everything_asked_for_is_on_the_page(page: Page) -> None:
         assert expected in page.text, expected
 
 
+def test_every_card_has_all_that_belongs_on_it() -> None:
+    run = msgspec.structs.replace(sample_run(), claims=[c for c in sample_run().claims if "total run" in c.sentence])
+    text = html.render(run, sample_baselines())
+    card = text[text.index("<article") : text.index("</article>")] + "</article>"
+    words = Page(card).text
+    for expected in (
+        "Adding conv layers is expensive in total run time",  # sentence
+        "slide 4",
+        "HOLDS",
+        "1.62 [1.55, 1.70]",  # effect with its interval
+        "detectable from 1.06",
+        "n 10 rounds",
+        "11 s < 18 s < 39 s per epoch",  # 2016
+        "broke the claim. 1.00, margin 1.10",  # the control
+        "1.68 s 1.41 s 1.20 [1.14, 1.25]",  # the baseline's figure
+        "conv2 Conv2D 24 × 24 × 32 9,248 5,308,416",  # a layer
+        "pytest bench/test_task1_architecture.py::test_more_conv_layers_take_longer --dl-profile smoke",
+    ):
+        assert expected in words, expected
+    assert card.count("<svg") == 2 and card.count("<details>") == 3
+
+
+def test_every_kind_of_assertion_reads_well() -> None:
+    words = Page(html.render(kinds_run())).text
+    for expected in (
+        "+0.10 points [-1.00, +0.40] less than +1.00 points",
+        "+0.10 points [-0.40, +0.60] margin ±1.00 points",
+        "0.9800 [0.9750, ∞) at least 0.9700 n 5 seeds detectable from 0.50 points",
+        "2.10 [1.70, 2.60] margin 1.50 n 5 seeds detectable from 1.20",
+        "2e-06 tolerance 1e-05 n 4,608 values detectable from the tolerance",
+        "Epochs that each seed took to the target",
+    ):
+        assert expected in words, expected
+
+
 def test_headings_landmarks_and_names_for_a_screen_reader(page: Page) -> None:
     tags = [tag for tag, _ in page.tags]
     assert tags.count("h1") == 1 and {"header", "nav", "main", "footer"} <= set(tags)
     levels = [int(tag[1]) for tag in tags if re.fullmatch(r"h[1-6]", tag)]
     assert all(later - earlier <= 1 for earlier, later in pairwise(levels))
     for tag, attributes in page.tags:
-        if tag == "svg":
+        if tag == "svg" and attributes.get("aria-hidden") != "true":
             assert attributes.get("role") == "img" and attributes.get("aria-label")
         if tag == "div" and "scroll" in (attributes.get("class") or ""):
             assert attributes.get("aria-label") and attributes.get("tabindex") == "0"
@@ -163,7 +172,14 @@ def test_anchors_and_ids_fit(page: Page) -> None:
 
 def test_without_scripts_everything_is_there(page: Page) -> None:
     hidden = [(tag, a.get("id")) for tag, a in page.tags if "hidden" in a]
-    assert hidden == [("fieldset", "filter")]
+    assert hidden == [("div", "claim-filter"), ("p", "no-card"), ("fieldset", "filter")]
+
+
+def test_claims_can_be_found_by_every_verdict_on_them(page: Page) -> None:
+    cards = {a["data-name"]: (a["data-verdicts"], a["data-task"]) for tag, a in page.tags if tag == "article"}
+    assert cards["Adding conv layers is expensive in total run time"] == ("HOLDS,REGRESSED", "Task 1: architecture")
+    chips = {a["value"] for tag, a in page.tags if tag == "input" and a["name"] == "claim-verdict"}
+    assert chips == {"", *(word for verdicts, _ in cards.values() for word in (verdicts or "").split(","))}
 
 
 def test_dark_light_print_and_focus_are_styled(text: str) -> None:
@@ -179,25 +195,20 @@ def test_only_the_pages_own_script_may_run(page: Page) -> None:
     assert not [a for _, a in page.tags if any(name.startswith("on") for name in a)]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "<script>alert(1)</script>",
-        "\"' onmouseover='x' {{ 7 * 7 }} {% raw %}",
-        "\u202eשלום مرحبا\u2066",
-        "\x00\x1b[31m]]>-->&amp;",
-    ],
-)
-def test_hostile_text_stays_text(text: str) -> None:
-    page = Page(html.render(hostile(text)))
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_text_stays_text(name: str) -> None:
+    text = HOSTILE[name]
+    page = Page(html.render(hostile_run(text), hostile_baselines(text)))
     assert [tag for tag, _ in page.tags].count("script") == 1
-    assert not [a for _, a in page.tags if any(name.startswith("on") for name in a)]
-    assert " ".join("".join(" " if c in "\x00\x1b\u202e\u2066" else c for c in text).split()) in page.text
-    assert "\u202e" not in page.text
+    assert not [a for _, a in page.tags if any(attribute.startswith("on") for attribute in a)]
+    shown = " ".join(fmt.printable(text).split())
+    # As a name, a sentence, a machine class, a stored run's reason, ...
+    assert page.text.count(shown) > 30 and not set(page.text) & set("\x00\x1b\u202e\u2066")
 
 
-def test_ten_thousand_characters_fit() -> None:
-    text = html.render(hostile("x" * 10_000), sample_baselines())
+def test_ten_thousand_characters_everywhere_fit() -> None:
+    long = HOSTILE["10,000 characters"]
+    text = html.render(hostile_run(long), hostile_baselines(long))
     assert len(text) < 5_000_000
     Page(text)
 

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-import msgspec
+import json
+import re
 
+import msgspec
+import pytest
+
+from dlcv04.harness.report import json as renderer
 from dlcv04.harness.report import markdown, terminal
-from tests.harness.report.sample import empty_run, green_run, sample_baselines, sample_run
+from tests.harness.report.sample import (
+    HOSTILE,
+    empty_run,
+    green_run,
+    hostile_baselines,
+    hostile_run,
+    sample_baselines,
+    sample_run,
+)
+from tests.harness.report.test_report_history import stored
 
 
 def named(text: str) -> list[str]:
@@ -52,6 +66,12 @@ def test_the_job_summary_tells_verdict_suspects_claims_and_differences() -> None
     assert all(line.endswith("|") for line in tables)
 
 
+def test_the_job_summary_tells_where_the_level_of_a_figure_changed() -> None:
+    text = markdown.render(sample_run(), stored(16, slower_from=9, ratio=1.2))
+    assert "### Level changed" in text and "% since run of 2026-01-10 |" in text
+    assert "### Level changed" not in markdown.render(sample_run(), stored(16))
+
+
 def test_a_name_is_never_markdown() -> None:
     text = named("<b>x</b> | [a](http://b) @someone `c` ![d](e)\nf")[-1]
     assert "<b>" not in text and "](" not in text and "@someone" not in text and "http://" not in text
@@ -63,3 +83,25 @@ def test_a_summary_stays_below_what_a_job_may_write() -> None:
     run = green_run()
     claims = [msgspec.structs.replace(run.claims[0], test=f"t{i}", sentence="x" * 5_000) for i in range(400)]
     assert len(markdown.render(msgspec.structs.replace(run, claims=claims)).encode()) < 1_000_000
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_text_stays_text_in_every_plain_renderer(name: str) -> None:
+    run, stored = hostile_run(HOSTILE[name]), hostile_baselines(HOSTILE[name])
+    lines = terminal.lines(run, stored)
+    assert all(not re.search("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", line) for line in lines)
+    assert max(map(len, lines)) < 1_500
+    text = markdown.render(run, stored)
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text)
+    assert not re.search(r"<(?!br>)|\]\(|@|://|(?<!\\)`", text)
+    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines() if line.startswith("| ✗")}) <= 2
+    assert len(text.encode()) < 1_000_000
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_json_keeps_hostile_text_exactly_and_escaped(name: str) -> None:
+    run = hostile_run(HOSTILE[name])
+    text = renderer.render(run, hostile_baselines(HOSTILE[name]))
+    assert text.isascii() and not re.search("[\x00-\x09\x0b-\x1f\x7f]", text)
+    found = json.loads(text)
+    assert found["claims"][0]["sentence"] == found["run"]["commit"]["branch"] == HOSTILE[name]

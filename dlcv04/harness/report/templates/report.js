@@ -1,9 +1,11 @@
+// Filters and sorting, put on top of a page that is whole without them.
 (function () {
   "use strict";
-  var filter = document.getElementById("filter");
-  var table = document.getElementById("all-comparisons");
-  var status = document.getElementById("filter-status");
-  if (filter && table) {
+  function id(name) { return document.getElementById(name); }
+
+  function comparisons() {
+    var filter = id("filter"), table = id("all-comparisons"), status = id("filter-status");
+    if (!filter || !table) { return; }
     filter.hidden = false;
     filter.addEventListener("change", function (event) {
       var wanted = event.target.value, shown = 0;
@@ -14,4 +16,51 @@
       status.textContent = shown + " shown";
     });
   }
+
+  function claims() {
+    var filter = id("claim-filter"), list = id("cards"), status = id("claim-status"), none = id("no-card");
+    if (!filter || !list) { return; }
+    var cards = Array.from(list.children), sort = id("claim-sort"), task = id("claim-task");
+
+    function wantedVerdict() { return filter.querySelector("input:checked").value; }
+
+    function show() {
+      var verdict = wantedVerdict(), name = task ? task.value : "", shown = 0;
+      cards.forEach(function (card) {
+        card.hidden = (verdict !== "" && card.dataset.verdicts.split(",").indexOf(verdict) < 0) ||
+          (name !== "" && card.dataset.task !== name);
+        shown += card.hidden ? 0 : 1;
+      });
+      none.hidden = shown > 0;
+      status.textContent = shown + " of " + cards.length + (cards.length === 1 ? " claim" : " claims") + " shown";
+    }
+
+    // The page's own order, worst first, decides between equals.
+    function place() {
+      var by = sort.value, order = cards.map(function (card, index) { return [card.dataset[by] || "", index]; });
+      order.sort(function (a, b) { return (by === "verdict" ? 0 : a[0].localeCompare(b[0])) || a[1] - b[1]; });
+      list.append.apply(list, order.map(function (pair) { return cards[pair[1]]; }));
+    }
+
+    // A link must lead to its card, whatever is filtered away.
+    function reveal() {
+      var target = location.hash.length > 1 && id(location.hash.slice(1));
+      if (!target || !list.contains(target) || !target.hidden) { return; }
+      filter.querySelector("input").checked = true;
+      if (task) { task.value = ""; }
+      show();
+      target.scrollIntoView();
+    }
+
+    filter.hidden = false;
+    filter.addEventListener("change", function (event) {
+      if (event.target === sort) { place(); } else { show(); }
+    });
+    window.addEventListener("hashchange", reveal);
+    // A browser that goes back may restore what was chosen.
+    window.addEventListener("pageshow", function () { place(); show(); reveal(); });
+  }
+
+  comparisons();
+  claims();
 })();
