@@ -2,8 +2,9 @@
 
 Public names: the decorator `claim` with its controls `reference_everywhere` and `planted`, `Published` for figures
 that stand beside yours, `Dataset` and `Recipe` for your own experiment, `timed_fit` and `timed_call` for arms that
-are no plain network, and the metrics of a learning curve. The fixtures (`claim`, `epoch_time`, `learning`,
-`networks`) come with the pytest plugin.
+are no plain network, the metrics of a learning curve, and `load_runs`, which reads stored runs into a table. The
+fixtures (`claim`, `epoch_time`, `learning`, `footprints`, `dataset`, `recipe`, `timing_recipe`) come with the pytest
+plugin.
 """
 
 import importlib
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from dlcv04.datasets import Dataset
     from dlcv04.harness.claims import claim
     from dlcv04.harness.controls import planted, reference_everywhere
+    from dlcv04.harness.frames import load_runs
     from dlcv04.harness.schema import Published
     from dlcv04.harness.seeds import FINAL_VAL_ACCURACY, MEAN_VAL_ACCURACY, Metric
     from dlcv04.recipes import Recipe
@@ -28,6 +30,7 @@ _HOMES = {
     "Published": "harness.schema",
     "Recipe": "recipes",
     "claim": "harness.claims",
+    "load_runs": "harness.frames",
     "planted": "harness.controls",
     "reference_everywhere": "harness.controls",
     "timed_call": "arms",
@@ -42,6 +45,7 @@ __all__ = [
     "Published",
     "Recipe",
     "claim",
+    "load_runs",
     "planted",
     "reference_everywhere",
     "timed_call",
