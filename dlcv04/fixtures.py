@@ -14,7 +14,7 @@ from copy import copy
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -41,10 +41,10 @@ STEPS_A_ROUND = 1
 
 def pytest_dlcv04_plan(config: pytest.Config, suite: Suite, device: str) -> bool:
     """Say what will run before any framework is imported."""
-    source = config.getoption("dl_data")
+    source, own = config.getoption("dl_data"), _own_data(config)
 
     def plan() -> Plan:
-        return Plan(device=device, data=datasets.where("mnist", source), key=planned_key(device))
+        return Plan(device=device, data=own or datasets.where("mnist", source), key=planned_key(device))
 
     suite.plan = plan
     try:
@@ -52,6 +52,14 @@ def pytest_dlcv04_plan(config: pytest.Config, suite: Suite, device: str) -> bool
     except datasets.DataError as error:
         raise pytest.UsageError(str(error)) from error
     return True
+
+
+def _own_data(config: pytest.Config) -> str:
+    """The conftest that overrides the fixture `dataset`, in words, or "": there MNIST is neither used nor missed."""
+    for plugin in config.pluginmanager.get_plugins():
+        if isinstance(plugin, ModuleType) and plugin.__name__ != __name__ and hasattr(plugin, "dataset"):
+            return f"your own (the fixture `dataset` of {Path(str(plugin.__file__)).name})"
+    return ""
 
 
 def planned_key(device: str) -> dict[str, str]:
