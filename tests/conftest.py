@@ -110,13 +110,14 @@ def site(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def stranger(site, tmp_path):
+@pytest.fixture(scope="session")
+def stranger(site, tmp_path_factory):
     """Run a shell command in a stranger's folder, where the wheel is installed and no data is; return what it did."""
+    home = str(tmp_path_factory.mktemp("home"))
 
-    def run(command, folder=tmp_path):
+    def run(command, folder):
         environment = {name: value for name, value in os.environ.items() if name != "DLCV04_DATA"}
-        environment |= {"PYTHONPATH": str(site), "KERAS_HOME": str(tmp_path), "COLUMNS": "120"}
+        environment |= {"PYTHONPATH": str(site), "KERAS_HOME": home, "COLUMNS": "120"}
         environment["PATH"] = os.pathsep.join([str(site / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
         return subprocess.run(
             ["bash", "-euc", command], cwd=folder, env=environment, capture_output=True, text=True, timeout=300

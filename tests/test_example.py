@@ -63,7 +63,7 @@ def test_a_file_that_appears_meanwhile_is_not_overwritten(tmp_path, monkeypatch)
 
 def test_its_claims_hold_and_every_control_breaks_its_claim(stranger, tmp_path):
     """Through the installed wheel, so that the templates are shown to be in it."""
-    assert stranger("dlcv04 new mine").returncode == 0
+    assert stranger("dlcv04 new mine", tmp_path).returncode == 0
     done = stranger("pytest bench/ --dl-controls --benchmark-json=run.json", tmp_path / "mine")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "All 3 claims hold; 3 of 3 controls broke their claim" in done.stdout

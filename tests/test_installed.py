@@ -19,16 +19,16 @@ def judged(stranger, tmp_path):
     def run(text, options=""):
         name, body = text.split("\n", 1)
         (tmp_path / name).write_text(body)
-        done = stranger(f"pytest {name} -q --benchmark-json=run.json {options}")
+        done = stranger(f"pytest {name} -q --benchmark-json=run.json {options}", tmp_path)
         block = json.loads((tmp_path / "run.json").read_text())["dlcv04"]
         return done.returncode, done.stdout + done.stderr, block
 
     return run
 
 
-def test_the_wheel_is_what_runs(site, stranger):
+def test_the_wheel_is_what_runs(site, stranger, tmp_path):
     for command in ('python -c "import dlcv04; print(dlcv04.__file__)"', "which dlcv04"):
-        assert Path(stranger(command).stdout.strip()).is_relative_to(site)
+        assert Path(stranger(command, tmp_path).stdout.strip()).is_relative_to(site)
 
 
 def test_fifteen_lines_about_an_own_network_are_judged_with_their_control(judged, tmp_path):
