@@ -138,19 +138,37 @@ def workbench(request: pytest.FixtureRequest) -> Workbench:
 
 @pytest.fixture(scope="session")
 def dataset(request: pytest.FixtureRequest) -> Any:
-    """The data that arms are trained on: MNIST, or its stand-in. Override it to bring your own `dlcv04.Dataset`."""
+    """The data that arms are trained on: MNIST, or its stand-in. Override it to bring your own `dlcv04.Dataset`.
+
+    Example:
+        >>> @pytest.fixture(scope="session")
+        ... def dataset():
+        ...     return Dataset("mine", x_train, y_train, x_val, y_val, classes=4)
+    """
     return datasets.load("mnist", request.config.getoption("dl_data"))
 
 
 @pytest.fixture(scope="session")
 def recipe(request: pytest.FixtureRequest) -> Any:
-    """The recipe that arms learn by, at the profile's sizes. Override it to bring your own `dlcv04.Recipe`."""
+    """The recipe that arms learn by, at the profile's sizes. Override it to bring your own `dlcv04.Recipe`.
+
+    Example:
+        >>> @pytest.fixture(scope="session")
+        ... def recipe():
+        ...     return Recipe("mine", optimizer="SGD", learning_rate=0.1, batch_size=64, epochs=3)
+    """
     return recipes.mnist_recipe(request.config.getoption("dl_profile"))
 
 
 @pytest.fixture(scope="session")
 def timing_recipe() -> Any:
-    """The recipe whose step is timed: the paper's batch of 128 whatever the profile, so that times stay the seed's."""
+    """The recipe whose step is timed: the paper's batch of 128 whatever the profile, so that times stay the seed's.
+
+    Example:
+        >>> @pytest.fixture(scope="session")
+        ... def timing_recipe(recipe):
+        ...     return recipe
+    """
     return recipes.mnist_recipe("paper")
 
 
@@ -162,6 +180,12 @@ def footprints(
 
     Each arm is a function that returns a `keras.Model`, or a model. An arm's figures: `parameters`, `macs` a sample,
     `weight_bytes`, `optimizer_bytes`, `activation_bytes` a sample, `layers`.
+
+    Example:
+        >>> def test_the_base_net_is_small(footprints, claim):
+        ...     sizes = footprints(base=base_net, wide=wide_net)
+        ...     claim.exactly(sizes.base.parameters, 600_810, of="base")
+        ...     claim.fewer(sizes.base.macs, than=sizes.wide.macs, of="base", reference="wide", what="MACs")
     """
 
     def measure(**arms: Any) -> Any:
@@ -181,12 +205,15 @@ def epoch_time(
 ) -> Callable[..., Any]:
     """Time arms in turn, round by round, in this process.
 
-    As in `times = epoch_time(base=net, wide=wider_net)`.
-
     Each arm is a function that returns a `keras.Model`, a model, `timed_fit(network)` or `timed_call(work)`. The
     returned namespace has one entry an arm, for `claim.slower(times.wide, than=times.base, by=1.10)`, which measures
     as many rounds as its verdict takes. Pass `data=` or `recipe=` to use others than the fixtures', and `rounds=` for
     fewer rounds of arms that no assertion names (figures only).
+
+    Example:
+        >>> def test_wide_is_slower(epoch_time, claim):
+        ...     times = epoch_time(base=base_net, wide=wide_net)
+        ...     claim.slower(times.wide, than=times.base, by=1.10)
     """
 
     def measure(*, data: Any = None, recipe: Any = None, rounds: int | None = None, **arms: Any) -> Any:
@@ -217,11 +244,14 @@ def learning(
 ) -> Callable[..., Any]:
     """Train arms over the same seeds.
 
-    As in `curves = learning(base=net, small=small_net)`.
-
     The returned namespace has one entry an arm, for `claim.better(curves.base, than=curves.small, by=0.003)`, which
     trains as many seeds as its verdict takes. Seeds draw initialisation, batch order, dropout and training subset.
     Pass `data=` or `recipe=` to use others than the fixtures'.
+
+    Example:
+        >>> def test_base_learns_better(learning, claim):
+        ...     curves = learning(base=base_net, small=small_net)
+        ...     claim.better(curves.base, than=curves.small, by=0.003)
     """
 
     def measure(*, data: Any = None, recipe: Any = recipe, **arms: Any) -> Any:

@@ -44,7 +44,12 @@ class Control:
 
 
 def reference_everywhere(reference: str) -> Control:
-    """Every arm becomes the reference arm: no ordered claim between them can be true."""
+    """Every arm becomes the reference arm: no ordered claim between them can be true.
+
+    Example:
+        >>> reference_everywhere("base").apply({"base": "a net", "wide": "another net"})
+        {'base': 'a net', 'wide': 'a net'}
+    """
 
     def change(arms: Mapping[str, Any]) -> Mapping[str, Any]:
         if reference not in arms:
@@ -59,7 +64,14 @@ def reference_everywhere(reference: str) -> Control:
 
 
 def planted(describes: str, change_arm: Callable[[Any], Any]) -> Control:
-    """Every arm is changed by `change_arm`, a difference of at least two margins (one layer one unit wider, say)."""
+    """Every arm is changed by `change_arm`, a difference of at least two margins (one layer one unit wider, say).
+
+    Example:
+        >>> from functools import partial
+        >>> one_wider = planted("one unit wider", lambda net: partial(net.func, units=net.keywords["units"] + 1))
+        >>> one_wider.apply({"base": partial(dict, units=8)})["base"]()
+        {'units': 9}
+    """
     return Control(
         name=describes,
         describes=f"planted: {describes}",

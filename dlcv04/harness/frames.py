@@ -139,7 +139,7 @@ def load_runs(folder: Path | str) -> pd.DataFrame:
     Example:
         >>> figures = load_runs("baselines")
         >>> times = figures[figures.metric == "epoch_seconds"]
-        >>> times.groupby(["test", "arm"], observed=True).value.median()
+        >>> medians = times.groupby(["test", "arm"], observed=True).value.median()
     """
     root = Path(folder)
     if not root.is_dir():

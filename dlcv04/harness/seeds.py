@@ -13,7 +13,25 @@ Train = Callable[[int], SeedCurve]
 
 @dataclass(frozen=True)
 class Metric:
-    """A figure drawn from one learning curve; `higher` says which way is better."""
+    """A figure drawn from one learning curve; `higher` says which way is better.
+
+    Ready-made are `MEAN_VAL_ACCURACY` (over the epochs; what `claim.better` uses) and `FINAL_VAL_ACCURACY`.
+
+    Attributes:
+        name: what the verdict calls it.
+        of: the figure of a curve's epochs, each with `train_seconds`, `train_loss`, `train_accuracy`, `val_loss` and
+            `val_accuracy`; None where it does not exist.
+        higher: whether more is better.
+        unit: "points" for a difference of fractions, else any word.
+
+    Example:
+        >>> best = Metric("best validation accuracy", lambda epochs: max(epoch.val_accuracy for epoch in epochs))
+        >>> loss = Metric("final loss", lambda epochs: epochs[-1].val_loss, higher=False, unit="nats")
+        >>> def test_wide_is_better(learning, claim):
+        ...     curves = learning(narrow=narrow_net, wide=wide_net)
+        ...     claim.better(curves.wide, than=curves.narrow, by=0.01, of=FINAL_VAL_ACCURACY)
+        ...     claim.better(curves.wide, than=curves.narrow, by=0.05, of=loss)
+    """
 
     name: str
     of: Callable[[list[EpochRow]], float | None]
@@ -31,9 +49,10 @@ def _mean_val_accuracy(epochs: list[EpochRow]) -> float | None:
     return fmean(values) if len(values) == len(epochs) and epochs else None
 
 
-#: The mean over epochs judges a whole curve ("worse at every epoch") without picking the epoch afterwards.
 MEAN_VAL_ACCURACY = Metric("mean validation accuracy over epochs", _mean_val_accuracy)
+"""Judges a whole curve ("worse at every epoch") without picking the epoch afterwards."""
 FINAL_VAL_ACCURACY = Metric("final validation accuracy", lambda epochs: epochs[-1].val_accuracy if epochs else None)
+"""The accuracy after the last epoch, as `claim.better(a, than=b, by=0.01, of=FINAL_VAL_ACCURACY)`."""
 #: What `dlcv04 judge` can compute again from stored curves.
 METRICS = (MEAN_VAL_ACCURACY, FINAL_VAL_ACCURACY)
 
