@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, cast
 
@@ -139,7 +140,7 @@ def new(folder: Annotated[Path, typer.Argument(help="a folder that is new or emp
             say(f"written: {path}")
     except example.ExampleError as error:
         _stop(str(error))
-    say(f"next: cd {folder} && pytest bench/")
+    say(f"next: cd {shlex.quote(str(folder))} && pytest bench/")
 
 
 # -- fetch -------------------------------------------------------------------------------------------------
