@@ -43,7 +43,7 @@ def timed_fit(network: Any, *, images: int = 1024) -> TimedFit:
     Raises:
         ValueError: no pictures.
 
-    Example:
+    Examples:
         >>> def test_fit_is_slower_with_a_wide_layer(epoch_time, claim):
         ...     times = epoch_time(narrow=timed_fit(narrow_net, images=512), wide=timed_fit(wide_net, images=512))
         ...     claim.slower(times.wide, than=times.narrow, by=1.2)
@@ -63,7 +63,7 @@ def timed_call(
     Raises:
         ValueError: no pictures.
 
-    Example:
+    Examples:
         >>> def test_sorting_ten_times_as_much_is_slower(epoch_time, claim):
         ...     few, many = list(range(10_000)), list(range(100_000))
         ...     times = epoch_time(few=timed_call(lambda: sorted(few)), many=timed_call(lambda: sorted(many)))

@@ -140,7 +140,7 @@ def workbench(request: pytest.FixtureRequest) -> Workbench:
 def dataset(request: pytest.FixtureRequest) -> Any:
     """The data that arms are trained on: MNIST, or its stand-in. Override it to bring your own `dlcv04.Dataset`.
 
-    Example:
+    Examples:
         >>> @pytest.fixture(scope="session")
         ... def dataset():
         ...     return Dataset("mine", x_train, y_train, x_val, y_val, classes=4)
@@ -152,7 +152,7 @@ def dataset(request: pytest.FixtureRequest) -> Any:
 def recipe(request: pytest.FixtureRequest) -> Any:
     """The recipe that arms learn by, at the profile's sizes. Override it to bring your own `dlcv04.Recipe`.
 
-    Example:
+    Examples:
         >>> @pytest.fixture(scope="session")
         ... def recipe():
         ...     return Recipe("mine", optimizer="SGD", learning_rate=0.1, batch_size=64, epochs=3)
@@ -164,7 +164,7 @@ def recipe(request: pytest.FixtureRequest) -> Any:
 def timing_recipe() -> Any:
     """The recipe whose step is timed: the paper's batch of 128 whatever the profile, so that times stay the seed's.
 
-    Example:
+    Examples:
         >>> @pytest.fixture(scope="session")
         ... def timing_recipe(recipe):
         ...     return recipe
@@ -181,7 +181,7 @@ def footprints(
     Each arm is a function that returns a `keras.Model`, or a model. An arm's figures: `parameters`, `macs` a sample,
     `weight_bytes`, `optimizer_bytes`, `activation_bytes` a sample, `layers`.
 
-    Example:
+    Examples:
         >>> def test_the_base_net_is_small(footprints, claim):
         ...     sizes = footprints(base=base_net, wide=wide_net)
         ...     claim.exactly(sizes.base.parameters, 600_810, of="base")
@@ -210,7 +210,7 @@ def epoch_time(
     as many rounds as its verdict takes. Pass `data=` or `recipe=` to use others than the fixtures', and `rounds=` for
     fewer rounds of arms that no assertion names (figures only).
 
-    Example:
+    Examples:
         >>> def test_wide_is_slower(epoch_time, claim):
         ...     times = epoch_time(base=base_net, wide=wide_net)
         ...     claim.slower(times.wide, than=times.base, by=1.10)
@@ -248,7 +248,7 @@ def learning(
     trains as many seeds as its verdict takes. Seeds draw initialisation, batch order, dropout and training subset.
     Pass `data=` or `recipe=` to use others than the fixtures'.
 
-    Example:
+    Examples:
         >>> def test_base_learns_better(learning, claim):
         ...     curves = learning(base=base_net, small=small_net)
         ...     claim.better(curves.base, than=curves.small, by=0.003)

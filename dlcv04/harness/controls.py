@@ -46,7 +46,7 @@ class Control:
 def reference_everywhere(reference: str) -> Control:
     """Every arm becomes the reference arm: no ordered claim between them can be true.
 
-    Example:
+    Examples:
         >>> reference_everywhere("base").apply({"base": "a net", "wide": "another net"})
         {'base': 'a net', 'wide': 'a net'}
     """
@@ -66,7 +66,7 @@ def reference_everywhere(reference: str) -> Control:
 def planted(describes: str, change_arm: Callable[[Any], Any]) -> Control:
     """Every arm is changed by `change_arm`, a difference of at least two margins (one layer one unit wider, say).
 
-    Example:
+    Examples:
         >>> from functools import partial
         >>> one_wider = planted("one unit wider", lambda net: partial(net.func, units=net.keywords["units"] + 1))
         >>> one_wider.apply({"base": partial(dict, units=8)})["base"]()

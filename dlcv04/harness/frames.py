@@ -136,7 +136,7 @@ def load_runs(folder: Path | str) -> pd.DataFrame:
         UnreadableRunWarning: files that are cut, were edited by hand after their acceptance, or hold no run; all
             others are loaded.
 
-    Example:
+    Examples:
         >>> figures = load_runs("baselines")
         >>> times = figures[figures.metric == "epoch_seconds"]
         >>> medians = times.groupby(["test", "arm"], observed=True).value.median()

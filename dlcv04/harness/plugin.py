@@ -143,7 +143,7 @@ def claim(request: pytest.FixtureRequest, claim_mode: str, benchmark: Any) -> Cl
     `claim.exactly(value, expected, of="base")`, `claim.fewer(...)`, `claim.times_as_many(...)` exact figures.
     The test's verdict is decided after its last line: VIOLATED fails it.
 
-    Example:
+    Examples:
         >>> def test_wide_is_slower_and_better(epoch_time, learning, claim):
         ...     times = epoch_time(base=base_net, wide=wide_net)
         ...     claim.slower(times.wide, than=times.base, by=1.10)

@@ -187,7 +187,7 @@ class Published(Record, frozen=True, kw_only=True):
         train_accuracy: training accuracy after each epoch, by arm.
         size: at which size they were taken: images, batch, epochs, machine.
 
-    Example:
+    Examples:
         >>> figures = Published(sentence="28 s instead of 18 s", epoch_seconds={"base": 18.0, "wide": 28.0})
         >>> @claim("Wide is slower", control=reference_everywhere("base"), published=figures)
         ... def test_wide_is_slower(epoch_time, claim):

@@ -24,7 +24,7 @@ class Metric:
         higher: whether more is better.
         unit: "points" for a difference of fractions, else any word.
 
-    Example:
+    Examples:
         >>> best = Metric("best validation accuracy", lambda epochs: max(epoch.val_accuracy for epoch in epochs))
         >>> loss = Metric("final loss", lambda epochs: epochs[-1].val_loss, higher=False, unit="nats")
         >>> def test_wide_is_better(learning, claim):
