@@ -2,8 +2,9 @@
 
 Public names: the decorator `claim` with its controls `reference_everywhere` and `planted`, `Published` for figures
 that stand beside yours, `Dataset` and `Recipe` for your own experiment, `trained`, `timed_fit` and `timed_call` for
-arms that are no plain network, and what can be asked of a learning curve (`Metric`, `Series` and the ready ones). The
-fixtures (`claim`, `epoch_time`, `learning`, `footprints`, `computed`) come with the pytest plugin.
+arms that are no plain network, what can be asked of a learning curve (`Metric`, `Series` and the ready ones), and
+`load_runs`, which reads stored runs into a table. The fixtures (`claim`, `epoch_time`, `learning`, `footprints`,
+`computed`, `dataset`, `recipe`, `timing_recipe`) come with the pytest plugin.
 """
 
 import importlib
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from dlcv04.datasets import Dataset
     from dlcv04.harness.claims import claim
     from dlcv04.harness.controls import planted, reference_everywhere
+    from dlcv04.harness.frames import load_runs
     from dlcv04.harness.schema import Published
     from dlcv04.harness.seeds import (
         FINAL_LOSS_GAP,
@@ -34,16 +36,17 @@ _HOMES = {
     "Dataset": "datasets",
     "FINAL_LOSS_GAP": "harness.seeds",
     "FINAL_TRAIN_ACCURACY": "harness.seeds",
-    "Series": "harness.seeds",
-    "TRAIN_ACCURACY": "harness.seeds",
-    "VAL_ACCURACY": "harness.seeds",
-    "VAL_LOSS": "harness.seeds",
     "FINAL_VAL_ACCURACY": "harness.seeds",
     "MEAN_VAL_ACCURACY": "harness.seeds",
     "Metric": "harness.seeds",
     "Published": "harness.schema",
     "Recipe": "recipes",
+    "Series": "harness.seeds",
+    "TRAIN_ACCURACY": "harness.seeds",
+    "VAL_ACCURACY": "harness.seeds",
+    "VAL_LOSS": "harness.seeds",
     "claim": "harness.claims",
+    "load_runs": "harness.frames",
     "planted": "harness.controls",
     "reference_everywhere": "harness.controls",
     "timed_call": "arms",
@@ -55,16 +58,17 @@ __all__ = [
     "Dataset",
     "FINAL_LOSS_GAP",
     "FINAL_TRAIN_ACCURACY",
-    "Series",
-    "TRAIN_ACCURACY",
-    "VAL_ACCURACY",
-    "VAL_LOSS",
     "FINAL_VAL_ACCURACY",
     "MEAN_VAL_ACCURACY",
     "Metric",
     "Published",
     "Recipe",
+    "Series",
+    "TRAIN_ACCURACY",
+    "VAL_ACCURACY",
+    "VAL_LOSS",
     "claim",
+    "load_runs",
     "planted",
     "reference_everywhere",
     "timed_call",

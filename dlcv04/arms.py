@@ -50,7 +50,9 @@ def trained(
         recipe: takes the recipe that all arms share, returns this arm's, as `lambda r: replace(r, batch_size=16)`.
         data: takes the data set that all arms share, returns this arm's.
 
-    Example:
+    Examples:
+        >>> from dataclasses import replace
+        >>> def net(): ...
         >>> slow = trained(net, recipe=lambda shared: replace(shared, learning_rate=shared.learning_rate / 10))
     """
     before = as_trained(network)
@@ -97,6 +99,11 @@ def timed_fit(network: Any, *, images: int = 1024) -> TimedFit:
 
     Raises:
         ValueError: no pictures.
+
+    Examples:
+        >>> def test_fit_is_slower_with_a_wide_layer(epoch_time, claim):
+        ...     times = epoch_time(narrow=timed_fit(narrow_net, images=512), wide=timed_fit(wide_net, images=512))
+        ...     claim.slower(times.wide, than=times.narrow, by=1.2)
     """
     if images < 1:
         raise ValueError(f"images={images!r}: fit needs at least one picture.")
@@ -112,6 +119,12 @@ def timed_call(
 
     Raises:
         ValueError: no pictures.
+
+    Examples:
+        >>> def test_sorting_ten_times_as_much_is_slower(epoch_time, claim):
+        ...     few, many = list(range(10_000)), list(range(100_000))
+        ...     times = epoch_time(few=timed_call(lambda: sorted(few)), many=timed_call(lambda: sorted(many)))
+        ...     claim.slower(times.many, than=times.few, by=2)
     """
     if images < 1:
         raise ValueError(f"images={images!r}: a call processes at least one picture.")

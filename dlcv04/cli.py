@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, cast
 
@@ -124,6 +125,22 @@ def _disk() -> list[str]:
     free = psutil.disk_usage(".").free
     say(f"disk: {free / 1e9:.1f} GB free here")
     return [] if free > 200e6 else ["Less than 0.2 GB is free: a run's files and its report may not fit."]
+
+
+# -- new ---------------------------------------------------------------------------------------------------
+
+
+@app.command(epilog="Example: dlcv04 new my-claims")
+def new(folder: Annotated[Path, typer.Argument(help="a folder that is new or empty")]) -> None:
+    """Write a small example project: own data, own networks, and three claims about them with their controls."""
+    from dlcv04 import example
+
+    try:
+        for path in example.write(folder):
+            say(f"written: {path}")
+    except example.ExampleError as error:
+        _stop(str(error))
+    say(f"next: cd {shlex.quote(str(folder))} && pytest bench/")
 
 
 # -- fetch -------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from copy import copy
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -43,10 +43,10 @@ STEPS_A_ROUND = 1
 
 def pytest_dlcv04_plan(config: pytest.Config, suite: Suite, device: str) -> bool:
     """Say what will run before any framework is imported."""
-    source = config.getoption("dl_data")
+    source, own = config.getoption("dl_data"), _own_data(config)
 
     def plan() -> Plan:
-        return Plan(device=device, data=datasets.where("mnist", source), key=planned_key(device))
+        return Plan(device=device, data=own or datasets.where("mnist", source), key=planned_key(device))
 
     suite.plan = plan
     try:
@@ -54,6 +54,14 @@ def pytest_dlcv04_plan(config: pytest.Config, suite: Suite, device: str) -> bool
     except datasets.DataError as error:
         raise pytest.UsageError(str(error)) from error
     return True
+
+
+def _own_data(config: pytest.Config) -> str:
+    """The conftest that overrides the fixture `dataset`, in words, or "": there MNIST is neither used nor missed."""
+    for plugin in config.pluginmanager.get_plugins():
+        if isinstance(plugin, ModuleType) and plugin.__name__ != __name__ and hasattr(plugin, "dataset"):
+            return f"your own (the fixture `dataset` of {Path(str(plugin.__file__)).name})"
+    return ""
 
 
 def planned_key(device: str) -> dict[str, str]:
@@ -142,19 +150,37 @@ def workbench(request: pytest.FixtureRequest) -> Workbench:
 
 @pytest.fixture(scope="session")
 def dataset(request: pytest.FixtureRequest) -> Any:
-    """The data that arms are trained on: MNIST, or its stand-in. Override it to bring your own `dlcv04.Dataset`."""
+    """The data that arms are trained on: MNIST, or its stand-in. Override it to bring your own `dlcv04.Dataset`.
+
+    Examples:
+        >>> @pytest.fixture(scope="session")
+        ... def dataset():
+        ...     return Dataset("mine", x_train, y_train, x_val, y_val, classes=4)
+    """
     return datasets.load("mnist", request.config.getoption("dl_data"))
 
 
 @pytest.fixture(scope="session")
 def recipe(request: pytest.FixtureRequest) -> Any:
-    """The recipe that arms learn by, at the profile's sizes. Override it to bring your own `dlcv04.Recipe`."""
+    """The recipe that arms learn by, at the profile's sizes. Override it to bring your own `dlcv04.Recipe`.
+
+    Examples:
+        >>> @pytest.fixture(scope="session")
+        ... def recipe():
+        ...     return Recipe("mine", optimizer="SGD", learning_rate=0.1, batch_size=64, epochs=3)
+    """
     return recipes.mnist_recipe(request.config.getoption("dl_profile"))
 
 
 @pytest.fixture(scope="session")
 def timing_recipe() -> Any:
-    """The recipe whose step is timed: the paper's batch of 128 whatever the profile, so that times stay the seed's."""
+    """The recipe whose step is timed: the paper's batch of 128 whatever the profile, so that times stay the seed's.
+
+    Examples:
+        >>> @pytest.fixture(scope="session")
+        ... def timing_recipe(recipe):
+        ...     return recipe
+    """
     return recipes.mnist_recipe("paper")
 
 
@@ -166,6 +192,12 @@ def footprints(
 
     Each arm is a function that returns a `keras.Model`, or a model. An arm's figures: `parameters`, `macs` a sample,
     `weight_bytes`, `optimizer_bytes`, `activation_bytes` a sample, `layers`.
+
+    Examples:
+        >>> def test_the_base_net_is_small(footprints, claim):
+        ...     sizes = footprints(base=base_net, wide=wide_net)
+        ...     claim.exactly(sizes.base.parameters, 600_810, of="base")
+        ...     claim.fewer(sizes.base.macs, than=sizes.wide.macs, of="base", reference="wide", what="MACs")
     """
 
     def measure(**arms: Any) -> Any:
@@ -185,13 +217,16 @@ def epoch_time(
 ) -> Callable[..., Any]:
     """Time arms in turn, round by round, in this process.
 
-    As in `times = epoch_time(base=net, wide=wider_net)`.
-
     Each arm is a function that returns a `keras.Model`, a model, `trained(network, recipe=...)`,
     `timed_fit(network)` or `timed_call(work)`. A round has equally many pictures in all arms, whatever their batch
     size. The returned namespace has one entry an arm, for `claim.slower(times.wide, than=times.base, by=1.10)`, which
     measures as many rounds as its verdict takes. Pass `data=` or `recipe=` to use others than the fixtures', and
     `rounds=` for fewer rounds of arms that no assertion names (figures only).
+
+    Examples:
+        >>> def test_wide_is_slower(epoch_time, claim):
+        ...     times = epoch_time(base=base_net, wide=wide_net)
+        ...     claim.slower(times.wide, than=times.base, by=1.10)
     """
 
     def measure(*, data: Any = None, recipe: Any = None, rounds: int | None = None, **arms: Any) -> Any:
@@ -222,11 +257,14 @@ def learning(
 ) -> Callable[..., Any]:
     """Train arms over the same seeds.
 
-    As in `curves = learning(base=net, small=small_net)`.
-
     The returned namespace has one entry an arm, for `claim.better(curves.base, than=curves.small, by=0.003)`, which
     trains as many seeds as its verdict takes. Seeds draw initialisation, batch order, dropout and training subset.
     Pass `data=` or `recipe=` to use others than the fixtures'.
+
+    Examples:
+        >>> def test_base_learns_better(learning, claim):
+        ...     curves = learning(base=base_net, small=small_net)
+        ...     claim.better(curves.base, than=curves.small, by=0.003)
     """
 
     def measure(*, data: Any = None, recipe: Any = recipe, **arms: Any) -> Any:
@@ -247,12 +285,15 @@ def learning(
 def computed(request: pytest.FixtureRequest, arms_of: Any, first_seed: int) -> Callable[..., Any]:
     """Compute the values of arms that are neither timed nor trained.
 
-    As in `values = computed(batched=all_at_once, one_by_one=in_a_loop)`.
-
     Each arm is a function that takes a seed (0; a control's is another) and returns numbers, of any shape; the first
     axis is that of the units (filters, pictures). The returned namespace has one entry an arm, for
     `claim.identical(values.batched, values.one_by_one, within=1e-5)` and
     `claim.higher(values.after, than=values.before, by=..., over="filters")`.
+
+    Examples:
+        >>> def test_batched_is_one_by_one(computed, claim):
+        ...     values = computed(batched=all_at_once, one_by_one=in_a_loop)
+        ...     claim.identical(values.batched, values.one_by_one, within=1e-5)
     """
 
     def measure(**arms: Any) -> Any:

@@ -24,6 +24,11 @@ class Recipe:
 
     Raises:
         RecipeError: a field is out of range.
+
+    Examples:
+        >>> recipe = Recipe("mine", optimizer="SGD", learning_rate=0.1, batch_size=64, epochs=3, train_images=1024)
+        >>> recipe.loss
+        'sparse_categorical_crossentropy'
     """
 
     name: str

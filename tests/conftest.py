@@ -1,6 +1,10 @@
-"""Fixtures of the tests: inner pytest runs on a machine whose clock is ours."""
+"""Fixtures of the tests: inner pytest runs on a machine whose clock is ours, and the package as strangers get it."""
 
 import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -95,3 +99,28 @@ def suite(pytester, heavy_modules):
         return pytester
 
     return write
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """A folder with the installed wheel; its dependencies are those of this environment."""
+    folder = tmp_path_factory.mktemp("site")
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--target", folder, Path(__file__).parent.parent], check=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def stranger(site, tmp_path_factory):
+    """Run a shell command in a stranger's folder, where the wheel is installed and no data is; return what it did."""
+    home = str(tmp_path_factory.mktemp("home"))
+
+    def run(command, folder):
+        environment = {name: value for name, value in os.environ.items() if name != "DLCV04_DATA"}
+        environment |= {"PYTHONPATH": str(site), "KERAS_HOME": home, "COLUMNS": "120"}
+        environment["PATH"] = os.pathsep.join([str(site / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
+        return subprocess.run(
+            ["bash", "-euc", command], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+        )
+
+    return run

@@ -21,7 +21,10 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("command", ["doctor", "fetch", "train", "baseline", "accept", "judge", "report", "selftest"])
+COMMANDS = ["doctor", "new", "fetch", "train", "baseline", "accept", "judge", "report", "selftest"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example(command):
     result = runner.invoke(app, [command, "--help"])
     assert result.exit_code == 0 and "Example" in result.output

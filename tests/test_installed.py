@@ -1,10 +1,7 @@
 """What a stranger does: the package as a wheel, their own test file in a folder of theirs."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,38 +12,23 @@ MINE, OWN_DATA = re.findall(
 )
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """A folder with the installed wheel; its dependencies are those of this environment."""
-    folder = tmp_path_factory.mktemp("site")
-    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--target", folder, ROOT], check=True)
-    return folder
-
-
 @pytest.fixture
-def judged(site, tmp_path):
+def judged(stranger, tmp_path):
     """Run a test file of the docs outside the tree; return exit code, output and the run's block."""
 
-    def run(text, *options):
+    def run(text, options=""):
         name, body = text.split("\n", 1)
         (tmp_path / name).write_text(body)
-        environment = {**os.environ, "PYTHONPATH": str(site), "KERAS_HOME": str(tmp_path)}
-        environment.pop("DLCV04_DATA", None)
-        command = [sys.executable, "-m", "pytest", name, "-q", "--benchmark-json=run.json", *options]
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+        done = stranger(f"pytest {name} -q --benchmark-json=run.json {options}", tmp_path)
         block = json.loads((tmp_path / "run.json").read_text())["dlcv04"]
         return done.returncode, done.stdout + done.stderr, block
 
     return run
 
 
-def test_the_wheel_is_what_runs(site, tmp_path):
-    command = [sys.executable, "-c", "import dlcv04; print(dlcv04.__file__)"]
-    done = subprocess.run(
-        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(site)}, capture_output=True, text=True, check=True
-    )
-    assert Path(done.stdout.strip()).is_relative_to(site)
+def test_the_wheel_is_what_runs(site, stranger, tmp_path):
+    for command in ('python -c "import dlcv04; print(dlcv04.__file__)"', "which dlcv04"):
+        assert Path(stranger(command, tmp_path).stdout.strip()).is_relative_to(site)
 
 
 def test_fifteen_lines_about_an_own_network_are_judged_with_their_control(judged, tmp_path):

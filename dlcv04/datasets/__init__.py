@@ -40,6 +40,12 @@ class Dataset:
 
     Raises:
         DataError: an array has the wrong type, shape or values.
+
+    Examples:
+        >>> import numpy as np
+        >>> pictures, labels = np.zeros((6, 8, 8, 1), np.uint8), np.arange(6, dtype=np.int32) % 3
+        >>> Dataset("mine", pictures[:4], labels[:4], pictures[4:], labels[4:], classes=3)
+        Dataset('mine', 4+2 of 8x8x1, 'your own arrays')
     """
 
     name: str

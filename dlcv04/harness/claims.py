@@ -69,7 +69,7 @@ def claim(
     Raises:
         ClaimError: no control, or an unknown profile.
 
-    Example:
+    Examples:
         >>> @claim("A wider layer is slower", control=reference_everywhere("narrow"))
         ... def test_wider_is_slower(epoch_time, claim):
         ...     times = epoch_time(narrow=narrow_net, wide=wide_net)

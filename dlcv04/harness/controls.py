@@ -44,7 +44,12 @@ class Control:
 
 
 def reference_everywhere(reference: str) -> Control:
-    """Every arm becomes the reference arm: no ordered claim between them can be true."""
+    """Every arm becomes the reference arm: no ordered claim between them can be true.
+
+    Examples:
+        >>> reference_everywhere("base").apply({"base": "a net", "wide": "another net"})
+        {'base': 'a net', 'wide': 'a net'}
+    """
 
     def change(arms: Mapping[str, Any]) -> Mapping[str, Any]:
         if reference not in arms:
@@ -66,6 +71,12 @@ def planted(describes: str, change_arm: Callable[[Any], Any], *, only: str | Non
         change_arm: takes an arm as the test wrote it, returns what stands in its place.
         only: the one arm to change, for claims that arms are alike (EQUIVALENT, IDENTITY, "not better"): what changes
             them all leaves them alike. Without it every arm is changed.
+
+    Examples:
+        >>> from functools import partial
+        >>> one_wider = planted("one unit wider", lambda net: partial(net.func, units=net.keywords["units"] + 1))
+        >>> one_wider.apply({"base": partial(dict, units=8)})["base"]()
+        {'units': 9}
     """
 
     def change(arms: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -145,6 +145,13 @@ def claim(request: pytest.FixtureRequest, claim_mode: str, benchmark: Any) -> Cl
     `claim.slower(a, than=b, by=1.10)` times, `claim.better(a, than=b, by=0.003)` learning,
     `claim.exactly(value, expected, of="base")`, `claim.fewer(...)`, `claim.times_as_many(...)` exact figures.
     The test's verdict is decided after its last line: VIOLATED fails it.
+
+    Examples:
+        >>> def test_wide_is_slower_and_better(epoch_time, learning, claim):
+        ...     times = epoch_time(base=base_net, wide=wide_net)
+        ...     claim.slower(times.wide, than=times.base, by=1.10)
+        ...     curves = learning(base=base_net, wide=wide_net)
+        ...     claim.better(curves.wide, than=curves.base, by=0.003)
     """
     adapter.adopt(benchmark)
     suite, info = suite_of(request.config), _info(request.node)

@@ -184,7 +184,22 @@ class Comparison(Record, frozen=True, kw_only=True):
 
 
 class Published(Record, frozen=True, kw_only=True):
-    """Figures of the 2016 experiment that stand beside ours. `curves`: arm -> per-epoch validation accuracy."""
+    """Published figures that stand beside the measured ones; no verdict depends on them.
+
+    Attributes:
+        sentence: the published claim or figure, in words.
+        epoch_seconds: seconds an epoch, by arm.
+        val_accuracy: validation accuracy after each epoch, by arm.
+        train_accuracy: training accuracy after each epoch, by arm.
+        size: at which size they were taken: images, batch, epochs, machine.
+
+    Examples:
+        >>> figures = Published(sentence="28 s instead of 18 s", epoch_seconds={"base": 18.0, "wide": 28.0})
+        >>> @claim("Wide is slower", control=reference_everywhere("base"), published=figures)
+        ... def test_wide_is_slower(epoch_time, claim):
+        ...     times = epoch_time(base=base_net, wide=wide_net)
+        ...     claim.slower(times.wide, than=times.base, by=1.1)
+    """
 
     sentence: str = ""
     epoch_seconds: dict[str, float] = {}

@@ -15,12 +15,24 @@ Train = Callable[[int], SeedCurve]
 class Metric:
     """A figure drawn from one learning curve.
 
+    Ready-made are `MEAN_VAL_ACCURACY` (over the epochs; what `claim.better` uses), `FINAL_VAL_ACCURACY`,
+    `FINAL_TRAIN_ACCURACY` and `FINAL_LOSS_GAP`.
+
     Attributes:
         name: what reports call it.
-        of: draws it from the epochs of one seed; None where they lack it.
+        of: the figure of a curve's epochs, each with `train_seconds`, `train_loss`, `train_accuracy`, `val_loss` and
+            `val_accuracy`; None where it does not exist.
         higher: which way is better.
         unit: "points" for fractions (0.01 = one point), else a word such as "loss".
         proportion: whether it is a share of the validation pictures, so that it has their sampling error too.
+
+    Examples:
+        >>> best = Metric("best validation accuracy", lambda epochs: max(epoch.val_accuracy for epoch in epochs))
+        >>> loss = Metric("final loss", lambda epochs: epochs[-1].val_loss, higher=False, unit="nats")
+        >>> def test_wide_is_better(learning, claim):
+        ...     curves = learning(narrow=narrow_net, wide=wide_net)
+        ...     claim.better(curves.wide, than=curves.narrow, by=0.01, of=FINAL_VAL_ACCURACY)
+        ...     claim.better(curves.wide, than=curves.narrow, by=0.05, of=loss)
     """
 
     name: str
@@ -48,6 +60,9 @@ class Series:
         name: what reports call it.
         of: draws it from one epoch; None where it lacks it.
         higher: which way is better.
+
+    Examples:
+        >>> train_loss = Series("training loss", lambda epoch: epoch.train_loss, higher=False)
     """
 
     name: str
@@ -72,22 +87,27 @@ def _final_gap(epochs: list[EpochRow]) -> float | None:
     return last.val_loss - last.train_loss
 
 
-#: The mean over epochs judges a whole curve ("worse at every epoch") without picking the epoch afterwards.
 MEAN_VAL_ACCURACY = Metric("mean validation accuracy over epochs", _mean_val_accuracy)
+"""Judges a whole curve ("worse at every epoch") without picking the epoch afterwards."""
 FINAL_VAL_ACCURACY = Metric(
     "final validation accuracy", lambda epochs: epochs[-1].val_accuracy if epochs else None, proportion=True
 )
+"""The accuracy after the last epoch, as `claim.better(a, than=b, by=0.01, of=FINAL_VAL_ACCURACY)`."""
 FINAL_TRAIN_ACCURACY = Metric("final training accuracy", lambda epochs: epochs[-1].train_accuracy if epochs else None)
-#: Both losses in inference mode, so that dropout itself is no part of the gap.
+"""The accuracy on the training pictures, unaugmented and in inference mode."""
 FINAL_LOSS_GAP = Metric(
     "gap of validation and training loss after the last epoch", _final_gap, higher=False, unit="loss"
 )
+"""Both losses in inference mode, so that dropout itself is no part of the gap."""
 #: What `dlcv04 judge` can compute again from stored curves.
 METRICS = (MEAN_VAL_ACCURACY, FINAL_VAL_ACCURACY, FINAL_TRAIN_ACCURACY, FINAL_LOSS_GAP)
 
 VAL_ACCURACY = Series("validation accuracy", lambda epoch: epoch.val_accuracy)
+"""What `claim.reaches_sooner` asks for unless told otherwise."""
 TRAIN_ACCURACY = Series("training accuracy", lambda epoch: epoch.train_accuracy)
+"""On the training pictures, in inference mode."""
 VAL_LOSS = Series("validation loss", lambda epoch: epoch.val_loss, higher=False)
+"""A loss is reached from above."""
 #: The same for series.
 SERIES = (VAL_ACCURACY, TRAIN_ACCURACY, VAL_LOSS)
 
