@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Callable
 from copy import copy
@@ -20,6 +21,7 @@ from typing import Any
 import pytest
 
 from dlcv04.arms import TimedCall, TimedFit, Trained, as_trained
+from dlcv04.harness.claims import ClaimError
 from dlcv04.harness.measure import ArmTimes, InterleavedBlock
 from dlcv04.harness.plugin import measured_arms, serving, suite_of
 from dlcv04.harness.schema import Arm, DataRecord, EpochRow, LayerRow, SeedCurve, finite
@@ -230,6 +232,7 @@ def epoch_time(
     """
 
     def measure(*, data: Any = None, recipe: Any = None, rounds: int | None = None, **arms: Any) -> Any:
+        _refuse_tracer()
         used_recipe, changed = recipe or timing_recipe, arms_of(arms)
         used_data = _data(request, workbench, data) if _needs_data(changed) else None
         workloads = {name: _workload(workbench, arm, used_data, used_recipe) for name, arm in changed.items()}
@@ -308,6 +311,19 @@ def computed(request: pytest.FixtureRequest, arms_of: Any, first_seed: int) -> C
 
 
 # -- from the experiment's records to the harness's ---------------------------------------------------------------
+
+
+def _refuse_tracer() -> None:
+    """A tracer's own work would be timed: it calls back for every line of the training loop.
+
+    Raises:
+        ClaimError: coverage, a profiler or a debugger is active.
+    """
+    if sys.gettrace() is not None or sys.getprofile() is not None:
+        raise ClaimError(
+            "A tracer is active (coverage, a profiler or a debugger), and its work would be timed: leave it out, as with "
+            "--no-cov, or deselect the timing claims."
+        )
 
 
 def _data(request: pytest.FixtureRequest, workbench: Workbench, data: Any) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
+import os
 import re
 import sys
 import textwrap
@@ -21,7 +22,7 @@ from typing import Any
 import pytest
 
 from dlcv04.harness import pytest_benchmark_adapter as adapter
-from dlcv04.harness.claims import ClaimError, ClaimInfo, ClaimRecorder, describe
+from dlcv04.harness.claims import ClaimError, ClaimInfo, ClaimRecorder
 from dlcv04.harness.controls import CONTROL_SEED_OFFSET
 from dlcv04.harness.policy import PROFILES, Policy
 from dlcv04.harness.schema import Arm, Claim, Run, SelfTest, to_builtins
@@ -36,6 +37,8 @@ against_session = LazyModule("dlcv04.harness.against_session")
 process_pairs = LazyModule("dlcv04.harness.process_pairs")
 round_server = LazyModule("dlcv04.harness.round_server")
 selftest = LazyModule("dlcv04.harness.selftest")
+github = LazyModule("dlcv04.harness.report.github")
+junit = LazyModule("dlcv04.harness.report.junit")
 
 SUITE = pytest.StashKey[Suite]()
 ASKED = pytest.StashKey["str | bool | None"]()
@@ -48,6 +51,7 @@ MEASURED = pytest.StashKey["list[Callable[[], Arm]]"]()
 CHANGED = pytest.StashKey[bool]()
 VERDICT = pytest.StashKey[str]()
 SERVER = pytest.StashKey[Any]()
+PLACES = pytest.StashKey["dict[str, tuple[str, int | None]]"]()
 TIMING_TESTS = pytest.StashKey[int]()
 
 #: What a claim costs where no stored run says better; only the first line's estimate uses it.
@@ -211,6 +215,7 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     _drop_unused_hypothesis(config)
     adapter.keep_raw_samples(config)
     suite = config.stash[SUITE] = _make_suite(config)
+    config.stash[PLACES] = {item.nodeid: item.location[:2] for item in claims}
     if config.getoption("dl_round_server") is not None:
         items[:] = _served_items(config, claims)
         return
@@ -288,6 +293,11 @@ def _refuse(config: pytest.Config, claims: list[Any]) -> None:
         raise pytest.UsageError(
             "--benchmark-compare-fail is replaced: --benchmark-compare alone fails every figure that regressed, "
             "with a stated false-alarm rate instead of a fixed percentage. Drop the option."
+        )
+    if config.getoption("reruns", None):
+        raise pytest.UsageError(
+            "--reruns would run a red claim again until it is green, and then no error rate holds. Drop the option, or "
+            "deselect the claims."
         )
     if config.getoption("benchmark_skip"):
         raise pytest.UsageError("--benchmark-skip would skip every claim, so nothing could be judged. Drop it.")
@@ -504,7 +514,7 @@ def _end_claim(item: Any, recorder: ClaimRecorder, arms: list[Arm], seconds: flo
         source_hash=source_hash(item.function),
         command=f"pytest '{item.nodeid}'",
     )
-    _properties(item, claim)
+    item.user_properties += junit.properties(claim)
     _raise_outcome(item, claim, suite)
 
 
@@ -557,6 +567,7 @@ def _end_control(item: Any, recorder: ClaimRecorder, arms: list[Arm], seconds: f
     if not item.stash.get(CHANGED, False):
         recorder.assertions.clear()
     claim = suite.finish_control(item.nodeid, _real_id(item.nodeid), recorder, arms, seconds=seconds)
+    item.user_properties += junit.properties(claim)
     item.stash[VERDICT] = claim.control_verdict
     told = f"{claim.sentence}: control ({claim.control}): {claim.reason}"
     if claim.control_verdict in {"SURVIVED", "NOT RUN"}:
@@ -566,14 +577,6 @@ def _end_control(item: Any, recorder: ClaimRecorder, arms: list[Arm], seconds: f
         if suite.policy.strict:
             pytest.fail(f"CONTROL_WEAK: {told} (--dl-strict)", pytrace=False)
         pytest.skip(f"CONTROL_WEAK: {told}")
-
-
-def _properties(item: Any, claim: Claim) -> None:
-    """JUnit properties: verdict, and effect with interval of every assertion."""
-    item.user_properties.append(("dl_verdict", claim.verdict))
-    item.user_properties.append(("dl_sentence", claim.sentence))
-    item.user_properties += [("dl_assertion", describe(assertion)) for assertion in claim.assertions]
-    item.user_properties += [("dl_comparison", f"{row.key}: {row.verdict}") for row in claim.comparisons]
 
 
 def source_hash(function: Any) -> str:
@@ -682,5 +685,26 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         )
     if UNREAD in config.stash:
         terminalreporter.write_line(config.stash[UNREAD], yellow=True)
+    for line in _github_lines(run, config):
+        terminalreporter.write_line(line)
     if REPORT in config.stash:
         terminalreporter.write_line(f"report: {config.stash[REPORT]}")
+
+
+def _github_lines(run: Run, config: pytest.Config) -> list[str]:
+    """In a GitHub job: annotations, and a sentence where its summary could not be written."""
+    lines = []
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        root = Path(os.environ.get("GITHUB_WORKSPACE") or config.rootpath)
+        lines += github.commands(run, {test: _place(config, root, *at) for test, at in config.stash[PLACES].items()})
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        suite = suite_of(config)
+        stored = [run for _, run in suite.stored.everything] if suite.compare else []
+        lines += filter(None, [github.append_summary(Path(summary), run, stored)])
+    return lines
+
+
+def _place(config: pytest.Config, root: Path, file: str, line: int | None) -> Any:
+    """Where a test stands, seen from the repository's root; pytest counts its lines from 0."""
+    path = config.rootpath / file
+    return github.Place(str(path.relative_to(root)) if path.is_relative_to(root) else file, (line or 0) + 1)

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from dlcv04.harness import selftest
+from tests.conftest import FAKE_MACHINE, SUITE
 from tests.harness.test_selftest import a_test
 
 SLOWER_IS_FALSE = """
@@ -356,3 +357,20 @@ def test_rows_of_the_arms_stand_in_pytest_benchmarks_table_and_file(suite):
     rows = json.loads((pytester.path / "run.json").read_text())["benchmarks"]
     assert [row["fullname"].split("<")[1] for row in rows] == ["short>", "long>"]
     assert all(len(row["stats"]["data"]) == row["stats"]["rounds"] >= 8 for row in rows)
+
+
+def test_reruns_are_refused(suite):
+    """As pytest-rerunfailures has it."""
+    option = "def pytest_addoption(parser):\n    parser.addoption('--reruns', type=int)\n"
+    result = suite(SUITE, FAKE_MACHINE + option).runpytest("bench", "--reruns=2")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*--reruns would run a red claim again until it is green*"])
+    assert suite(SUITE, FAKE_MACHINE + option).runpytest("bench").ret == 0
+
+
+@pytest.mark.parametrize("hook", ["settrace", "setprofile"])
+def test_a_tracer_is_not_timed(suite, hook):
+    traced = SUITE.replace("    times =", f"    import sys; sys.{hook}(lambda *_: None)\n    times =")
+    result = suite(traced).runpytest_subprocess("bench")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*A tracer is active (coverage, a profiler or a debugger)*"])

@@ -17,7 +17,7 @@ _ROWS = 200
 def render(run: Run, baselines: Sequence[Run] = ()) -> str:
     """The verdict of `run`, its suspects, its claims, where levels changed and what differs from the stored runs."""
     view = model.build(run, baselines)
-    parts = [f"## {view.headline.symbol} {_text(view.headline.text, 1000)}", _about(view)]
+    parts = [headline(view), _about(view)]
     if view.suspects:
         rows = ([_badge(s.badge), _text(s.title), _text(s.text), _list(s.differences)] for s in view.suspects)
         parts += ["### Suspects", _table(("Verdict", "What", "Why", "Changed since"), rows, len(view.suspects))]
@@ -31,6 +31,11 @@ def render(run: Run, baselines: Sequence[Run] = ()) -> str:
         rows = ([_text(row.name), _text(row.now), _text(row.then)] for row in differing)
         parts += ["### Differs from the stored runs", _table(("Property", "This run", "Stored"), rows, len(differing))]
     return "\n\n".join(parts) + "\n"
+
+
+def headline(view: model.View) -> str:
+    """The verdict of the run as a heading."""
+    return f"## {view.headline.symbol} {_text(view.headline.text, 1000)}"
 
 
 def _about(view: model.View) -> str:
