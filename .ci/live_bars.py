@@ -25,6 +25,7 @@ from dlcv04.harness.policy import Policy
 from dlcv04.harness.process_pairs import Side, absolute_data
 from dlcv04.harness.round_server import PLANTED
 from dlcv04.harness.schema import Against, to_builtins
+from dlcv04.harness.selftest import process_spread
 from dlcv04.harness.statistics import clopper_pearson
 
 ROOT = Path.cwd()
@@ -86,11 +87,10 @@ def verdict(record, benchmark, times=1.0):
     return against.judge(msgspec.structs.replace(record, pairs=[*others, *slowed]), *benchmark, POLICY).verdict
 
 
-def four_pairs(first, second):
-    """Both runs' first two process pairs as one run of four."""
-    kept = [pair for pair in first.pairs if pair.pair < 2]
-    moved = [msgspec.structs.replace(pair, pair=pair.pair + 2) for pair in second.pairs if pair.pair < 2]
-    return msgspec.structs.replace(first, pairs=[*kept, *moved])
+def whole(records, at):
+    """The first two process pairs of four runs, from the one `at` on, as one run that reached the last look."""
+    chosen = [records[(at + step) % len(records)] for step in range(against.LOOKS[-1] // 2)]
+    return msgspec.structs.replace(chosen[0], pairs=renumbered(chosen))
 
 
 def seconds_measured(record, benchmark):
@@ -148,6 +148,28 @@ def say_fixed_percentages(name, records):
             print(f"  pytest-benchmark {label}, stored {when}: benchmarks red {benchmarks}, runs red {runs} ({name})")
 
 
+def renumbered(records):
+    """The first two process pairs of all runs, each with a number of its own."""
+    numbered = [
+        (2 * place + pair.pair, pair) for place, one in enumerate(records) for pair in one.pairs if pair.pair < 2
+    ]
+    return [msgspec.structs.replace(pair, pair=number) for number, pair in numbered]
+
+
+def say_planted(lines, how, known):
+    """How often planted arms were red, and the unchanged ones beside them; `known` replaces the spread they had."""
+    words = {1.0: [], 1.1: [], 1.2: []}
+    for line in (line for line in lines if line["what"] == "planted"):
+        record = msgspec.structs.replace(msgspec.convert(line["against"], Against), **known)
+        planted = {(test, arm): ratio for test, arm, ratio in line["planted"]}
+        for one in ARMS:
+            words[planted.get(one, 1.0)].append(verdict(record, one))
+    for ratio, found in words.items():
+        if found:
+            red = rate(found.count("REGRESSED"), len(found))
+            print(f"planted x{ratio:g}, {how}: red {red}; {dict(Counter(found))}")
+
+
 def say(lines):
     """What the lines add up to."""
     for what in ("quiet", "busy"):
@@ -160,20 +182,17 @@ def say(lines):
         print(f"unchanged, {what}: runs red {rate(sum('REGRESSED' in row for row in words), len(words))}")
         print(f"  benchmarks: {dict(counted)}; two pairs decided {sum(len(r.pairs) == 2 * len(ARMS) for r in records)}")
         say_fixed_percentages(what, records)
-        four = [four_pairs(*two) for two in zip(records[::2], records[1::2], strict=False)]
-        for times in (1.1, 1.2):
-            red = sum(verdict(record, one, times) == "REGRESSED" for record in four for one in ARMS)
-            print(
-                f"  replay x{times:g}, pairs of two runs at a time: benchmarks red {rate(red, len(four) * len(ARMS))}"
-            )
-    live = {1.1: [], 1.2: [], 1.0: []}
-    for line in (line for line in lines if line["what"] == "planted"):
-        record, planted = msgspec.convert(line["against"], Against), {(t, a): r for t, a, r in line["planted"]}
-        for one in ARMS:
-            live[planted.get(one, 1.0)].append(verdict(record, one))
-    for ratio, words in sorted(live.items()):
-        if words:
-            print(f"planted x{ratio:g}, live: red {rate(words.count('REGRESSED'), len(words))}; {dict(Counter(words))}")
+        joined = [whole(records, at) for at in range(0, len(records), 2)]
+        for times in (1.0, 1.1, 1.2):
+            red = sum(verdict(record, one, times) == "REGRESSED" for record in joined for one in ARMS)
+            print(f"  replay x{times:g}, pairs of four runs at a time: red {rate(red, len(joined) * len(ARMS))}")
+    say_planted(lines, "as judged live", {})
+    quiet = [msgspec.convert(line["against"], Against) for line in lines if line["what"] == "quiet"]
+    if len(quiet) >= 10:
+        spread = process_spread(renumbered(quiet))
+        known = {"process_sd": spread.sd, "process_df": spread.df}
+        print(f"between processes, from {2 * len(quiet)} pairs of the quiet runs: {spread}")
+        say_planted(lines, "the same rounds, judged with that spread", known)
     records = [msgspec.convert(line["against"], Against) for line in lines]
     spent = [seconds_measured(record, one) for record in records for one in ARMS]
     walls = [line["wall"] for line in lines]

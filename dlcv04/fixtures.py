@@ -321,8 +321,8 @@ def _refuse_tracer() -> None:
     """
     if sys.gettrace() is not None or sys.getprofile() is not None:
         raise ClaimError(
-            "A tracer is active (coverage, a profiler or a debugger), and its work would be timed: leave it out, as with "
-            "--no-cov, or deselect the timing claims."
+            "A tracer is active (coverage, a profiler or a debugger), and its work would be timed: leave it out, as "
+            "with --no-cov, or deselect the timing claims."
         )
 
 

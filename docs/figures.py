@@ -17,6 +17,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from dlcv04.harness import selftest
+from dlcv04.harness.against import LOOKS, PASS_LEVELS
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.process_pairs import PAIRS_OF_ROUNDS
 from dlcv04.harness.schema import SelfTest
@@ -71,12 +72,12 @@ def simulated(slowdown: float, process_sd: float, s0: float, d0: float, runs: in
         runs: benchmarks to simulate.
     """
     rng = np.random.default_rng([round(slowdown * 1000), round(process_sd * 1000)])
-    alpha = split_alpha(POLICY.alpha_times, BENCHMARKS)
+    rule = {"alpha": split_alpha(POLICY.alpha_times, BENCHMARKS), "looks": LOOKS, "pass_levels": PASS_LEVELS}
     red = 0
     for _ in range(runs):
-        centres = math.log1p(slowdown) + rng.normal(0, process_sd, 4)
+        centres = math.log1p(slowdown) + rng.normal(0, process_sd, LOOKS[-1])
         pairs = [centre + rng.normal(0, ROUND_SD, PAIRS_OF_ROUNDS) for centre in centres]
-        red += process_pair_gate(pairs, alpha=alpha, s0=s0, d0=d0).verdict == "REGRESSED"
+        red += process_pair_gate(pairs, s0=s0, d0=d0, **rule).verdict == "REGRESSED"
     return red / runs
 
 

@@ -416,7 +416,7 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[Any]) -> l
     if (rev := config.getoption("dl_against")) is not None:
         timing = sum(_is_timing(item) for item in items)
         a_pair = PAIR_SECONDS + TEST_SECONDS * timing
-        first, last = against.LOOKS
+        first, last = against.LOOKS[0], against.LOOKS[-1]
         lines.append(
             f"dlcv04: against {rev}: {_count(timing, 'timing test')} in {first} to {last} process pairs, about "
             f"{first * a_pair:.0f} to {last * a_pair:.0f} s before the claims"

@@ -178,7 +178,7 @@ def process_spread(identical: Sequence[PairRounds]) -> statistics.ProcessSpread:
 def replay(test: SelfTest, ratio: float, *, policy: Policy, runs: int = 1000, seed: int = 0) -> tuple[Rate, Rate]:
     """Whole runs redrawn from the pairs of identical code, all benchmarks slowed by `ratio` after the fact.
 
-    Each run draws four process pairs with replacement, and which side of each is called new.
+    Each run draws as many process pairs as the last look has, with replacement, and which side of each is called new.
 
     Returns:
         Runs in which any benchmark was red, and single benchmarks that were red.
@@ -215,11 +215,11 @@ def _replayed(test: SelfTest, ratio: float, policy: Policy, runs: int) -> Replay
 
 
 def live(test: SelfTest, planted: Planted, policy: Policy) -> Rate:
-    """Benchmarks that were red in the live pairs of a planted slowdown, taken four at a time."""
+    """Benchmarks that were red in the live pairs of a planted slowdown, taken four at a time: what two looks show."""
     numbers = sorted({rounds.pair for rounds in planted.pairs})
-    red, total = 0, 0
-    for first in range(0, len(numbers) - against.LOOKS[-1] + 1, against.LOOKS[-1]):
-        four = numbers[first : first + against.LOOKS[-1]]
+    red, total, size = 0, 0, against.LOOKS[1]
+    for first in range(0, len(numbers) - size + 1, size):
+        four = numbers[first : first + size]
         run = _as_against(test, [rounds for rounds in planted.pairs if rounds.pair in four])
         verdicts = [against.judge(run, *name, policy).verdict for name in against.benchmarks(run)]
         red, total = red + verdicts.count("REGRESSED"), total + len(verdicts)
@@ -227,7 +227,7 @@ def live(test: SelfTest, planted: Planted, policy: Policy) -> Rate:
 
 
 def smallest_seen(test: SelfTest, policy: Policy) -> float:
-    """The slowdown (ratio) that four process pairs show as red in 4 of 5 runs, from the design."""
+    """The slowdown (ratio) that the last look shows as red in 4 of 5 runs, from the design."""
     variance = (test.process_sd**2 + test.rounds_sd**2) / against.LOOKS[-1]
     arms = len({rounds.key for rounds in test.identical}) / test.tests
     alpha = policy.alpha_times / test.tests / arms / len(against.LOOKS)
@@ -278,7 +278,8 @@ def lines(test: SelfTest, policy: Policy) -> list[str]:
         else:
             seen, live_seen = Rate(found.red, found.benchmarks), _live_text(live_rates.get(found.ratio))
             told.append(f"slowed by {found.ratio - 1:.0%}: a benchmark red {seen} (replayed){live_seen}")
-    told.append(f"smallest slowdown seen in 4 of 5 runs of four process pairs: {smallest_seen(test, policy) - 1:.1%}")
+    smallest, pairs = smallest_seen(test, policy) - 1, against.LOOKS[-1]
+    told.append(f"smallest slowdown seen in 4 of 5 runs of {pairs} process pairs: {smallest:.1%}")
     return told + [f"planted fault, {fault.describes}: {said_of(fault)}" for fault in test.faults]
 
 

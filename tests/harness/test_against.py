@@ -69,8 +69,8 @@ def test_unchanged_code_passes_and_its_rounds_are_kept(repository):
     assert {pair["pair"] for pair in pairs} >= {0, 1} and len(pairs[0]["new_seconds"]) == 20
     result.stdout.fnmatch_lines(
         [
-            "*against HEAD: 2 timing tests in 2 to 4*",
-            "*process pair 1 of 2 to 4*",
+            "*against HEAD: 2 timing tests in 2 to 8*",
+            "*process pair 1 of 2 to 8*",
             "*4 of 4 figures pass against HEAD in * process pairs*",
         ]
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dlcv04.harness import selftest
+from dlcv04.harness import against, selftest
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report.model import Fact
@@ -62,7 +62,7 @@ def build(test: SelfTest, policy: Policy) -> Noise:
         Fact("The gate counts on", f"sd {test.process_sd:.1%} with {test.process_df:g} degrees of freedom"),
         Fact("Rounds of one pair", f"leave {test.rounds_sd:.1%} open about its mean"),
         _false_alarms(test),
-        Fact("Smallest slowdown seen", f"{smallest - 1:.1%}, in 4 of 5 runs of four process pairs"),
+        Fact("Smallest slowdown seen", f"{smallest - 1:.1%}, in 4 of 5 runs of {against.LOOKS[-1]} process pairs"),
     ]
     facts += [
         Fact("Planted fault", f"{fault.describes}: {selftest.said_of(fault)}", warn=not fault.noticed)
