@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable
 from copy import copy
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -382,7 +382,7 @@ def _learned_arm(
 
 
 def _facts(trainer: Any, recipe: Any) -> dict[str, Any]:
-    return {"recipe": _plain(asdict(recipe)), "optimizer": _plain(trainer.optimizer_config)}
+    return {"recipe": _plain(recipe.settings()), "optimizer": _plain(trainer.optimizer_config)}
 
 
 def _plain(value: Any) -> Any:

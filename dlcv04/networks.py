@@ -95,6 +95,120 @@ MNIST_VARIANTS: dict[str, Factory] = {
 """Task 1's eight networks by name, in the order of the seed's table."""
 
 
+def cifar_convnet(
+    *,
+    batch_norm: bool = False,
+    dropout: bool = True,
+    filters: Sequence[int] = (32, 64),
+    dense_units: int = 512,
+    input_shape: Sequence[int] = (32, 32, 3),
+    classes: int = 10,
+) -> "keras.Model":
+    """The CIFAR-10 network of Tasks 2 and 4 (seed, Task 2).
+
+    For each entry of `filters` a block: a 'same' and a 'valid' 3x3 convolution, both with ReLU, max pooling by 2 and
+    dropout 0.25; then a dense ReLU layer, dropout 0.5 and a softmax.
+
+    Args:
+        batch_norm: batch normalisation after each convolution, before its ReLU.
+        dropout: False leaves every dropout layer out.
+        filters: filters of both convolutions of each block.
+        dense_units: units of the hidden dense layer.
+        input_shape: height, width and channels of the pictures, whose pixels arrive as floats in [0, 1].
+        classes: classes of the softmax.
+
+    Returns:
+        An uncompiled ``keras.Sequential``; its convolutions are ``conv1``, ``conv2`` and so on, its last layer
+        ``classes``.
+
+    Raises:
+        ValueError: an argument is out of range, or the blocks leave no pixel.
+    """
+    for count in filters:
+        _require_positive("filters", count)
+    _require_positive("dense_units", dense_units)
+    _require_positive("classes", classes)
+    side = _smaller_side(input_shape)
+    for _ in filters:
+        side = (side - 2) // 2
+    _require_pixels(side, f"{len(filters)} blocks", input_shape)
+
+    layers = keras.layers
+    stack: list[Any] = [keras.Input(tuple(input_shape))]
+    for block, count in enumerate(filters, 1):
+        stack += _convolution(2 * block - 1, count, "same", batch_norm)
+        stack += _convolution(2 * block, count, "valid", batch_norm)
+        stack.append(layers.MaxPooling2D(2, name=f"pool{block}"))
+        stack += [layers.Dropout(0.25, name=f"pool{block}_dropout")] if dropout else []
+    stack += _dense_end(dense_units, classes, dropout)
+    return keras.Sequential(stack, name="cifar_convnet")
+
+
+def terrassa_convnet(
+    *,
+    dropout: bool = False,
+    filters: int = 32,
+    dense_units: int = 512,
+    input_shape: Sequence[int] = (32, 32, 3),
+    classes: int = 13,
+) -> "keras.Model":
+    """The network of Task 2's overfitting claim: two 3x3 convolutions ('same', 'valid') and one dense layer.
+
+    Args:
+        dropout: with dropout 0.25 after the pooling and 0.5 after the dense layer.
+        filters: filters of both convolutions.
+        dense_units: units of the hidden dense layer.
+        input_shape: height, width and channels of the pictures, whose pixels arrive as floats in [0, 1].
+        classes: classes of the softmax (12 buildings and the unknown ones).
+
+    Returns:
+        An uncompiled ``keras.Sequential`` with layers ``conv1``, ``conv2``, ``pool1``, ``dense1``, ``classes``.
+
+    Raises:
+        ValueError: an argument is out of range, or the convolutions leave no pixel.
+    """
+    for name, value in {"filters": filters, "dense_units": dense_units, "classes": classes}.items():
+        _require_positive(name, value)
+    _require_pixels((_smaller_side(input_shape) - 2) // 2, "two convolutions", input_shape)
+    stack: list[Any] = [keras.Input(tuple(input_shape))]
+    stack += [*_convolution(1, filters, "same", False), *_convolution(2, filters, "valid", False)]
+    stack.append(keras.layers.MaxPooling2D(2, name="pool1"))
+    stack += [keras.layers.Dropout(0.25, name="pool1_dropout")] if dropout else []
+    return keras.Sequential([*stack, *_dense_end(dense_units, classes, dropout)], name="terrassa_convnet")
+
+
+def _convolution(number: int, filters: int, padding: str, batch_norm: bool) -> list[Any]:
+    layers = keras.layers
+    if not batch_norm:
+        return [layers.Conv2D(filters, 3, padding=padding, activation="relu", name=f"conv{number}")]
+    return [
+        layers.Conv2D(filters, 3, padding=padding, name=f"conv{number}"),
+        layers.BatchNormalization(name=f"conv{number}_norm"),
+        layers.ReLU(name=f"conv{number}_relu"),
+    ]
+
+
+def _dense_end(units: int, classes: int, dropout: bool) -> list[Any]:
+    layers = keras.layers
+    return [
+        layers.Flatten(name="flatten"),
+        layers.Dense(units, activation="relu", name="dense1"),
+        *([layers.Dropout(0.5, name="dense1_dropout")] if dropout else []),
+        layers.Dense(classes, activation="softmax", name="classes"),
+    ]
+
+
+def _smaller_side(input_shape: Sequence[int]) -> int:
+    if len(input_shape) != 3:
+        raise ValueError(f"input_shape must be (height, width, channels), not {tuple(input_shape)!r}.")
+    return int(min(input_shape[:2]))
+
+
+def _require_pixels(side: int, what: str, input_shape: Sequence[int]) -> None:
+    if side < 1:
+        raise ValueError(f"{what} leave nothing of a {input_shape[0]}x{input_shape[1]} picture: use larger pictures.")
+
+
 def describe(network: "Factory | keras.Model") -> str:
     """The network as a reader would write it: ``"mnist_convnet(conv_layers=5)"``, or a model's own name."""
     if isinstance(network, functools.partial):
