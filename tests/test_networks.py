@@ -244,7 +244,7 @@ def test_vgg16_layers_have_two_spellings() -> None:
 
 @pytest.mark.parametrize("shape", [(31, 64, 3), (64, 64, 1), (64, 64)])
 def test_vgg16_pictures(shape) -> None:
-    with pytest.raises(ValueError, match="32x32 with 3 channels|input_shape"):
+    with pytest.raises(ValueError, match=r"32x32 with 3 channels|input_shape"):
         vgg16(input_shape=shape)
 
 

@@ -105,7 +105,7 @@ def test_hed_is_a_trunk_that_sees_more_than_noise() -> None:
     with h5py.File(weights.find("hed")) as file:
         first = file["block1/layers/conv2d/vars/0"][()]
     np.testing.assert_array_equal(loaded.get_weights()[0], first)
-    # ImageNet's first kernels are famous: strong edges, ten times a random draw's (Glorot: sd 0.06).
+    # ImageNet's first kernels are famous: strong edges, three times a random draw's (Glorot: sd 0.06).
     assert 0.15 < first.std() < 0.3
 
 
