@@ -40,6 +40,7 @@ else:
 
 Device = Literal["auto", "cpu", "gpu"]
 Loss = Callable[[Any, Any], Any]
+Predictor = Callable[[npt.NDArray[Any]], dict[str, Any]]
 Augment = Any  # a keras.Model or None; Keras itself is not imported yet
 SUPPORTED = ("tensorflow", "jax")
 
@@ -376,8 +377,8 @@ def predict(
     Raises:
         BackendError: unsupported backend.
     """
-    step = (_tensorflow_predictor if name() == "tensorflow" else _jax_predictor)(model)
     size = min(batch_size, len(x))
+    step = (_tensorflow_predictor if name() == "tensorflow" else _jax_predictor)(model, (size, *x.shape[1:]), x.dtype)
     outputs: dict[str, npt.NDArray[Any]] = {}
     for start in range(0, len(x), size):
         rows = np.arange(start, start + size)
@@ -392,17 +393,19 @@ def predict(
     return outputs
 
 
-def _tensorflow_predictor(model: "keras.Model") -> Callable[[npt.NDArray[Any]], dict[str, Any]]:
+def _tensorflow_predictor(model: "keras.Model", shape: tuple[int, ...], dtype: Any) -> Predictor:
     function = tf.function(lambda x: model(_scaled(x), training=False), jit_compile=resolved_jit(), autograph=False)
-    return lambda x: function(tf.constant(x))
+    # Concrete, since TensorFlow would warn of retracing when several models live in one process.
+    concrete = function.get_concrete_function(tf.TensorSpec(shape, dtype))
+    return lambda x: concrete(tf.constant(x))
 
 
-def _jax_predictor(model: "keras.Model") -> Callable[[npt.NDArray[Any]], dict[str, Any]]:
+def _jax_predictor(model: "keras.Model", shape: tuple[int, ...], dtype: Any) -> Predictor:
     def step(weights: Any, others: Any, x: Any) -> Any:
         return model.stateless_call(weights, others, _scaled(x), training=False)[0]
 
-    compiled = jax.jit(step)
     state = [[v.value for v in part] for part in (model.trainable_variables, model.non_trainable_variables)]
+    compiled = jax.jit(step).lower(*state, jax.ShapeDtypeStruct(shape, dtype)).compile()
     return lambda x: compiled(*state, x)
 
 

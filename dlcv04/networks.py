@@ -304,11 +304,17 @@ def _require_pixels(side: int, what: str, input_shape: Sequence[int]) -> None:
 
 
 def describe(network: "Factory | keras.Model") -> str:
-    """The network as a reader would write it: ``"mnist_convnet(conv_layers=5)"``, or a model's own name."""
+    """The network as a reader would write it: ``"mnist_convnet(conv_layers=5)"``, or a model's own name.
+
+    A callable object may say it itself, as a string `description`.
+    """
     if isinstance(network, functools.partial):
         arguments = [repr(value) for value in network.args]
         arguments += [f"{name}={value!r}" for name, value in network.keywords.items()]
         return f"{describe(network.func).removesuffix('()')}({', '.join(arguments)})"
+    description = getattr(network, "description", None)
+    if isinstance(description, str):
+        return description
     if not callable(getattr(network, "stateless_call", None)):  # a Keras model has it; asked so, Keras stays unloaded
         return f"{getattr(network, '__name__', type(network).__name__)}()"
     return str(getattr(network, "name", type(network).__name__))

@@ -9,7 +9,7 @@ not fill a last batch are left out of their epoch.
 import math
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, Self
@@ -296,6 +296,12 @@ class Trainer:
         self._draw(seed)
         return self
 
+    def predict(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Class probabilities, shape (images, classes), of pictures or features like the data set's; compiles anew."""
+        model = self.model
+        named = keras.Model(model.inputs, {"probabilities": model.outputs[0]})
+        return backend.predict(named, x, batch_size=_EVALUATION_BATCH)["probabilities"]
+
     def state(self) -> list[npt.NDArray[Any]]:
         """All that training changes (weights, optimiser, the state of every random draw), to go on from with `resume`.
 
@@ -409,7 +415,7 @@ def train(
     """
     with backend.deterministic() if deterministic else nullcontext():
         trainer = Trainer(network, dataset, recipe, seed=seed)
-        return _run(trainer, on_epoch)
+        return complete(trainer, on_epoch)
 
 
 def train_with(
@@ -421,22 +427,29 @@ def train_with(
 ) -> Run:
     """As `train`, with a trainer that is compiled already; one made inside `backend.deterministic` compiles no more."""
     with backend.deterministic() if deterministic else nullcontext():
-        return _run(trainer.reset(seed), on_epoch)
+        return complete(trainer.reset(seed), on_epoch)
 
 
 def footprint(network: Any, recipe: Recipe) -> Footprint:
     """What a network costs in principle under a recipe's optimiser, without training it."""
-    with _seeded(0):
+    with seeded(0):
         model = _as_factory(network)()
     optimizer = recipe.make_optimizer()
     optimizer.build(model.trainable_variables)
     return _footprint(model, optimizer)
 
 
-def _run(trainer: Trainer, on_epoch: Callable[[int, Epoch], None] | None) -> Run:
-    epochs: list[Epoch] = []
+def complete(trainer: Trainer, on_epoch: Callable[[int, Epoch], None] | None = None, done: Sequence[Epoch] = ()) -> Run:
+    """Train on to the recipe's last epoch.
+
+    Args:
+        trainer: a fresh one, or one that resumes after `done`.
+        on_epoch: called after each epoch with its number (from 1) and its figures.
+        done: the epochs that were trained before, for the record.
+    """
+    epochs = list(done)
     reason = ""
-    for number in range(1, trainer.recipe.epochs + 1):
+    for number in range(len(epochs) + 1, trainer.recipe.epochs + 1):
         trained = trainer.train_epoch()
         epoch = Epoch(*trained, *trainer.evaluate("train"), *trainer.evaluate("val"))
         reason = _divergence(number, epoch)
@@ -485,7 +498,7 @@ def _drawn_variables(model: "keras.Model", augmentation: Any) -> list[Any]:
 
 def _build(factory: Factory, dataset: Dataset, recipe: Recipe, seed: int) -> tuple["keras.Model", Any]:
     """The model and the recipe's augmentation (or None), both drawn by the seed."""
-    with _seeded(seed):
+    with seeded(seed):
         model = factory()
         # After the model, so that a recipe without augmentation draws the same weights.
         augmentation = recipe.make_augmentation(dataset.input_shape)
@@ -505,7 +518,7 @@ def _build(factory: Factory, dataset: Dataset, recipe: Recipe, seed: int) -> tup
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
+def seeded(seed: int) -> Iterator[None]:
     """Keras's seeds set; Python's and NumPy's global generators are the caller's and are put back."""
     if not isinstance(seed, int) or not 0 <= seed < 2**32:
         raise TrainingError(f"A seed must be a whole number in 0..2**32-1, not {seed!r}.")
