@@ -1,7 +1,8 @@
 """The only place with code per backend: device, barrier, determinism, memory, and the compiled steps.
 
-The data set lies on the device as uint8. A step gathers its batch there by int32 indices, casts and divides by 255, and
-adds its loss and its hits to totals on the device; nothing is waited for until `Steps.totals` or `Steps.barrier`.
+The data set lies on the device: pictures as uint8, computed features as floats. A step gathers its batch there by int32
+indices, brings pictures to [0, 1], changes them anew where the recipe says so, and adds its loss and its hits to totals
+on the device; nothing is waited for until `Steps.totals` or `Steps.barrier`.
 TensorFlow's own kernels are used on a CPU (``jit_compile=False``: XLA was measured four times slower there) and XLA on
 a GPU; JAX always compiles with ``jax.jit``. PyTorch is not supported.
 """
@@ -39,6 +40,8 @@ else:
 
 Device = Literal["auto", "cpu", "gpu"]
 Loss = Callable[[Any, Any], Any]
+Predictor = Callable[[npt.NDArray[Any]], dict[str, Any]]
+Augment = Any  # a keras.Model or None; Keras itself is not imported yet
 SUPPORTED = ("tensorflow", "jax")
 
 
@@ -290,10 +293,13 @@ class Steps(ABC):
     """The compiled training and evaluation steps of one model, its optimiser and the totals on the device.
 
     The model and the optimiser must be built. Arrays and index batches come from `put`; equal shapes compile once.
+    Training passes its pictures through the model `augment` first, where there is one.
     """
 
-    def __init__(self, model: "keras.Model", optimizer: "keras.optimizers.Optimizer", loss: Loss) -> None:
-        self.model, self.optimizer, self.loss = model, optimizer, loss
+    def __init__(
+        self, model: "keras.Model", optimizer: "keras.optimizers.Optimizer", loss: Loss, augment: Augment = None
+    ) -> None:
+        self.model, self.optimizer, self.loss, self.augment = model, optimizer, loss, augment
         self._images = 0
 
     @abstractmethod
@@ -342,18 +348,71 @@ class Steps(ABC):
         """Wait until every step so far is done."""
 
 
-def make_steps(model: "keras.Model", optimizer: "keras.optimizers.Optimizer", loss: Loss) -> Steps:
+def make_steps(
+    model: "keras.Model", optimizer: "keras.optimizers.Optimizer", loss: Loss, augment: Augment = None
+) -> Steps:
     """The steps for the backend in use; `loss(labels, probabilities)` gives one loss a picture.
 
     Raises:
         BackendError: unsupported backend.
     """
-    return (_TensorFlowSteps if name() == "tensorflow" else _JaxSteps)(model, optimizer, loss)
+    return (_TensorFlowSteps if name() == "tensorflow" else _JaxSteps)(model, optimizer, loss, augment)
+
+
+def predict(
+    model: "keras.Model",
+    x: npt.NDArray[Any],
+    *,
+    batch_size: int = 32,
+    on_batch: Callable[[int], None] = lambda done: None,
+) -> dict[str, npt.NDArray[Any]]:
+    """The model's outputs in inference mode, by name, for each row of `x`; compiled anew at each call.
+
+    Args:
+        model: a functional model whose outputs are a dict of tensors.
+        x: uint8 pictures, which are brought to [0, 1], or floats; shape (images, ...).
+        batch_size: rows at once; the last batch is filled up, so that all have one shape.
+        on_batch: called with the number of rows done so far.
+
+    Raises:
+        BackendError: unsupported backend.
+    """
+    size = min(batch_size, len(x))
+    step = (_tensorflow_predictor if name() == "tensorflow" else _jax_predictor)(model, (size, *x.shape[1:]), x.dtype)
+    outputs: dict[str, npt.NDArray[Any]] = {}
+    for start in range(0, len(x), size):
+        rows = np.arange(start, start + size)
+        found = step(x[np.minimum(rows, len(x) - 1)])
+        count = min(size, len(x) - start)
+        for label, values in found.items():
+            values = to_numpy(values)
+            if label not in outputs:
+                outputs[label] = np.empty((len(x), *values.shape[1:]), values.dtype)
+            outputs[label][start : start + count] = values[:count]
+        on_batch(start + count)
+    return outputs
+
+
+def _tensorflow_predictor(model: "keras.Model", shape: tuple[int, ...], dtype: Any) -> Predictor:
+    function = tf.function(lambda x: model(_scaled(x), training=False), jit_compile=resolved_jit(), autograph=False)
+    # Concrete, since TensorFlow would warn of retracing when several models live in one process.
+    concrete = function.get_concrete_function(tf.TensorSpec(shape, dtype))
+    return lambda x: concrete(tf.constant(x))
+
+
+def _jax_predictor(model: "keras.Model", shape: tuple[int, ...], dtype: Any) -> Predictor:
+    def step(weights: Any, others: Any, x: Any) -> Any:
+        return model.stateless_call(weights, others, _scaled(x), training=False)[0]
+
+    state = [[v.value for v in part] for part in (model.trainable_variables, model.non_trainable_variables)]
+    compiled = jax.jit(step).lower(*state, jax.ShapeDtypeStruct(shape, dtype)).compile()
+    return lambda x: compiled(*state, x)
 
 
 def _scaled(x: Any) -> Any:
-    """Pixels 0..255 as floats in [0, 1]."""
-    return keras.ops.cast(x, keras.config.floatx()) / 255
+    """Pixels 0..255 as floats in [0, 1]; floats as they are."""
+    floats = keras.ops.cast(x, keras.config.floatx())
+    return floats / 255 if keras.backend.standardize_dtype(x.dtype) == "uint8" else floats
 
 
 def _hits(y: Any, predicted: Any) -> Any:
@@ -361,8 +420,10 @@ def _hits(y: Any, predicted: Any) -> Any:
 
 
 class _TensorFlowSteps(Steps):
-    def __init__(self, model: "keras.Model", optimizer: "keras.optimizers.Optimizer", loss: Loss) -> None:
-        super().__init__(model, optimizer, loss)
+    def __init__(
+        self, model: "keras.Model", optimizer: "keras.optimizers.Optimizer", loss: Loss, augment: Augment = None
+    ) -> None:
+        super().__init__(model, optimizer, loss, augment)
         self._loss_sum = tf.Variable(0.0, trainable=False)
         # int64, since TensorFlow keeps int32 variables off the GPU.
         self._correct = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -389,6 +450,8 @@ class _TensorFlowSteps(Steps):
 
     def _train_step(self, x: Any, y: Any, batch: Any) -> None:
         pictures, labels = _scaled(tf.gather(x, batch)), tf.gather(y, batch)
+        if self.augment is not None:
+            pictures = self.augment(pictures, training=True)
         with tf.GradientTape() as tape:
             predicted = self.model(pictures, training=True)
             loss = tf.reduce_mean(self.loss(labels, predicted)) + sum(self.model.losses)
@@ -430,8 +493,10 @@ class _TensorFlowSteps(Steps):
 
 
 class _JaxSteps(Steps):
-    def __init__(self, model: "keras.Model", optimizer: "keras.optimizers.Optimizer", loss: Loss) -> None:
-        super().__init__(model, optimizer, loss)
+    def __init__(
+        self, model: "keras.Model", optimizer: "keras.optimizers.Optimizer", loss: Loss, augment: Augment = None
+    ) -> None:
+        super().__init__(model, optimizer, loss, augment)
         self._train_jit = jax.jit(self._train_step, donate_argnums=(0, 1))
         self._evaluate_jit = jax.jit(self._evaluate_step, donate_argnums=(1,))
         self._sums = self._zero()
@@ -452,8 +517,10 @@ class _JaxSteps(Steps):
         self._state, self._sums = self._train_jit(self._state, self._sums, x, y, batch)
 
     def _train_step(self, state: Any, sums: Any, x: Any, y: Any, batch: Any) -> Any:
-        weights, others, slots = state
+        weights, others, slots, draws = state
         pictures, labels = _scaled(x[batch]), y[batch]
+        if self.augment is not None:
+            pictures, draws = self.augment.stateless_call([], draws, pictures, training=True)
 
         def objective(weights: Any) -> Any:
             predicted, updated, extra = self.model.stateless_call(
@@ -468,7 +535,7 @@ class _JaxSteps(Steps):
         (_, (loss, predicted, others)), gradients = jax.value_and_grad(objective, has_aux=True)(weights)
         weights, slots = self.optimizer.stateless_apply(slots, gradients, weights)
         hits = _hits(labels, predicted)
-        return (weights, others, slots), (sums[0] + loss * len(batch), sums[1] + hits.sum(dtype="int32"))
+        return (weights, others, slots, draws), (sums[0] + loss * len(batch), sums[1] + hits.sum(dtype="int32"))
 
     def _evaluate(self, x: Any, y: Any, batch: Any, count: int) -> None:
         self._sums = self._evaluate_jit(self._state[:2], self._sums, x, y, batch, count)
@@ -488,9 +555,9 @@ class _JaxSteps(Steps):
         self._sums = self._zero()
         return sums
 
-    def _variables(self) -> tuple[list[Any], list[Any], list[Any]]:
-        model = self.model
-        return model.trainable_variables, model.non_trainable_variables, self.optimizer.variables
+    def _variables(self) -> tuple[list[Any], ...]:
+        model, draws = self.model, [] if self.augment is None else self.augment.non_trainable_variables
+        return model.trainable_variables, model.non_trainable_variables, self.optimizer.variables, draws
 
     def read_variables(self) -> None:
         # Copies, since a step donates its state and would leave the Keras variables without theirs.

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from copy import copy
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -439,7 +439,7 @@ def _learned_arm(
 
 
 def _facts(trainer: Any, recipe: Any) -> dict[str, Any]:
-    return {"recipe": _plain(asdict(recipe)), "optimizer": _plain(trainer.optimizer_config)}
+    return {"recipe": _plain(recipe.settings()), "optimizer": _plain(trainer.optimizer_config)}
 
 
 def _plain(value: Any) -> Any:

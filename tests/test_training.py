@@ -28,6 +28,15 @@ from dlcv04.training import (
 SMALL = functools.partial(mnist_convnet, conv_layers=1, filters=4, dense_units=(16,))
 PLAIN = functools.partial(SMALL, pool_dropout=0.0, dense_dropout=0.0)
 RECIPE = Recipe("test", "Adadelta", 1.0, 32, 2, train_images=512, val_images=300)
+MOVED = (("RandomTranslation", (("height_factor", 0.2), ("width_factor", 0.2))), ("RandomFlip", ()))
+NESTEROV = dataclasses.replace(
+    RECIPE,
+    optimizer="SGD",
+    learning_rate=0.01,
+    decay=1e-3,
+    optimizer_options=(("momentum", 0.9), ("nesterov", True)),
+    augmentation=MOVED,
+)
 
 
 @pytest.fixture(scope="module")
@@ -114,19 +123,74 @@ def test_dropout_is_drawn_by_the_seed(digits: Dataset) -> None:
     assert one.train_epoch().loss != other.train_epoch().loss
 
 
-@pytest.mark.parametrize("network", [SMALL, normalised])
-def test_reset_is_a_fresh_trainer(network: Any, digits: Dataset) -> None:
+@pytest.mark.parametrize(("network", "recipe"), [(SMALL, RECIPE), (normalised, RECIPE), (normalised, NESTEROV)])
+def test_reset_is_a_fresh_trainer(network: Any, recipe: Recipe, digits: Dataset) -> None:
     with backend.deterministic():
-        used = Trainer(network, digits, RECIPE, seed=1)
+        used = Trainer(network, digits, recipe, seed=1)
         used.train_epoch()
         used.run_steps(3)
         used.reset(5)
-        fresh = Trainer(network, digits, RECIPE, seed=5)
+        fresh = Trainer(network, digits, recipe, seed=5)
         assert equal(weights(used), weights(fresh))
         for _ in range(2):
             assert used.train_epoch()[1:] == fresh.train_epoch()[1:]
             assert used.evaluate("val") == fresh.evaluate("val")
         assert equal(weights(used), weights(fresh))
+
+
+def test_a_resumed_trainer_goes_on_to_the_bit(digits: Dataset) -> None:
+    with backend.deterministic():
+        whole, half = (Trainer(normalised, digits, NESTEROV, seed=2) for _ in range(2))
+        half.train_epoch()
+        stored = half.state()
+        for _ in range(2):
+            whole.train_epoch()
+        half.reset(7)
+        half.reset(2).resume(stored, epoch=1).train_epoch()
+        assert equal(whole.state(), half.state())
+        assert whole.evaluate("val") == half.evaluate("val")
+        with pytest.raises(TrainingError, match="not one of"):
+            half.resume(stored[:-1], epoch=1)
+
+
+def test_reset_takes_other_data_of_the_same_shape(digits: Dataset, trainer: Trainer) -> None:
+    other = Dataset("mnist", digits.x_train[::-1], digits.y_train[::-1], digits.x_val, digits.y_val, 10)
+    with backend.deterministic():
+        expected = Trainer(SMALL, other, RECIPE, seed=1).train_epoch()[1:]
+        assert trainer.reset(1, other).train_epoch()[1:] == expected
+        assert trainer.reset(1, digits).train_epoch()[1:] != expected
+    small = Dataset("small", digits.x_train[:, :20], digits.y_train, digits.x_val[:, :20], digits.y_val, 10)
+    with pytest.raises(TrainingError, match="takes pictures of"):
+        trainer.reset(1, small)
+    assert trainer.dataset is digits
+
+
+def test_augmentation_is_drawn_by_the_seed_and_for_training_alone(digits: Dataset) -> None:
+    plain = dataclasses.replace(NESTEROV, augmentation=())
+    with backend.deterministic():
+        moved, still = Trainer(PLAIN, digits, NESTEROV, seed=3), Trainer(PLAIN, digits, plain, seed=3)
+        count = len(still.model.variables)
+        assert equal(weights(moved)[:count], weights(still)[:count])  # it draws after the network
+        assert moved.evaluate("val") == still.evaluate("val")
+        first, unmoved = moved.train_epoch(), still.train_epoch()
+        assert first.loss != unmoved.loss
+        assert moved.train_epoch().loss != first.loss
+        assert moved.reset(3).train_epoch()[1:] == first[1:]
+
+
+def test_a_shift_of_the_whole_picture_leaves_training_nothing_to_see(digits: Dataset) -> None:
+    """The loss of the first step is then that of the network on black pictures: the augmentation really is applied."""
+    away = (("RandomTranslation", (("height_factor", (1.0, 1.0)), ("width_factor", 0.0), ("fill_mode", "constant"))),)
+    recipe = dataclasses.replace(NESTEROV, augmentation=away)
+    black = Dataset("black", np.zeros_like(digits.x_train), digits.y_train, digits.x_val, digits.y_val, 10)
+    moved = Trainer(PLAIN, digits, recipe, seed=3).train_epoch()
+    nothing = Trainer(PLAIN, black, dataclasses.replace(recipe, augmentation=()), seed=3).train_epoch()
+    assert moved.loss == pytest.approx(nothing.loss, abs=1e-6)
+
+
+def test_keras_fit_takes_no_augmentation(digits: Dataset) -> None:
+    with pytest.raises(TrainingError, match="without augmentation"):
+        FitTrainer(SMALL, digits, NESTEROV, images=256)
 
 
 def test_reset_forgets_what_was_added_up(trainer: Trainer) -> None:

@@ -93,10 +93,9 @@ class Dataset:
             )
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:
+    def input_shape(self) -> tuple[int, ...]:
         """Height, width and channels of a picture."""
-        height, width, channels = self.x_train.shape[1:]
-        return height, width, channels
+        return self.x_train.shape[1:]
 
     @cached_property
     def fingerprint(self) -> str:

@@ -1,4 +1,4 @@
-"""Downloads of data sets, with progress and checksum. Nothing but the ``dlcv04 fetch`` command calls this."""
+"""Downloads of data and weights, with progress and checksum. Nothing but the ``dlcv04 fetch`` command calls this."""
 
 import difflib
 import hashlib
@@ -23,12 +23,31 @@ _TIMEOUT = 30.0  # seconds without a byte
 
 @dataclass(frozen=True)
 class Download:
-    """A file on the web: its name here, its address, and the SHA-256 (hexadecimal) that it must have."""
+    """A file on the web: its name here, its address, and the checksum (hexadecimal) that it must have.
+
+    The checksum is a SHA-256, or an MD5 where its publisher gives no other. `cache` is the folder within Keras's cache
+    ("datasets" or "models") that the file belongs to; only data sets may lie in ``DLCV04_DATA``.
+    """
 
     file: str
     url: str
-    sha256: str
+    sha256: str = ""
+    md5: str = ""
+    cache: str = "datasets"
 
+    @property
+    def expected(self) -> str:
+        """The checksum with its kind, as in "md5 6d6b..."."""
+        return f"sha256 {self.sha256}" if self.sha256 else f"md5 {self.md5}"
+
+    def actual(self, path: Path) -> str:
+        """The file's checksum, written like `expected`."""
+        kind = self.expected.partition(" ")[0]
+        with path.open("rb") as file:
+            return f"{kind} {hashlib.file_digest(file, kind).hexdigest()}"
+
+
+_KERAS_APPLICATIONS = "https://storage.googleapis.com/tensorflow/keras-applications"
 
 DOWNLOADS: dict[str, Download] = {
     "mnist": Download(
@@ -36,8 +55,20 @@ DOWNLOADS: dict[str, Download] = {
         "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
         "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1",
     ),
+    "vgg16": Download(
+        "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        f"{_KERAS_APPLICATIONS}/vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        md5="6d6bbae143d832006294945121d1f1fc",
+        cache="models",
+    ),
+    "vgg16-top": Download(
+        "vgg16_weights_tf_dim_ordering_tf_kernels.h5",
+        f"{_KERAS_APPLICATIONS}/vgg16/vgg16_weights_tf_dim_ordering_tf_kernels.h5",
+        md5="64373286793e3c8b2b4e3219cbf3544b",
+        cache="models",
+    ),
 }
-"""What can be fetched, by data set."""
+"""What can be fetched: data sets, and VGG16's ImageNet weights without and with its dense layers (59 and 553 MB)."""
 
 
 class FetchError(RuntimeError):
@@ -45,11 +76,11 @@ class FetchError(RuntimeError):
 
 
 def fetch(name: str, folder: str | Path | None = None, *, download: Download | None = None, show: bool = True) -> Path:
-    """Download a data set's file, check it, and only then put it in its place.
+    """Download a file, check it, and only then put it in its place.
 
     Args:
-        name: data set, one of `DOWNLOADS`.
-        folder: where to; else ``DLCV04_DATA``, else Keras's cache.
+        name: one of `DOWNLOADS`.
+        folder: where to; else ``DLCV04_DATA`` for a data set, else Keras's cache.
         download: another address and checksum than the known one.
         show: show a progress bar on standard error.
 
@@ -65,8 +96,9 @@ def fetch(name: str, folder: str | Path | None = None, *, download: Download | N
         near = difflib.get_close_matches(name.lower(), DOWNLOADS, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(DOWNLOADS)}."
         raise DataError(f"There is nothing to fetch for {name!r}; {hint}")
-    target = Path(folder or os.environ.get("DLCV04_DATA") or keras_cache()).expanduser() / wanted.file
-    if target.is_file() and _checksum(target) == wanted.sha256:
+    shared = os.environ.get("DLCV04_DATA") if wanted.cache == "datasets" else None
+    target = Path(folder or shared or keras_cache().with_name(wanted.cache)).expanduser() / wanted.file
+    if target.is_file() and wanted.actual(target) == wanted.expected:
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +122,6 @@ def fetch(name: str, folder: str | Path | None = None, *, download: Download | N
 
 def _download(wanted: Download, part: Path, show: bool) -> None:
     """Bring the file to `part`, or raise OSError (network, disk) or FetchError (wrong bytes)."""
-    digest = hashlib.sha256()
     # tempfile's files are for one user alone; a data file is for all.
     part.chmod(0o644)
     with (
@@ -102,23 +133,17 @@ def _download(wanted: Download, part: Path, show: bool) -> None:
         task = progress.add_task(wanted.file, total=length or None)
         received = 0
         while chunk := response.read(_CHUNK):
-            digest.update(chunk)
             received += file.write(chunk)
             progress.update(task, advance=len(chunk))
         file.flush()
         os.fsync(file.fileno())
     if received < length:
         raise ConnectionError(f"the connection ended after {received:,} of {length:,} bytes")
-    if digest.hexdigest() != wanted.sha256:
+    if wanted.actual(part) != wanted.expected:
         raise FetchError(
-            f"{wanted.url} gave {received:,} bytes with sha256 {digest.hexdigest()} instead of {wanted.sha256}: "
-            "nothing was kept; try again, or get the file elsewhere."
+            f"{wanted.url} gave {received:,} bytes with {wanted.actual(part)} instead of {wanted.expected}: nothing "
+            "was kept; try again, or get the file elsewhere."
         )
-
-
-def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _reason(error: Exception) -> str:

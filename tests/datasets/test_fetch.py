@@ -1,5 +1,6 @@
 """Downloads, against a server on this machine."""
 
+import dataclasses
 import hashlib
 import http.server
 import threading
@@ -62,7 +63,7 @@ def test_a_good_file_is_kept_and_a_broken_one_replaced(server, tmp_path: Path) -
 
 
 def test_wrong_bytes_leave_nothing_behind(server, tmp_path: Path) -> None:
-    with pytest.raises(FetchError, match=r"sha256.*instead of 00ff"):
+    with pytest.raises(FetchError, match=r"sha256.*instead of sha256 00ff"):
         fetch("mnist", tmp_path, download=at(server, sha256="00ff"), show=False)
     assert not list(tmp_path.iterdir())
 
@@ -110,3 +111,19 @@ def test_unknown_data_set() -> None:
 def test_mnist_comes_from_keras_with_its_checksum() -> None:
     assert DOWNLOADS["mnist"].url.endswith("/tf-keras-datasets/mnist.npz")
     assert DOWNLOADS["mnist"].sha256 == "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
+
+
+def test_an_md5_is_checked_where_the_publisher_gives_no_sha256(server: http.server.HTTPServer, tmp_path: Path) -> None:
+    good = dataclasses.replace(at(server), sha256="", md5=hashlib.md5(BODY).hexdigest())
+    assert fetch("mnist", tmp_path, download=good, show=False).read_bytes() == BODY
+    with pytest.raises(FetchError, match=r"md5.*instead of md5 00ff"):
+        fetch("mnist", tmp_path / "other", download=dataclasses.replace(good, md5="00ff"), show=False)
+
+
+def test_weights_go_to_keras_models_even_where_data_lie_elsewhere(
+    server: http.server.HTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setenv("DLCV04_DATA", str(tmp_path / "data"))
+    download = dataclasses.replace(at(server), cache="models")
+    assert fetch("vgg16", download=download, show=False) == tmp_path / "models" / "mnist.npz"

