@@ -35,7 +35,7 @@ Metric(name, of, higher=True, unit='points', proportion=False)
 Published(*, sentence='', epoch_seconds=<factory>, val_accuracy=<factory>, train_accuracy=<factory>,\
  size='')
 Recipe(name, optimizer, learning_rate, batch_size, epochs, loss='sparse_categorical_crossentropy', train_images=None,\
- val_images=None, optimizer_options=())
+ val_images=None, optimizer_options=(), decay=0.0, augmentation=())
 Series(name, of, higher=True)
 TRAIN_ACCURACY: Series
 VAL_ACCURACY: Series
