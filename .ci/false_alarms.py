@@ -4,6 +4,7 @@ Usage: PYTHONPATH=. false_alarms.py [RUNS]. The rule is computed for many runs a
 checked first, verdict by verdict. Laws of the rounds are those of tests/harness/test_statistics_error_rates.py.
 """
 
+import functools
 import math
 import sys
 
@@ -109,7 +110,7 @@ def main(runs):
         case("Student t with 3 df, process sd 1 %", runs, m, "t3", 0.01)
         case("slow epochs (p = .3), process sd 1 %", runs, m, "bimodal", 0.01)
         case("slow processes (p = .05), without a self-test", runs, m, "recorded", sticky=0.05)
-        spread = lambda rng: measured_spread(rng, 0.05)  # noqa: E731
+        spread = functools.partial(measured_spread, sticky=0.05)
         case("slow processes (p = .05), a self-test for each 200 runs", runs, m, "recorded", sticky=0.05, spread=spread)
 
 

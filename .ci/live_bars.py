@@ -204,9 +204,10 @@ def say(lines):
 def main(out, *wanted):
     """Measure what is wanted, or say what was measured."""
     counts = {name: int(count) for name, count in (text.split("=") for text in wanted)}
-    # In turns, so that a drift of the machine meets all kinds and a cut run is balanced.
-    turns = range(max(counts.values(), default=0))
-    measure(Path(out), [what for turn in turns for what, count in counts.items() if turn < count])
+    if counts:
+        # In turns, so that a drift of the machine meets all kinds and a cut run is balanced.
+        turns = range(max(counts.values()))
+        measure(Path(out), [what for turn in turns for what, count in counts.items() if turn < count])
     say([json.loads(line) for line in Path(out).read_text(encoding="utf-8").splitlines()])
 
 

@@ -78,6 +78,23 @@ def test_longer_is_slower(epoch_time, machine, claim):
 """
 
 
+#: The claim of `SUITE`, which holds, one that is violated and one that stays open.
+THREE_VERDICTS = (
+    SUITE
+    + """
+@claim("The long arm is not slower", control=reference_everywhere("short"))
+def test_false(epoch_time, machine, claim):
+    times = epoch_time(short=machine.arm(0.1), long=machine.arm(0.2))
+    claim.slower(times.short, than=times.long, by=1.10)
+
+@claim("Hardly slower", control=reference_everywhere("short"))
+def test_unsure(epoch_time, machine, claim):
+    times = epoch_time(short=machine.arm(0.1), long=machine.arm(0.11))
+    claim.slower(times.long, than=times.short, by=1.10)
+"""
+)
+
+
 @pytest.fixture(scope="session")
 def heavy_modules():
     """An inner run forgets every module that it was the first to import: these take a second each time."""

@@ -5,13 +5,12 @@ Where more data may come (rounds, seeds), the caller measures up to the next loo
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import stdev
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Final
 
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.schema import Assertion, ClaimVerdict, SeedCurve, finite
@@ -27,7 +26,7 @@ else:
     np = LazyModule("numpy")
     statistics = LazyModule("dlcv04.harness.statistics")
 
-UNDECIDED = "CONTINUE"
+UNDECIDED: Final = "CONTINUE"
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Judged:
-    """An assertion, and whether further seeds could change its verdict."""
+    """An assertion, and whether further rounds or seeds could change its verdict."""
 
     assertion: Assertion
     undecided: bool
@@ -56,25 +55,9 @@ def final(verdict: str) -> ClaimVerdict:
     return "INCONCLUSIVE" if verdict == UNDECIDED else verdict  # type: ignore[return-value]
 
 
-def _levels(policy: Policy, looks: Sequence[int]) -> tuple[float, float]:
-    """Share of either error rate that one look has."""
-    return policy.alpha_holds / len(looks), policy.alpha_violated / len(looks)
-
-
-def _finish(sides: Sequence[Side], verdict: str, **figures: Any) -> Judged:
-    """The assertion; a diverged seed on any side violates it, and its epoch is named."""
-    diverged = [f"{c.reason} (arm {side.name})" for side in sides for c in side.curves if c.status == "diverged"]
-    made = Assertion(
-        n_unit="seeds",
-        verdict="VIOLATED" if diverged else final(verdict),
-        reason="; ".join(diverged),
-        **figures,
-    )
-    return Judged(made, verdict == UNDECIDED and not diverged)
-
-
-def _looked(looks: Sequence[int]) -> str:
-    return f"looks {', '.join(map(str, looks))}, near bound 95 %, far bound 99 %"
+def _exp(value: float) -> float | None:
+    """A bound on the log scale as a ratio, None where it is unbounded."""
+    return finite(math.exp(value)) if math.isfinite(value) else None
 
 
 def detectable(differences: Sequence[float], alpha: float) -> float | None:
@@ -85,105 +68,174 @@ def detectable(differences: Sequence[float], alpha: float) -> float | None:
     return finite(statistics.minimum_detectable_effect(stdev(differences) / math.sqrt(n), n - 1, alpha))
 
 
+# -- over rounds -----------------------------------------------------------------------------------------------
+
+
+def order(
+    log_ratios: Sequence[float], names: tuple[str, str], by: float, policy: Policy, *, min_pairs: int, reason: str = ""
+) -> Judged:
+    """ORDER: a round of the first arm takes at least `by` times as long as one of the second.
+
+    Args:
+        log_ratios: of the rounds that both arms were timed in, in order.
+        names: treatment and reference.
+        by: the margin, a ratio above 1.
+        policy: error rates and the cap.
+        min_pairs: no verdict before so many; a control is judged once, at its n.
+        reason: what a reader should know of the arms.
+    """
+    result = statistics.order_test(
+        log_ratios,
+        by,
+        alpha_holds=policy.alpha_holds,
+        alpha_violated=policy.alpha_violated,
+        min_pairs=min_pairs,
+        cap=policy.max_pairs,
+    )
+    _, standard_error, degrees = statistics.trimmed_mean(log_ratios)
+    smallest = statistics.minimum_detectable_effect(standard_error, degrees, policy.alpha_holds)
+    made = Assertion(
+        kind="ORDER",
+        sentence=f"an epoch of {names[0]} takes at least {by:g} times as long as one of {names[1]}",
+        treatment=names[0],
+        reference=names[1],
+        unit="ratio",
+        margin=by,
+        effect=_exp(result.effect),
+        low=_exp(result.low),
+        high=_exp(result.high),
+        n=result.n,
+        n_unit="pairs",
+        minimum_detectable_effect=finite(math.exp(smallest)),
+        verdict=final(result.verdict),
+        method="symmetric e-process over interleaved pairs, near bound 95 %, far bound 99 %, "
+        "valid at any stopping time",
+        reason=reason,
+    )
+    return Judged(made, result.verdict == UNDECIDED)
+
+
 # -- over seeds ------------------------------------------------------------------------------------------------
 
 
-def _differences(treatment: Side, reference: Side, metric: Metric) -> list[float]:
+def _differences(sides: Sequence[Side], metric: Metric) -> list[float]:
+    """Treatment less reference by seed, positive where the treatment is better."""
     sign = 1.0 if metric.higher else -1.0
-    pairs = zip(treatment.values(metric), reference.values(metric), strict=True)
-    return [sign * (new - old) for new, old in pairs]
+    treatment, reference = (side.values(metric) for side in sides)
+    return [sign * (new - old) for new, old in zip(treatment, reference, strict=True)]
 
 
-def paired(sides: Sequence[Side], metric: Metric, by: float, looks: Sequence[int], policy: Policy) -> Judged:
-    """PAIRED: the metric of `treatment` exceeds that of `reference` by `by` or more, paired by seed."""
-    treatment, reference = sides
-    differences = _differences(treatment, reference, metric)
-    result = statistics.group_sequential_t(
+def _sequential(
+    differences: Sequence[float], margin: float, looks: Sequence[int], policy: Policy
+) -> statistics.SequentialResult:
+    """The group-sequential t test at this policy's error rates."""
+    return statistics.group_sequential_t(
         differences[: looks[-1]],
-        by,
+        margin,
         looks=looks,
         alpha_holds=policy.alpha_holds,
         alpha_violated=policy.alpha_violated,
     )
-    return _finish(
-        (treatment, reference),
-        result.verdict,
+
+
+def _at_looks(
+    values: Sequence[float],
+    looks: Sequence[int],
+    policy: Policy,
+    rule: Callable[[Sequence[float], float, float], statistics.SequentialResult],
+) -> statistics.SequentialResult:
+    """A rule for one look, asked at each with its share of both error rates; undecided while a look is to come."""
+    shares = policy.alpha_holds / len(looks), policy.alpha_violated / len(looks)
+    for look in [look for look in looks if look <= len(values)] or [len(values)]:
+        result = rule(values[:look], *shares)
+        if result.verdict in {"HOLDS", "VIOLATED"}:
+            return result
+    return dataclasses.replace(result, verdict=UNDECIDED) if len(values) < looks[-1] else result
+
+
+def _over_seeds(
+    sides: Sequence[Side],
+    result: statistics.SequentialResult,
+    looks: Sequence[int],
+    *,
+    method: str,
+    shown: Callable[[float], float | None] = finite,
+    reason: str = "",
+    **figures: Any,
+) -> Judged:
+    """The assertion; a diverged seed on any side violates it, and its epoch is named."""
+    diverged = [f"{c.reason} (arm {side.name})" for side in sides for c in side.curves if c.status == "diverged"]
+    made = Assertion(
+        treatment=sides[0].name,
+        reference=sides[1].name if len(sides) > 1 else "",
+        effect=shown(result.effect),
+        low=shown(result.low),
+        high=shown(result.high),
+        n=result.n,
+        n_unit="seeds",
+        verdict="VIOLATED" if diverged else final(result.verdict),
+        method=f"{method}looks {', '.join(map(str, looks))}, near bound 95 %, far bound 99 %",
+        reason="; ".join(diverged) or reason,
+        looks=list(looks),
+        **figures,
+    )
+    return Judged(made, result.verdict == UNDECIDED and not diverged)
+
+
+def paired(sides: Sequence[Side], metric: Metric, by: float, looks: Sequence[int], policy: Policy) -> Judged:
+    """PAIRED: the metric of the first arm exceeds that of the second by `by` or more, paired by seed."""
+    differences = _differences(sides, metric)
+    return _over_seeds(
+        sides,
+        _sequential(differences, by, looks, policy),
+        looks,
         kind="PAIRED",
-        sentence=f"{metric.name} of {treatment.name} {metric.beats} that of {reference.name} by {by:g} or more",
-        treatment=treatment.name,
-        reference=reference.name,
+        sentence=f"{metric.name} of {sides[0].name} {metric.beats} that of {sides[1].name} by {by:g} or more",
         unit=metric.unit,
         margin=by,
-        effect=finite(result.effect),
-        low=finite(result.low),
-        high=finite(result.high),
-        n=result.n,
         minimum_detectable_effect=detectable(differences, policy.alpha_holds),
-        method=f"group-sequential paired t over seeds, {_looked(looks)}",
+        method="group-sequential paired t over seeds, ",
         relation=">",
-        looks=list(looks),
         metric=metric.name,
     )
 
 
 def not_better(sides: Sequence[Side], metric: Metric, by: float, looks: Sequence[int], policy: Policy) -> Judged:
-    """PAIRED, the other way: `treatment` does not exceed `reference` by `by`; the claim is about an upper bound."""
-    treatment, reference = sides
-    differences = _differences(treatment, reference, metric)
-    result = statistics.group_sequential_t(
-        [-difference for difference in differences[: looks[-1]]],
-        -by,
-        looks=looks,
-        alpha_holds=policy.alpha_holds,
-        alpha_violated=policy.alpha_violated,
-    )
-    return _finish(
-        (treatment, reference),
-        result.verdict,
+    """PAIRED, the other way: the first arm does not exceed the second by `by`; the claim is about an upper bound."""
+    differences = _differences(sides, metric)
+    mirrored = _sequential([-difference for difference in differences], -by, looks, policy)
+    return _over_seeds(
+        sides,
+        dataclasses.replace(mirrored, effect=-mirrored.effect, low=-mirrored.high, high=-mirrored.low),
+        looks,
         kind="PAIRED",
-        sentence=f"{metric.name} of {treatment.name} {metric.beats} that of {reference.name} by less than {by:g}",
-        treatment=treatment.name,
-        reference=reference.name,
+        sentence=f"{metric.name} of {sides[0].name} {metric.beats} that of {sides[1].name} by less than {by:g}",
         unit=metric.unit,
         margin=by,
-        effect=finite(-result.effect),
-        low=finite(-result.high),
-        high=finite(-result.low),
-        n=result.n,
         minimum_detectable_effect=detectable(differences, policy.alpha_holds),
-        method=f"group-sequential paired t over seeds, {_looked(looks)}",
+        method="group-sequential paired t over seeds, ",
         relation="<",
-        looks=list(looks),
         metric=metric.name,
     )
 
 
 def equivalent(sides: Sequence[Side], metric: Metric, within: float, looks: Sequence[int], policy: Policy) -> Judged:
     """EQUIVALENT: two one-sided t tests at each look (Schuirmann 1987), paired by seed."""
-    one, other = sides
-    differences = _differences(one, other, metric)
-    holds, violated = _levels(policy, looks)
-    for look in [look for look in looks if look <= len(differences)] or [len(differences)]:
-        result = statistics.tost(differences[:look], within, holds, violated)
-        if result.verdict in {"HOLDS", "VIOLATED"}:
-            break
-    open_ = result.verdict not in {"HOLDS", "VIOLATED"} and len(differences) < looks[-1]
-    return _finish(
-        (one, other),
-        UNDECIDED if open_ else result.verdict,
+    differences = _differences(sides, metric)
+
+    def rule(seen: Sequence[float], holds: float, violated: float) -> statistics.SequentialResult:
+        return statistics.tost(seen, within, holds, violated)
+
+    return _over_seeds(
+        sides,
+        _at_looks(differences, looks, policy, rule),
+        looks,
         kind="EQUIVALENT",
-        sentence=f"{metric.name} of {one.name} and of {other.name} differ by less than {within:g}",
-        treatment=one.name,
-        reference=other.name,
+        sentence=f"{metric.name} of {sides[0].name} and of {sides[1].name} differ by less than {within:g}",
         unit=metric.unit,
         margin=within,
-        effect=finite(result.effect),
-        low=finite(result.low),
-        high=finite(result.high),
-        n=result.n,
         minimum_detectable_effect=detectable(differences, policy.alpha_holds),
-        method=f"two one-sided paired t tests over seeds, {_looked(looks)}",
-        looks=list(looks),
+        method="two one-sided paired t tests over seeds, ",
         metric=metric.name,
     )
 
@@ -191,34 +243,24 @@ def equivalent(sides: Sequence[Side], metric: Metric, within: float, looks: Sequ
 def level(sides: Sequence[Side], metric: Metric, least: float, looks: Sequence[int], policy: Policy) -> Judged:
     """LEVEL: the metric is at least `least`, for new seeds and, where it is a proportion, for new pictures."""
     (arm,) = sides
-    values = arm.values(metric)
     images = arm.images if metric.proportion else 0
-    alphas = _levels(policy, looks)
-    for look in [look for look in looks if look <= len(values)] or [len(values)]:
-        result = statistics.level_test(
-            values[:look], least, images=images, alpha_holds=alphas[0], alpha_violated=alphas[1]
-        )
-        if result.verdict in {"HOLDS", "VIOLATED"}:
-            break
-    open_ = result.verdict not in {"HOLDS", "VIOLATED"} and len(values) < looks[-1]
+
+    def rule(seen: Sequence[float], holds: float, violated: float) -> statistics.SequentialResult:
+        return statistics.level_test(seen, least, images=images, alpha_holds=holds, alpha_violated=violated)
+
+    result = _at_looks(arm.values(metric), looks, policy, rule)
     known = f" and its error over {images:,} pictures" if images else ""
-    return _finish(
-        (arm,),
-        UNDECIDED if open_ else result.verdict,
+    return _over_seeds(
+        sides,
+        result,
+        looks,
         kind="LEVEL",
         sentence=f"{metric.name} of {arm.name} is at least {least:g}",
-        treatment=arm.name,
-        reference="",
         unit=metric.unit,
         margin=least,
-        effect=finite(result.effect),
-        low=finite(result.low),
-        high=finite(result.high),
-        n=result.n,
         minimum_detectable_effect=finite(result.effect - result.low) if math.isfinite(result.low) else None,
-        method=f"spread over seeds{known}, joined from both one-sided bounds; {_looked(looks)}",
+        method=f"spread over seeds{known}, joined from both one-sided bounds; ",
         relation=">",
-        looks=list(looks),
         metric=metric.name,
     )
 
@@ -226,46 +268,33 @@ def level(sides: Sequence[Side], metric: Metric, least: float, looks: Sequence[i
 def reach(
     sides: Sequence[Side], series: Series, target: float, by: float, looks: Sequence[int], policy: Policy
 ) -> Judged:
-    """REACH: `reference` takes at least `by` times as many epochs as `treatment` to reach `target`.
+    """REACH: the second arm takes at least `by` times as many epochs as the first to reach `target`.
 
     A miss is censored at the budget, the epochs that were trained; both missed is a tie of exactly 1.
     """
-    treatment, reference = sides
-    budget = max((len(curve.epochs) for side in (treatment, reference) for curve in side.curves), default=1)
-    epochs = [_epochs(side, series, target, budget) for side in (treatment, reference)]
+    names = sides[0].name, sides[1].name
+    budget = max((len(curve.epochs) for side in sides for curve in side.curves), default=1)
+    epochs = [_epochs(side, series, target, budget) for side in sides]
     logs = [statistics.reach_log_ratio(old.epochs, new.epochs, budget) for new, old in zip(*epochs, strict=True)]
-    result = statistics.group_sequential_t(
-        logs[: looks[-1]],
-        math.log(by),
-        looks=looks,
-        alpha_holds=policy.alpha_holds,
-        alpha_violated=policy.alpha_violated,
-    )
-    shown = detectable(logs, policy.alpha_holds)
-    judged = _finish(
-        (treatment, reference),
-        result.verdict,
+    smallest = detectable(logs, policy.alpha_holds)
+    return _over_seeds(
+        sides,
+        _sequential(logs, math.log(by), looks, policy),
+        looks,
+        shown=_exp,
         kind="REACH",
-        sentence=f"{reference.name} takes at least {by:g} times as many epochs as {treatment.name} to reach a "
-        f"{series.name} of {target:g}",
-        treatment=treatment.name,
-        reference=reference.name,
+        sentence=f"{names[1]} takes at least {by:g} times as many epochs as {names[0]} to reach a {series.name} of "
+        f"{target:g}",
         unit="ratio",
         margin=by,
-        effect=finite(math.exp(result.effect)),
-        low=_exp(result.low),
-        high=_exp(result.high),
-        n=result.n,
-        minimum_detectable_effect=None if shown is None else finite(math.exp(shown)),
+        minimum_detectable_effect=None if smallest is None else _exp(smallest),
         method=f"log ratio of epochs to the target, interpolated, misses censored at {budget} epochs; group-sequential "
-        f"paired t over seeds, {_looked(looks)}",
+        "paired t over seeds, ",
+        reason=_missed(epochs, names),
         relation=">",
-        looks=list(looks),
         metric=series.name,
         target=target,
     )
-    told = judged.assertion.reason or _missed(epochs, (treatment.name, reference.name))
-    return Judged(msgspec.structs.replace(judged.assertion, reason=told), judged.undecided)
 
 
 def _epochs(side: Side, series: Series, target: float, budget: float) -> list[statistics.EpochsToTarget]:
@@ -333,9 +362,7 @@ def over_units(
     differences: npt.NDArray[np.float64], names: tuple[str, str], what: str, by: float, over: str, policy: Policy
 ) -> Assertion:
     """PAIRED over units (filters, pictures, or means of clusters of them): one look at all of them."""
-    result = statistics.group_sequential_t(
-        differences, by, looks=(len(differences),), alpha_holds=policy.alpha_holds, alpha_violated=policy.alpha_violated
-    )
+    result = _sequential(differences.tolist(), by, (len(differences),), policy)
     flipped = "" if result.sign_flip_p is None else f"; sign-flip p {result.sign_flip_p:.2g}"
     return Assertion(
         kind="PAIRED",
@@ -355,7 +382,3 @@ def over_units(
         reason=result.decided_by if result.verdict == "VIOLATED" and not math.isfinite(result.effect) else "",
         relation=">",
     )
-
-
-def _exp(value: float) -> float | None:
-    return finite(math.exp(value)) if math.isfinite(value) else None

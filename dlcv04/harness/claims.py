@@ -20,7 +20,7 @@ from dlcv04.harness import assertions as judging
 from dlcv04.harness.controls import Control
 from dlcv04.harness.measure import ArmTimes
 from dlcv04.harness.policy import PROFILES, Policy
-from dlcv04.harness.schema import Assertion, ClaimVerdict, Published, finite
+from dlcv04.harness.schema import Assertion, ClaimVerdict, Published
 from dlcv04.harness.seeds import FINAL_VAL_ACCURACY, MEAN_VAL_ACCURACY, VAL_ACCURACY, ArmCurves, Metric, Series
 from dlcv04.harness.values import ArmValues
 from dlcv04.lazy import LazyModule
@@ -181,56 +181,33 @@ class ClaimRecorder:
                 f"{treatment.name!r} and {than.name!r} were timed in two blocks, minutes apart: time them in one "
                 "epoch_time(...) call."
             )
-        result = self._judge_order(treatment, than, by)
+        self.assertions.append(self._judge_order(treatment, than, by))
         for arm in (treatment, than):
             self._sharpen(arm)
-        pairs = treatment.block.log_ratios(treatment.name, than.name)
-        _, standard_error, degrees = statistics.trimmed_mean(pairs)
-        detectable = statistics.minimum_detectable_effect(standard_error, degrees, self.policy.alpha_holds)
-        self.assertions.append(
-            Assertion(
-                kind="ORDER",
-                sentence=f"an epoch of {treatment.name} takes at least {by:g} times as long as one of {than.name}",
-                treatment=treatment.name,
-                reference=than.name,
-                unit="ratio",
-                margin=by,
-                effect=finite(math.exp(result.effect)),
-                low=_exp(result.low),
-                high=_exp(result.high),
-                n=result.n,
-                n_unit="pairs",
-                minimum_detectable_effect=finite(math.exp(detectable)),
-                verdict=judging.final(result.verdict),
-                method="symmetric e-process over interleaved pairs, near bound 95 %, far bound 99 %, "
-                "valid at any stopping time",
-                reason=_noisy(treatment, than),
-            )
-        )
 
     def faster(self, treatment: ArmTimes, *, than: ArmTimes, by: float) -> None:
         """ORDER: `than` takes at least `by` times as long as `treatment`."""
         self.slower(than, than=treatment, by=by)
 
-    def _judge_order(self, treatment: ArmTimes, than: ArmTimes, margin: float) -> Any:
-        block, both = treatment.block, (treatment.name, than.name)
-        wanted = self._fixed_n() or (self.policy.recorded_pairs if self.policy.record else self.policy.min_pairs)
+    def _judge_order(self, treatment: ArmTimes, than: ArmTimes, margin: float) -> Assertion:
+        block, both, fixed = treatment.block, (treatment.name, than.name), self._fixed_n()
+        wanted = fixed or (self.policy.recorded_pairs if self.policy.record else self.policy.min_pairs)
+        # A control is judged once, at its n: it gets no earlier chance to be found violated.
+        controlled = self.fixed_n is not None
         while True:
             done = len(block.log_ratios(*both))
             if done < wanted:
                 block.run(wanted - done, only=None if done == 0 else both)
-            result = statistics.order_test(
+            judged = judging.order(
                 block.log_ratios(*both),
+                both,
                 margin,
-                alpha_holds=self.policy.alpha_holds,
-                alpha_violated=self.policy.alpha_violated,
-                # A control is judged once, at its n: it gets no earlier chance to be found violated.
-                min_pairs=wanted if self.fixed_n is not None else self.policy.min_pairs,
-                cap=self.policy.max_pairs,
+                self.policy,
+                min_pairs=wanted if controlled else self.policy.min_pairs,
+                reason=_noisy(treatment, than),
             )
-            decided = result.verdict != "CONTINUE"
-            if decided or self.fixed_n is not None or wanted >= self.policy.max_pairs:
-                return result
+            if not judged.undecided or controlled or wanted >= self.policy.max_pairs:
+                return judged.assertion
             wanted = min(wanted + 2, self.policy.max_pairs)
 
     def _sharpen(self, arm: ArmTimes) -> None:
@@ -446,10 +423,6 @@ def _check_shapes(one: ArmValues, other: ArmValues) -> None:
 def _noisy(*arms: ArmTimes) -> str:
     names = [arm.name for arm in arms if arm.workload.noisy]
     return f"timed with its own host pipeline, noisier: {', '.join(names)}" if names else ""
-
-
-def _exp(value: float) -> float | None:
-    return finite(math.exp(value)) if math.isfinite(value) else None
 
 
 def _number(value: float | None) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from dlcv04.harness import fresh_process
 from dlcv04.harness.judge import LEARNING
-from dlcv04.harness.schema import PlantedFault, Run, read_run
+from dlcv04.harness.schema import PlantedFault, Run, decode_run
 from dlcv04.harness.suite import EXIT_NOTHING_COMPARABLE, is_too_good
 
 NO_TESTS = 5
@@ -34,18 +32,13 @@ def plant(root: Path, arguments: Sequence[str], name: str, describes: str) -> Pl
     Raises:
         FaultError: the process broke down.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "run.json"
-        options = ["-q", "-p", f"dlcv04.faults.{name}", "--dl-part=learning", "--benchmark-compare"]
-        options += [f"--benchmark-json={out}", f"--dl-report-dir={folder}", "-p", "no:cacheprovider"]
-        command = [sys.executable, "-m", "pytest", *arguments, *options]
-        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-        if done.returncode == NO_TESTS:
-            return None
-        if done.returncode not in {0, 1, EXIT_NOTHING_COMPARABLE} or not out.exists():
-            printed = (done.stdout + done.stderr)[-3000:]
-            raise FaultError(f"{printed}\nThe suite could not be run with the fault {name}.")
-        return said(read_run(out), name, describes)
+    options = ["-p", f"dlcv04.faults.{name}", "--dl-part=learning", "--benchmark-compare", "-p", "no:cacheprovider"]
+    done = fresh_process.run([*arguments, *options], root)
+    if done.code == NO_TESTS:
+        return None
+    if done.code not in {0, 1, EXIT_NOTHING_COMPARABLE} or done.document is None:
+        raise FaultError(f"{done.printed}\nThe suite could not be run with the fault {name}.")
+    return said(decode_run(done.document.get("dlcv04"), f"the run with the fault {name}"), name, describes)
 
 
 def said(run: Run, name: str, describes: str) -> PlantedFault:

@@ -641,14 +641,18 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
     adapter.save_without_rows(config)
     from dlcv04.harness import report
 
-    stored = [run for _, run in suite.stored.everything] if suite.compare else []
     folder = config.rootpath / config.getoption("dl_report_dir")
     try:
-        config.stash[REPORT] = report.write(run, stored, folder, _self_test(config, suite))
+        config.stash[REPORT] = report.write(run, _compared_with(suite), folder, _self_test(config, suite))
     finally:
         # pytest-benchmark saves the run in here: a report that can't be written must not lose it.
         result = yield
     return result
+
+
+def _compared_with(suite: Suite) -> list[Run]:
+    """The stored runs that reports show beside this one."""
+    return [run for _, run in suite.stored.everything] if suite.compare else []
 
 
 def _self_test(config: pytest.Config, suite: Suite) -> SelfTest | None:
@@ -698,9 +702,7 @@ def _github_lines(run: Run, config: pytest.Config) -> list[str]:
         root = Path(os.environ.get("GITHUB_WORKSPACE") or config.rootpath)
         lines += github.commands(run, {test: _place(config, root, *at) for test, at in config.stash[PLACES].items()})
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        suite = suite_of(config)
-        stored = [run for _, run in suite.stored.everything] if suite.compare else []
-        lines += filter(None, [github.append_summary(Path(summary), run, stored)])
+        lines += filter(None, [github.append_summary(Path(summary), run, _compared_with(suite_of(config)))])
     return lines
 
 

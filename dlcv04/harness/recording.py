@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import mean
 
+from dlcv04.harness import fresh_process
 from dlcv04.harness.baselines import Candidate, Part, may_accept
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.schema import Arm, Run, decode_run
@@ -51,22 +47,14 @@ def record(
         RecordingError: the process failed or its run may not be accepted; with the end of what it printed.
     """
     half = "learning" if part == "portable" else "timing"
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "run.json"
-        command = [sys.executable, "-m", "pytest", suite, f"--dl-record={half}", f"--benchmark-json={out}", "-q"]
-        started()
-        done = subprocess.run(
-            [*command, f"--dl-report-dir={folder}", *options], capture_output=True, text=True, check=False
-        )
-        if done.returncode != 0 or not out.exists():
-            raise RecordingError(
-                f"{(done.stdout + done.stderr)[-3000:]}\nThe {half} process failed: nothing was stored."
-            )
-        document = json.loads(out.read_text())
-    refusal = may_accept(decode_run(document["dlcv04"], "the recorded run"))
+    started()
+    done = fresh_process.run([suite, f"--dl-record={half}", *options])
+    if done.code != 0 or done.document is None:
+        raise RecordingError(f"{done.printed}\nThe {half} process failed: nothing was stored.")
+    refusal = may_accept(decode_run(done.document["dlcv04"], "the recorded run"))
     if refusal and not forced:
         raise RecordingError(f"{refusal} Nothing was stored.")
-    return Candidate(document, part, forced, name)
+    return Candidate(done.document, part, forced, name)
 
 
 def power(stored: Sequence[Run], like: Run) -> list[Power]:

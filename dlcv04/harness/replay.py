@@ -6,7 +6,7 @@ Nothing is measured here. Times, curves and process pairs are those of the run; 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,7 +15,7 @@ from dlcv04.harness import assertions as judging
 from dlcv04.harness.claims import overall
 from dlcv04.harness.judge import Context, Stored
 from dlcv04.harness.policy import Policy
-from dlcv04.harness.schema import RED, Arm, Assertion, Claim, ClaimVerdict, Run, finite
+from dlcv04.harness.schema import RED, Arm, Assertion, Claim, Run
 from dlcv04.harness.seeds import METRICS, SERIES
 from dlcv04.harness.suite import EXIT_NOTHING_COMPARABLE, comparable, comparisons, is_too_good
 from dlcv04.lazy import LazyModule
@@ -100,15 +100,9 @@ def _order(one: Assertion, arms: Mapping[str, Arm], policy: Policy, fixed_n: boo
         dict(zip(arms[n].round_index, arms[n].round_seconds, strict=True)) for n in (one.treatment, one.reference)
     ]
     ratios = [math.log(rounds[0][i] / rounds[1][i]) for i in sorted(rounds[0].keys() & rounds[1].keys())]
-    result = statistics.order_test(
-        ratios,
-        one.margin,
-        alpha_holds=policy.alpha_holds,
-        alpha_violated=policy.alpha_violated,
-        min_pairs=one.n if fixed_n else policy.min_pairs,
-        cap=policy.max_pairs,
-    )
-    return _with(one, judging.final(result.verdict), result, _exp)
+    min_pairs = one.n if fixed_n else policy.min_pairs
+    names = (one.treatment, one.reference)
+    return judging.order(ratios, names, one.margin, policy, min_pairs=min_pairs, reason=one.reason).assertion
 
 
 def _over_seeds(one: Assertion, arms: Mapping[str, Arm], policy: Policy) -> Assertion:
@@ -140,17 +134,3 @@ def _exact(one: Assertion) -> Assertion:
         return one
     holds = {"==": one.effect == one.margin, "<": one.effect < one.margin, ">=": one.effect >= one.margin}[one.relation]
     return msgspec.structs.replace(one, verdict="HOLDS" if holds else "VIOLATED")
-
-
-def _with(
-    one: Assertion,
-    verdict: ClaimVerdict,
-    result: statistics.SequentialResult,
-    shown: Callable[[float], float | None],
-) -> Assertion:
-    effect, low, high = (shown(value) for value in (result.effect, result.low, result.high))
-    return msgspec.structs.replace(one, verdict=verdict, effect=effect, low=low, high=high, n=result.n)
-
-
-def _exp(value: float) -> float | None:
-    return finite(math.exp(value)) if math.isfinite(value) else None

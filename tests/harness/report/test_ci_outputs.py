@@ -11,23 +11,10 @@ from hypothesis import strategies as st
 
 from dlcv04.harness.report import github, junit
 from dlcv04.harness.schema import Claim
-from tests.conftest import SUITE
+from tests.conftest import THREE_VERDICTS
 from tests.harness.report.sample import sample_run
 
-CLAIMS = (
-    SUITE
-    + """
-@claim("The long arm: 50 % faster, really", control=reference_everywhere("short"))
-def test_false(epoch_time, machine, claim):
-    times = epoch_time(short=machine.arm(0.1), long=machine.arm(0.2))
-    claim.slower(times.short, than=times.long, by=1.10)
-
-@claim("Hardly slower", control=reference_everywhere("short"))
-def test_unsure(epoch_time, machine, claim):
-    times = epoch_time(short=machine.arm(0.1), long=machine.arm(0.11))
-    claim.slower(times.long, than=times.short, by=1.10)
-"""
-)
+CLAIMS = THREE_VERDICTS.replace("The long arm is not slower", "The long arm: 50 % faster, really")
 HOSTILE = "<script>100%::error::x\r\n::stop-commands::y, z: \u202e"
 
 
