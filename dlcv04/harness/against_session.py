@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from dlcv04.harness import against, process_pairs
+from dlcv04.harness import against, child_sessions, process_pairs
 from dlcv04.harness.schema import Against
 from dlcv04.harness.suite import Suite
 
@@ -40,7 +38,7 @@ def measure(config: pytest.Config, suite: Suite, tests: list[str], *, of: int) -
             wanted=tests,
             spread=against.known_spread(config.rootpath / "baselines", suite.machine_class, suite.key),
             policy=suite.policy,
-            told=_teller(config),
+            told=child_sessions.teller(config),
         )
         suite.spend("process pairs", time.perf_counter() - start)
     return found
@@ -48,7 +46,6 @@ def measure(config: pytest.Config, suite: Suite, tests: list[str], *, of: int) -
 
 def _worker_arguments(config: pytest.Config) -> list[str]:
     """What both workers are called with: the same folders, relative to each one's tree, and the same options."""
-    option = config.option
     folders = []
     for argument in config.args:
         path, _, rest = argument.partition("::")
@@ -58,22 +55,4 @@ def _worker_arguments(config: pytest.Config) -> list[str]:
                 f"--dl-against: {path} lies outside {config.rootpath}, so REV has no such file."
             )
         folders.append("::".join(filter(None, (str(resolved.relative_to(config.rootpath)), rest))))
-    plugins = [part for name in option.plugins or [] for part in ("-p", name)]
-    return [*folders, *plugins, f"--dl-profile={option.dl_profile}", f"--dl-device={option.dl_device}"] + [
-        f"--dl-data={option.dl_data}"
-    ]
-
-
-def _teller(config: pytest.Config) -> Callable[[str], None]:
-    """Progress: on a terminal one line that changes, elsewhere a line a pair."""
-    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
-
-    def tell(what: str) -> None:
-        if reporter is None:
-            return
-        if reporter.isatty:
-            reporter.rewrite(f"dlcv04: {what}", erase=True)
-        elif ":" not in what:
-            reporter.write_line(f"dlcv04: {what}")
-
-    return tell
+    return [*folders, *child_sessions.options(config)]

@@ -49,8 +49,8 @@ class Context:
     """What of the running suite decides comparability and is the same for all its claims.
 
     `key` and `machine_class` decide what is comparable. `stored` is what there is, `gate` judges times by it.
-    `software` (versions by name) is compared across, and named where a figure regressed. `companions` are further
-    processes of the same new code, judged together with the run.
+    `software` (versions by name) is compared across, and named where a figure regressed. `repeats` are arms of the
+    same new code, measured in further processes and judged together with the run's.
     """
 
     key: dict[str, str]
@@ -58,7 +58,7 @@ class Context:
     stored: Stored = field(default_factory=Stored)
     policy: Policy = field(default_factory=Policy)
     software: dict[str, str] = field(default_factory=dict)
-    companions: Sequence[Run] = ()
+    repeats: Sequence[Arm] = ()
 
     @cached_property
     def gate(self) -> TimingGate:
@@ -212,9 +212,9 @@ def _exact(arm: Arm, found: list[tuple[str, Run, Arm]], context: Context) -> Com
 def _times(arm: Arm, found: list[tuple[str, Run, Arm]], context: Context) -> Comparison:
     found = _since_pin(found)
     stored = [old for _, _, old in found]
-    new = [arm, *(other for _, _, other in _find(arm, (("", run) for run in context.companions), context.key))]
-    result, method, history = context.gate.judge(new, stored)
-    verdict, reason = _believed(result.verdict, new, len(found), context.policy)
+    new = [arm, *(other for other in context.repeats if (other.fullname, other.key) == (arm.fullname, arm.key))]
+    result, method, history, doubt = context.gate.judge(new, stored)
+    verdict, reason = _believed(result.verdict, doubt, new, len(found), context.policy)
     return row(
         arm,
         SECONDS,
@@ -243,7 +243,7 @@ def _since_pin(found: list[tuple[str, Run, Arm]]) -> list[tuple[str, Run, Arm]]:
     return found[pins[-1] :] if pins else found
 
 
-def _believed(verdict: str, new: Sequence[Arm], stored: int, policy: Policy) -> tuple[str, str]:
+def _believed(verdict: str, doubt: str, new: Sequence[Arm], stored: int, policy: Policy) -> tuple[str, str]:
     """The verdict, or INCONCLUSIVE with the reason where the machine or the baseline does not bear it."""
     if verdict == "PASS" and stored < MIN_PROCESSES:
         return "INCONCLUSIVE", f"only {stored} stored processes, {MIN_PROCESSES} are wanted"
@@ -253,7 +253,19 @@ def _believed(verdict: str, new: Sequence[Arm], stored: int, policy: Policy) -> 
             "INCONCLUSIVE",
             f"other processes took {contention:.0%} of the cores meanwhile: a slower time proves nothing",
         )
+    if verdict == "REGRESSED" and doubt:
+        return "INCONCLUSIVE", doubt
     return verdict, ""
+
+
+def could_be_slower(row: Comparison, policy: Policy) -> bool:
+    """Whether further processes of the same code would decide this time: it looks slower, and too few were timed."""
+    return (
+        (row.metric, row.verdict) == (SECONDS, "INCONCLUSIVE")
+        and row.n_old >= MIN_PROCESSES
+        and 0 < row.n_new < policy.processes_red
+        and (row.effect or 0) > policy.smallest_seconds
+    )
 
 
 def _mean_level(arms: Sequence[Arm]) -> float:

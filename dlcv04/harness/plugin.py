@@ -34,6 +34,7 @@ baselines = LazyModule("dlcv04.harness.baselines")
 judge = LazyModule("dlcv04.harness.judge")
 against = LazyModule("dlcv04.harness.against")
 against_session = LazyModule("dlcv04.harness.against_session")
+child_sessions = LazyModule("dlcv04.harness.child_sessions")
 process_pairs = LazyModule("dlcv04.harness.process_pairs")
 round_server = LazyModule("dlcv04.harness.round_server")
 selftest = LazyModule("dlcv04.harness.selftest")
@@ -336,6 +337,7 @@ def _load_baselines(config: pytest.Config, suite: Suite) -> None:
         raise pytest.UsageError(str(error)) from error
     suite.stored = loaded.as_stored(lambda path: _short(path, config))
     suite.problems = list(loaded.problems)
+    suite.time_again = lambda test: child_sessions.time_again(config, suite, test)
 
 
 def _short(path: Path, config: pytest.Config) -> str:

@@ -21,6 +21,10 @@ class Policy:
         gate_seconds: the slowdown (ratio) that a stored timing comparison must exclude to PASS; 1.30 because one new
             process on a shared CPU has a standard error of about 4 % (`statistics.stored_run_test`).
         smallest_seconds: ratio below which a slowdown is never an alarm.
+        processes_red: fresh processes that must all be slower before a time on a shared CPU is red; a run measures
+            the further ones itself where its first looks slower. A process there may be slow from start to end
+            (measured: one in four by 12 to 15 %), which no number of its rounds shows.
+        each_seconds: how much slower than the stored mean each of them must be (ratio).
         most_contention: share of the cores that others may have used during a run whose slower times are believed.
         gate_against: the slowdown that a comparison by process pairs must exclude to PASS.
         margin_points: the loss of accuracy that matters, and that a learning comparison must exclude to PASS.
@@ -38,6 +42,8 @@ class Policy:
     looks: tuple[int, ...] = (3, 5, 8)
     gate_seconds: float = 1.30
     smallest_seconds: float = 1.03
+    processes_red: int = 3
+    each_seconds: float = 1.05
     most_contention: float = 0.10
     margin_points: float = 0.02
     compare: bool = False

@@ -46,11 +46,19 @@ def rejudge(run: Run, stored: Stored | None, *, strict: bool = False, companions
         stored or Stored(),
         policy,
         software=run.environment.software,
-        companions=companions,
+        repeats=[
+            *run.repeats,
+            *(arm for other in companions if other.key == run.key for arm in (*other.arms, *other.repeats)),
+        ],
     )
     claims = [_rejudged(claim, run, context, stored is not None) for claim in run.claims]
     judged = msgspec.structs.replace(run, claims=claims, strict=strict)
     return msgspec.structs.replace(judged, exit_status=exit_status(judged, asked=stored is not None))
+
+
+def _arms(run: Run, companions: Sequence[Run]) -> list[Arm]:
+    """All arms of the further processes that measured what the run measured."""
+    return [arm for other in companions if other.key == run.key for arm in (*other.arms, *other.repeats)]
 
 
 def exit_status(run: Run, *, asked: bool) -> int:

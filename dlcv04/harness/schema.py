@@ -386,7 +386,8 @@ class Run(Record, frozen=True, kw_only=True):
     """One run of a suite: the `dlcv04` block of a stored file.
 
     `key` is what decides whether figures may be compared at all: backend, dtype policy, jit and profile (an arm
-    adds its data's fingerprint). `overhead_seconds` says what calibrator and evaluation added to the wall time.
+    adds its data's fingerprint). `repeats` are arms timed again in fresh processes, since this process looked slower
+    than the stored ones. `overhead_seconds` says what calibrator and evaluation added to the wall time.
     """
 
     schema: int = SCHEMA
@@ -403,6 +404,7 @@ class Run(Record, frozen=True, kw_only=True):
     commit: Commit = Commit()
     command: str = ""
     arms: list[Arm] = []
+    repeats: list[Arm] = []
     claims: list[Claim] = []
     missing: list[Comparison] = []
     failures: list[str] = []

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dlcv04.harness.policy import MIN_PROCESSES, Policy
@@ -44,11 +45,15 @@ class Level(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """The gate's result, its method as a sentence, and what the history says of a regression."""
+    """The gate's result, its method as a sentence, what the history says of a regression, and what speaks against it.
+
+    `doubt` is empty, or says why a result of REGRESSED does not stand.
+    """
 
     result: Any
     method: str
     history: list[str]
+    doubt: str
 
 
 class Spread(NamedTuple):
@@ -124,15 +129,32 @@ class TimingGate:
         fresh, stored = [level(arm) for arm in new], [self._level(arm) for arm in old]
         sd = self._sd([*fresh, *stored])
         parts = _parts(stored)
-        results = [(name, self._test(fresh, part, sd, len(parts))) for name, part in parts]
-        name, worst = min(results, key=lambda pair: (_ORDER.index(pair[1].verdict), -pair[1].low))
+        results = [(name, part, self._test(fresh, part, sd, len(parts))) for name, part in parts]
+        name, part, worst = min(results, key=lambda found: (_ORDER.index(found[2].verdict), -found[2].low))
         spread = self.spread
         method = (
             f"stored-run test against {name}, over a run-level calibrator (slope {statistics.PRIOR_SLOPE}); "
             f"between-process sd {spread.sd:.1%} on {spread.df:.3g} degrees of freedom ({spread.source}), with these "
             f"rounds' own error {sd:.1%}"
         )
-        return Verdict(worst, method, self._steps(fresh, stored) if worst.verdict == "REGRESSED" else [])
+        if worst.verdict != "REGRESSED":
+            return Verdict(worst, method, [], "")
+        return Verdict(worst, method, self._steps(fresh, stored), self._doubt(fresh, part))
+
+    def _doubt(self, fresh: Sequence[Level], stored: Sequence[Level]) -> str:
+        """Why a slower time on a shared CPU may be the luck of a process; where a card is one's own it is not."""
+        if not any(one.calibrator for one in fresh):
+            return ""
+        if len(fresh) < self.policy.processes_red:
+            processes = "1 process says" if len(fresh) == 1 else f"{len(fresh)} processes say"
+            return f"{processes} it is slower, on a shared CPU {self.policy.processes_red} must"
+        fastest = min(one.calibrated for one in fresh) - fmean(one.calibrated for one in stored)
+        if fastest < math.log(self.policy.each_seconds):
+            return (
+                f"one of the {len(fresh)} processes took {math.exp(fastest):.2f}x the stored time, each must take "
+                f"{self.policy.each_seconds:g}x"
+            )
+        return ""
 
     def _test(self, fresh: Sequence[Level], stored: Sequence[Level], sd: float, share: int) -> Any:
         return statistics.stored_run_test(

@@ -6,7 +6,7 @@ import random
 import msgspec
 import pytest
 
-from dlcv04.harness.judge import Context, Stored, compare_claim, missing_tests
+from dlcv04.harness.judge import Context, Stored, compare_claim, could_be_slower, missing_tests
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.schema import (
     Acceptance,
@@ -24,8 +24,8 @@ from dlcv04.harness.schema import (
 KEY = {"profile": "smoke", "backend": "tensorflow"}
 
 
-def context(stored):
-    return Context(KEY, "cpu-x", stored, Policy())
+def context(stored, repeats=()):
+    return Context(KEY, "cpu-x", stored, Policy(), repeats=repeats)
 
 
 TEST = "bench/test_a.py::test_a"
@@ -80,8 +80,8 @@ def processes(make, count=5, **options):
     return [(f"000{i}.json", a_run(make(seed=i + 100), **options)) for i in range(count)]
 
 
-def verdicts(arm, stored, claim=None):
-    return {row.metric: row for row in compare_claim(claim or a_claim(), [arm], context(stored))}
+def verdicts(arm, stored, claim=None, repeats=()):
+    return {row.metric: row for row in compare_claim(claim or a_claim(), [arm], context(stored, repeats))}
 
 
 class TestTimes:
@@ -95,21 +95,37 @@ class TestTimes:
         assert row.verdict == "PASS" and row.n_old == 5 and row.high < 1.25
 
     @pytest.mark.parametrize("ratio", [1.4, 2.0])
-    def test_a_slowdown_regresses(self, ratio):
-        assert self.judge(seconds=0.2 * ratio).verdict == "REGRESSED"
+    def test_a_slowdown_in_three_processes_regresses(self, ratio):
+        row = self.together(ratio, ratio, ratio)
+        assert (row.verdict, row.n_new) == ("REGRESSED", 3)
+
+    def test_a_slowdown_of_one_process_on_a_shared_cpu_is_not_believed(self):
+        row = self.judge(seconds=0.4)
+        assert row.verdict == "INCONCLUSIVE" and "1 process says it is slower" in row.reason
+        assert could_be_slower(row, Policy())
+
+    def test_three_processes_of_which_one_is_as_fast_as_ever_are_not_red(self):
+        row = self.together(2.0, 2.0, 1.0)
+        assert row.verdict == "INCONCLUSIVE" and "one of the 3 processes took" in row.reason
+        assert not could_be_slower(row, Policy())
+
+    def test_on_a_card_of_its_own_one_process_is_enough(self):
+        stored = Stored(timing=processes(lambda seed: timed(seed=seed, calibrator_seconds=[])))
+        row = verdicts(timed(0.4, calibrator_seconds=[]), stored)["seconds an epoch"]
+        assert (row.verdict, row.n_new) == ("REGRESSED", 1)
+
+    def together(self, *ratios):
+        first, *others = [timed(0.2 * ratio, seed=seed) for seed, ratio in enumerate(ratios)]
+        return compare_claim(a_claim(), [first], context(self.stored, others))[0]
 
     def test_a_slower_time_on_a_machine_that_others_used_proves_nothing(self):
         row = self.judge(seconds=0.4, contention=0.45)
         assert row.verdict == "INCONCLUSIVE" and "45% of the cores" in row.reason
-        assert self.judge(seconds=0.4, contention=0.02).verdict == "REGRESSED"
 
     def test_three_new_processes_see_what_one_does_not(self):
         new, *others = [timed(0.2 * 1.2, seed=i, noise=0.02) for i in range(3)]
         stored = Stored(timing=processes(lambda seed: timed(seed=seed, noise=0.02)))
-        alone, together = (
-            compare_claim(a_claim(), [new], Context(KEY, "cpu-x", stored, companions=[a_run(arm) for arm in more]))[0]
-            for more in ([], others)
-        )
+        alone, together = (compare_claim(a_claim(), [new], context(stored, more))[0] for more in ([], others))
         assert together.verdict == "REGRESSED" and together.n_new == 3
         assert together.minimum_detectable_effect < alone.minimum_detectable_effect
 
@@ -153,13 +169,15 @@ class TestTimes:
     def test_the_fault_is_named(self):
         old = {"optimizer": {"learning_rate": 1.0}}
         stored = Stored(timing=processes(lambda seed: timed(seed=seed, facts=old)))
-        row = verdicts(timed(seconds=0.5, facts={"optimizer": {"learning_rate": 0.001}}), stored)["seconds an epoch"]
+        new, *repeats = [timed(0.5, seed=i, facts={"optimizer": {"learning_rate": 0.001}}) for i in range(3)]
+        row = verdicts(new, stored, repeats=repeats)["seconds an epoch"]
         assert "optimizer.learning_rate 1.0 -> 0.001" in row.differences
 
     def regressed(self, software=None, **facts):
         old = [("p", a_run(timed(seed=i, facts={"optimizer": {"name": "adadelta_4"}}))) for i in range(5)]
-        new = timed(seconds=0.5, facts={"optimizer": {"name": "adadelta"}})
-        rows = compare_claim(a_claim(), [new], Context(KEY, "cpu-x", Stored(timing=old), Policy(), software or {}))
+        new, *repeats = [timed(seconds=0.5, seed=i, facts={"optimizer": {"name": "adadelta"}}) for i in range(3)]
+        judged = Context(KEY, "cpu-x", Stored(timing=old), Policy(), software or {}, repeats)
+        rows = compare_claim(a_claim(), [new], judged)
         return rows[0].differences
 
     def test_where_nothing_recorded_differs_the_code_is_to_blame(self):
@@ -179,6 +197,10 @@ class TestDrift:
             arm = timed(0.2 * step ** max(0, number - 9), seed=number, noise=noise)
             if number >= 10:
                 (row,) = compare_claim(a_claim(), [arm], context(Stored(timing=stored)))
+                if could_be_slower(row, Policy()):
+                    level = 0.2 * step ** (number - 9)
+                    again = [timed(level, seed=100 * number + i, noise=noise) for i in range(2)]
+                    (row,) = compare_claim(a_claim(), [arm], context(Stored(timing=stored), again))
                 seen.append(row)
             pinned = bool(seen) and seen[-1].verdict == "REGRESSED"
             note = Acceptance(reason="x", accepted="t", commit=Commit(), part="timing", pins=pinned)
