@@ -263,7 +263,7 @@ def could_be_slower(row: Comparison, policy: Policy) -> bool:
     return (
         (row.metric, row.verdict) == (SECONDS, "INCONCLUSIVE")
         and row.n_old >= MIN_PROCESSES
-        and 0 < row.n_new < policy.processes_red
+        and row.n_new < policy.processes_red
         and (row.effect or 0) > policy.smallest_seconds
     )
 

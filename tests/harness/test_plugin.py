@@ -7,6 +7,9 @@ import msgspec
 import pytest
 
 from dlcv04.harness import selftest
+from dlcv04.harness.baselines import Store
+from dlcv04.harness.replay import rejudge
+from dlcv04.harness.schema import Commit, decode_run
 from tests.conftest import FAKE_MACHINE, SUITE
 from tests.harness.test_selftest import a_test
 
@@ -48,9 +51,6 @@ def run_block(pytester, *arguments):
 
 def store(pytester, processes=5):
     """Store a baseline of some processes; on the fake machine every process measures the same."""
-    from dlcv04.harness.baselines import Store
-    from dlcv04.harness.schema import Commit
-
     assert pytester.runpytest("bench", "--benchmark-json=stored.json").ret == 0
     for number in range(processes):
         document = json.loads((pytester.path / "stored.json").read_text())
@@ -59,8 +59,6 @@ def store(pytester, processes=5):
 
 
 def with_slowdown(ratio):
-    from tests.conftest import FAKE_MACHINE
-
     return FAKE_MACHINE.replace("SLOWDOWN = 1.0", f"SLOWDOWN = {ratio}")
 
 
@@ -189,7 +187,36 @@ class TestComparing:
         assert result.ret == 1
         assert block["claims"][0]["verdict"] == "HOLDS"
         assert {row["verdict"] for row in block["claims"][0]["comparisons"]} == {"REGRESSED"}
-        result.stdout.fnmatch_lines(["*REGRESSED: *seconds an epoch: *stored, ratio 1.*"])
+        result.stdout.fnmatch_lines(
+            ["*looks slower than what is stored*", "*REGRESSED: *seconds an epoch: *stored, ratio 1.*"]
+        )
+
+    def test_a_slowdown_is_timed_again_in_fresh_processes_and_stored_with_them(self, suite):
+        pytester = suite()
+        store(pytester)
+        _, block = run_block(suite(machine=with_slowdown(1.3)), "--benchmark-compare")
+        assert {row["n_new"] for row in block["claims"][0]["comparisons"]} == {3}
+        assert [arm["name"] for arm in block["repeats"]] == ["short", "long"] * 2
+        run = decode_run(block, "the run")
+        stored = Store(pytester.path / "baselines").load(machine_class="cpu-fake-2-cores").as_stored(str)
+        assert [row.verdict for row in rejudge(run, stored).comparisons] == ["REGRESSED", "REGRESSED"]
+
+    def test_one_slow_process_is_not_red(self, suite):
+        pytester = suite()
+        store(pytester)
+        here_alone = with_slowdown('1.0 if any("dl-record" in word for word in __import__("sys").argv) else 1.5')
+        result, block = run_block(suite(machine=here_alone), "--benchmark-compare")
+        rows = block["claims"][0]["comparisons"]
+        assert result.ret == 0 and {row["n_new"] for row in rows} == {3}
+        assert {row["verdict"] for row in rows} == {"INCONCLUSIVE"}
+
+    def test_a_fresh_process_that_fails_is_an_error_with_what_it_printed(self, suite):
+        pytester = suite()
+        store(pytester)
+        broken = with_slowdown('1 / 0 if any("dl-record" in word for word in __import__("sys").argv) else 1.5')
+        result, _ = run_block(suite(machine=broken), "--benchmark-compare")
+        assert result.ret == 1
+        result.stdout.fnmatch_lines(["*ZeroDivisionError*", "*was not timed in a fresh process*"])
 
     def test_an_improvement_is_said(self, suite):
         pytester = suite()

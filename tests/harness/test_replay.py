@@ -88,9 +88,11 @@ def test_against_stored_runs_unchanged_passes_and_a_slower_one_is_red(processes,
     document = json.loads(run.read_text())
     for arm in document["dlcv04"]["arms"]:
         arm["round_seconds"] = [seconds * math.exp(0.3) for seconds in arm["round_seconds"]]
-    slow = tmp_path / "slow.json"
-    slow.write_text(json.dumps(document))
-    result = judge(slow, *options)
+    slow = [tmp_path / f"slow{number}.json" for number in range(3)]
+    for path in slow:
+        path.write_text(json.dumps(document))
+    assert "2 inconclusive" in judge(slow[0], *options).output
+    result = judge(*slow, *options)
     assert result.exit_code == 1 and "REGRESSED" in result.output
 
 
