@@ -383,16 +383,19 @@ def enough_processes(stored: Iterable[StoredRun | Run]) -> str | None:
 
 
 def _only(run: Run, part: Part, acceptance: Acceptance) -> Run:
-    """The run without what the other part holds, and without its comparisons: a baseline is measurements."""
+    """The run without what the other part holds, and without its comparisons: a baseline is measurements.
+
+    Nor are further processes kept: a stored file is one process.
+    """
     replace = msgspec.structs.replace
+    run = replace(run, missing=[], repeats=[])
     if part == "timing":
         arms = [replace(arm, curves=[]) for arm in run.arms]
-        return replace(run, arms=arms, claims=[_bare(claim) for claim in run.claims], missing=[], acceptance=acceptance)
+        return replace(run, arms=arms, claims=[_bare(claim) for claim in run.claims], acceptance=acceptance)
     return replace(
         run,
         arms=[_clockless(arm) for arm in run.arms],
         claims=[_bare(claim, clocks=False) for claim in run.claims],
-        missing=[],
         overhead_seconds={},
         seconds=0.0,
         acceptance=acceptance,

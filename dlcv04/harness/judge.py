@@ -247,15 +247,17 @@ def _believed(verdict: str, doubt: str, new: Sequence[Arm], stored: int, policy:
     """The verdict, or INCONCLUSIVE with the reason where the machine or the baseline does not bear it."""
     if verdict == "PASS" and stored < MIN_PROCESSES:
         return "INCONCLUSIVE", f"only {stored} stored processes, {MIN_PROCESSES} are wanted"
-    contention = max(arm.contention for arm in new)
-    if verdict == "REGRESSED" and contention > policy.most_contention:
-        return (
-            "INCONCLUSIVE",
-            f"other processes took {contention:.0%} of the cores meanwhile: a slower time proves nothing",
-        )
+    if verdict == "REGRESSED" and is_busy(new, policy):
+        most = max(arm.contention for arm in new)
+        return "INCONCLUSIVE", f"other processes took {most:.0%} of the cores meanwhile: a slower time proves nothing"
     if verdict == "REGRESSED" and doubt:
         return "INCONCLUSIVE", doubt
     return verdict, ""
+
+
+def is_busy(arms: Iterable[Arm], policy: Policy) -> bool:
+    """Whether other processes took so much of the cores that a slower time proves nothing."""
+    return any(arm.contention > policy.most_contention for arm in arms)
 
 
 def could_be_slower(row: Comparison, policy: Policy) -> bool:

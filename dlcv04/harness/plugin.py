@@ -337,7 +337,9 @@ def _load_baselines(config: pytest.Config, suite: Suite) -> None:
         raise pytest.UsageError(str(error)) from error
     suite.stored = loaded.as_stored(lambda path: _short(path, config))
     suite.problems = list(loaded.problems)
-    suite.time_again = lambda test: child_sessions.time_again(config, suite, test)
+    # A recording process is never timed again: where an ini file asks for the comparison, it would be without end.
+    if not suite.policy.record:
+        suite.time_again = lambda test: child_sessions.time_again(config, suite, test)
 
 
 def _short(path: Path, config: pytest.Config) -> str:

@@ -46,19 +46,16 @@ def rejudge(run: Run, stored: Stored | None, *, strict: bool = False, companions
         stored or Stored(),
         policy,
         software=run.environment.software,
-        repeats=[
-            *run.repeats,
-            *(arm for other in companions if other.key == run.key for arm in (*other.arms, *other.repeats)),
-        ],
+        repeats=[*run.repeats, *_arms_of(companions, run.key)],
     )
     claims = [_rejudged(claim, run, context, stored is not None) for claim in run.claims]
     judged = msgspec.structs.replace(run, claims=claims, strict=strict)
     return msgspec.structs.replace(judged, exit_status=exit_status(judged, asked=stored is not None))
 
 
-def _arms(run: Run, companions: Sequence[Run]) -> list[Arm]:
-    """All arms of the further processes that measured what the run measured."""
-    return [arm for other in companions if other.key == run.key for arm in (*other.arms, *other.repeats)]
+def _arms_of(companions: Sequence[Run], key: Mapping[str, str]) -> list[Arm]:
+    """All arms of the processes that measured with this key."""
+    return [arm for run in companions if run.key == key for arm in (*run.arms, *run.repeats)]
 
 
 def exit_status(run: Run, *, asked: bool) -> int:

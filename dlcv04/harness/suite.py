@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from dlcv04.harness.claims import ClaimInfo, ClaimRecorder, overall, weak_control
-from dlcv04.harness.judge import LEARNING, Context, Stored, compare_claim, could_be_slower
+from dlcv04.harness.judge import LEARNING, Context, Stored, compare_claim, could_be_slower, is_busy
 from dlcv04.harness.measure import ArmTimes
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.schema import (
@@ -153,8 +153,9 @@ class Suite:
         """The comparisons of a claim; where a time looks slower, of as many fresh processes as a red one needs."""
         context = self._judging() if self.compare else None
         rows = comparisons(claim, arms, context, self.against, self.policy)
-        calm = all(arm.contention <= self.policy.most_contention for arm in arms)
-        if self.time_again is None or not calm or not any(could_be_slower(row, self.policy) for row in rows):
+        if self.time_again is None or is_busy(arms, self.policy):
+            return rows
+        if not any(could_be_slower(row, self.policy) for row in rows):
             return rows
         # All of them, whatever the second says: stopping at a pleasant one would be measuring until it is green.
         for _ in range(self.policy.processes_red - 1):

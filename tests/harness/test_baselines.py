@@ -147,7 +147,7 @@ arms = st.builds(
 runs = st.builds(
     make_run, run_id=st.text(min_size=1, max_size=20), arms=st.lists(arms, min_size=1, max_size=3),
     key=st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=3), command=st.text(max_size=20),
-    seconds=finite,
+    seconds=finite, repeats=st.lists(arms, max_size=2),
 )  # fmt: skip
 
 
@@ -170,6 +170,7 @@ def test_round_trip(run, reason, name):
             c.epochs for c in after.curves
         ]
     for stored in (timing, portable):
+        assert stored.run.repeats == [], "a stored file is one process"
         assert (stored.run.id, stored.run.key, stored.run.command) == (run.id, run.key, run.command)
         assert stored.run.acceptance.reason == reason.strip()
 

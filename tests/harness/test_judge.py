@@ -114,13 +114,15 @@ class TestTimes:
         row = verdicts(timed(0.4, calibrator_seconds=[]), stored)["seconds an epoch"]
         assert (row.verdict, row.n_new) == ("REGRESSED", 1)
 
-    def together(self, *ratios):
-        first, *others = [timed(0.2 * ratio, seed=seed) for seed, ratio in enumerate(ratios)]
+    def together(self, *ratios, **fields):
+        first, *others = [timed(0.2 * ratio, seed=seed, **fields) for seed, ratio in enumerate(ratios)]
         return compare_claim(a_claim(), [first], context(self.stored, others))[0]
 
     def test_a_slower_time_on_a_machine_that_others_used_proves_nothing(self):
         row = self.judge(seconds=0.4, contention=0.45)
         assert row.verdict == "INCONCLUSIVE" and "45% of the cores" in row.reason
+        assert self.together(2.0, 2.0, 2.0, contention=0.45).verdict == "INCONCLUSIVE"
+        assert self.together(2.0, 2.0, 2.0, contention=0.02).verdict == "REGRESSED"
 
     def test_three_new_processes_see_what_one_does_not(self):
         new, *others = [timed(0.2 * 1.2, seed=i, noise=0.02) for i in range(3)]

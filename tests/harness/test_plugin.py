@@ -201,6 +201,14 @@ class TestComparing:
         stored = Store(pytester.path / "baselines").load(machine_class="cpu-fake-2-cores").as_stored(str)
         assert [row.verdict for row in rejudge(run, stored).comparisons] == ["REGRESSED", "REGRESSED"]
 
+    def test_a_comparison_that_the_ini_file_asks_for_ends(self, suite):
+        pytester = suite()
+        store(pytester)
+        suite(machine=with_slowdown(1.3))
+        pytester.makeini("[pytest]\naddopts = --benchmark-compare -q\n")
+        _, block = run_block(pytester)
+        assert {row["n_new"] for row in block["claims"][0]["comparisons"]} == {3}
+
     def test_one_slow_process_is_not_red(self, suite):
         pytester = suite()
         store(pytester)
