@@ -91,6 +91,28 @@ def _data() -> list[str]:
     say(f"data: {data.provenance}, fingerprint {data.fingerprint[:12]}")
     if data.kind != "real":
         say("  real MNIST: `dlcv04 fetch mnist`, or set DLCV04_DATA to a folder with mnist.npz")
+    return [sentence for name in datasets.names() if name != "mnist" for sentence in _other_data(name)]
+
+
+def _other_data(name: str) -> list[str]:
+    """Reads a data set only where it is real: a drawn one can't be broken, and takes seconds to draw."""
+    from dlcv04 import datasets
+
+    try:
+        datasets.where(name)
+    except datasets.DataError as error:  # a place was named that is not there
+        return [str(error)]
+    try:
+        datasets.where(name, "real")
+    except datasets.DataError as lack:
+        say(f"data: {datasets.where(name)}")
+        say(f"  {lack}")
+        return []
+    try:
+        data = datasets.load(name, "real")
+    except datasets.DataError as error:
+        return [str(error)]
+    say(f"data: {data.provenance}, fingerprint {data.fingerprint[:12]}")
     return []
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlcv04.datasets.fetch import DOWNLOADS
-from dlcv04.datasets.mnist import keras_cache
+from dlcv04.datasets.sources import keras_cache
 from dlcv04.lazy import LazyModule
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ runner = CliRunner()
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DLCV04_DATA", raising=False)
+    monkeypatch.delenv("DLCV04_BUILDINGS", raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     return tmp_path
 
@@ -43,6 +44,17 @@ def test_doctor_says_what_was_found_and_what_to_do(folder):
     result = runner.invoke(app, ["doctor"])
     assert result.exit_code == 0
     assert "embedded" in result.output and "dlcv04 fetch mnist" in result.output and "machine class" in result.output
+    assert "drawings of CIFAR-10's" in result.output and "dlcv04 fetch cifar10" in result.output
+    assert "drawings of 12 buildings" in result.output and "set DLCV04_BUILDINGS" in result.output
+
+
+def test_doctor_names_broken_data_sets(folder, monkeypatch):
+    (folder / "datasets").mkdir()
+    (folder / "datasets" / "cifar10.npz").write_text("not a zip")
+    monkeypatch.setenv("DLCV04_BUILDINGS", str(folder / "gone"))
+    result = runner.invoke(app, ["doctor"])
+    assert result.exit_code == 1
+    assert "cifar10.npz" in result.output and "gone, which is not there" in result.output
 
 
 def test_an_unknown_network_is_answered_with_the_nearest(folder):

@@ -26,7 +26,8 @@ ROOT = Path(__file__).parent.parent
 ON_PURPOSE = "see the top of tests/test_public_api.py for what to do if you changed it on purpose"
 
 NAMES = """
-Dataset(name, x_train, y_train, x_val, y_val, classes, provenance='your own arrays', kind='own')
+Dataset(name, x_train, y_train, x_val, y_val, classes, provenance='your own arrays', kind='own', class_names=(), \
+boxes_train=None, boxes_val=None)
 FINAL_LOSS_GAP: Metric
 FINAL_TRAIN_ACCURACY: Metric
 FINAL_VAL_ACCURACY: Metric

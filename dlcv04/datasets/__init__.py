@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -37,6 +38,10 @@ class Dataset:
         classes: number of classes.
         provenance: where the pictures come from, as one phrase for people.
         kind: "real" (the published data set), "embedded" (this package's stand-in) or "own" (anything else).
+        class_names: the classes' names in the order of their labels; empty where they have none.
+        boxes_train: int32 boxes of the thing shown, shape (images, 4): top, left, bottom, right in pixels, the last two
+            exclusive; None where they are not known.
+        boxes_val: those of the validation pictures.
 
     Raises:
         DataError: an array has the wrong type, shape or values.
@@ -56,6 +61,9 @@ class Dataset:
     classes: int
     provenance: str = "your own arrays"
     kind: Kind = "own"
+    class_names: tuple[str, ...] = ()
+    boxes_train: npt.NDArray[np.int32] | None = None
+    boxes_val: npt.NDArray[np.int32] | None = None
 
     def __post_init__(self) -> None:
         """Check the arrays and make them read-only, since the fingerprint is taken once."""
@@ -70,7 +78,11 @@ class Dataset:
                 f"Dataset {self.name!r}: training pictures are {self.x_train.shape[1:]} and validation pictures "
                 f"{self.x_val.shape[1:]}; they must be alike."
             )
-        for label in _ARRAYS:
+        if self.class_names and len(self.class_names) != self.classes:
+            raise DataError(
+                f"Dataset {self.name!r}: {len(self.class_names)} class names for {self.classes} classes; give one each."
+            )
+        for label in self._arrays():
             view = getattr(self, label).view()
             view.flags.writeable = False
             object.__setattr__(self, label, view)
@@ -91,6 +103,12 @@ class Dataset:
                 f"{where} y_{split} has labels from {y.min()} to {y.max()}; with {self.classes} classes they must lie "
                 f"in 0..{self.classes - 1}."
             )
+        boxes = getattr(self, f"boxes_{split}")
+        if boxes is not None and (boxes.dtype != np.int32 or boxes.shape != (len(x), 4)):
+            raise DataError(f"{where} boxes_{split} must be int32 of shape ({len(x)}, 4), not {_shape(boxes)}.")
+
+    def _arrays(self) -> list[str]:
+        return [label for label in (*_ARRAYS, *_BOXES) if getattr(self, label) is not None]
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -99,9 +117,9 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 (hexadecimal) over the name, type, shape and bytes of each array, and the number of classes."""
+        """SHA-256 (hexadecimal) over name, type, shape and bytes of each array there is, and the number of classes."""
         digest = hashlib.sha256(f"classes={self.classes};".encode())
-        for label in _ARRAYS:
+        for label in self._arrays():
             array = np.ascontiguousarray(getattr(self, label))
             digest.update(f"{label}:{array.dtype.str}:{array.shape};".encode())
             digest.update(array.data)
@@ -119,7 +137,7 @@ class Dataset:
         for split, count in (("train", train), ("val", val)):
             if count is None:
                 continue
-            x, y = getattr(self, f"x_{split}"), getattr(self, f"y_{split}")
+            x = getattr(self, f"x_{split}")
             if not 1 <= count <= len(x):
                 raise DataError(
                     f"Dataset {self.name!r} has {len(x)} {split} pictures; a subset of {count} can't be drawn."
@@ -127,7 +145,7 @@ class Dataset:
             # RandomState's streams are frozen by NumPy's policy, Generator's are not: stored curves must outlive NumPy.
             draw = [seed, _SUBSET_STREAM] if split == "train" else [_VALIDATION_SEED]
             picked = np.random.RandomState(draw).permutation(len(x))[:count]
-            chosen |= {f"x_{split}": x[picked], f"y_{split}": y[picked]}
+            chosen |= {label: getattr(self, label)[picked] for label in self._arrays() if label.endswith(f"_{split}")}
         return replace(self, **chosen)
 
     def __repr__(self) -> str:
@@ -136,17 +154,23 @@ class Dataset:
 
 
 _ARRAYS = ("x_train", "y_train", "x_val", "y_val")
+_BOXES = ("boxes_train", "boxes_val")
 
 
-def load(name: str, source: Source = "auto") -> Dataset:
+def load(name: str, source: Source = "auto", **options: Any) -> Dataset:
     """A data set by name: from ``DLCV04_DATA``, else Keras's cache, else (unless "real") the embedded stand-in.
 
     Never uses the network.
 
+    Args:
+        name: "mnist", "cifar10" or "terrassa" (where ``DLCV04_BUILDINGS``, if set, comes first).
+        source: "auto", "real" (no stand-in) or "embedded" (the stand-in, whatever there is).
+        options: those of the data set's own `load`; see `dlcv04.datasets.terrassa.load`.
+
     Raises:
         DataError: unknown name or source, a broken file, or no real data though "real" was asked for.
     """
-    return _module(name, source).load(source)
+    return _module(name, source).load(source, **options)
 
 
 def where(name: str, source: Source = "auto") -> str:
@@ -156,6 +180,11 @@ def where(name: str, source: Source = "auto") -> str:
         DataError: unknown name or source, or no real data though "real" was asked for.
     """
     return str(_module(name, source).where(source))
+
+
+def names() -> tuple[str, ...]:
+    """The data sets there are."""
+    return tuple(_NAMES)
 
 
 def _module(name: str, source: str) -> Any:
@@ -174,10 +203,9 @@ def _shape(value: object) -> str:
     return type(value).__name__
 
 
-def _mnist() -> Any:
-    from dlcv04.datasets import mnist  # here, since mnist needs Dataset from this module
+def _own_module(name: str) -> Callable[[], Any]:
+    # Imported at the first use, since the data sets' modules need Dataset from this one.
+    return lambda: importlib.import_module(f"dlcv04.datasets.{name}")
 
-    return mnist
 
-
-_NAMES: dict[str, Callable[[], Any]] = {"mnist": _mnist}
+_NAMES: dict[str, Callable[[], Any]] = {name: _own_module(name) for name in ("mnist", "cifar10", "terrassa")}

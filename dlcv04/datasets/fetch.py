@@ -14,8 +14,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from dlcv04.datasets import DataError
-from dlcv04.datasets.mnist import keras_cache
+from dlcv04.datasets import DataError, cifar10, cifar_batches
+from dlcv04.datasets.sources import keras_cache
 
 _CHUNK = 1 << 16
 _TIMEOUT = 30.0  # seconds without a byte
@@ -54,6 +54,9 @@ DOWNLOADS: dict[str, Download] = {
         "mnist.npz",
         "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
         "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1",
+    ),
+    "cifar10": Download(
+        cifar10.ARCHIVE, "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz", cifar_batches.SHA256
     ),
     "vgg16": Download(
         "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",

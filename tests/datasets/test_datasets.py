@@ -39,6 +39,9 @@ def tiny(**changes: Any) -> Dataset:
         ({"x_val": np.zeros((10, 5, 4, 1), np.uint8)}, "must be alike"),
         ({"x_train": np.zeros((0, 4, 4, 1), np.uint8), "y_train": np.zeros(0, np.int32)}, "0 pictures"),
         ({"classes": 1}, "classes"),
+        ({"class_names": ("a", "b")}, "2 class names for 3 classes"),
+        ({"boxes_train": np.zeros((20, 4), np.int64)}, "boxes_train must be int32"),
+        ({"boxes_val": np.zeros((9, 4), np.int32)}, r"of shape \(10, 4\)"),
     ],
 )
 def test_wrong_arrays_are_named(changes: dict, word: str) -> None:
@@ -88,6 +91,17 @@ def test_labels_stay_with_their_pictures() -> None:
     part = tiny(x_train=marked).subset(train=20, seed=3)
     assert (part.x_train[:, 0, 0, 0] == part.y_train).all()
     assert (part.y_train != arrays()["y_train"]).any()
+
+
+def test_boxes_stay_with_their_pictures_and_are_in_the_fingerprint() -> None:
+    marked = np.arange(20, dtype=np.uint8)[:, None, None, None] * np.ones((4, 4, 1), np.uint8)
+    boxes = np.arange(20, dtype=np.int32)[:, None] * np.ones(4, np.int32)
+    whole = tiny(x_train=marked, boxes_train=boxes)
+    part = whole.subset(train=5, seed=1)
+    assert part.boxes_train is not None and part.boxes_val is None
+    assert (part.boxes_train[:, 0] == part.x_train[:, 0, 0, 0]).all()
+    assert whole.fingerprint != tiny(x_train=marked).fingerprint
+    assert whole.fingerprint != tiny(x_train=marked, boxes_train=boxes + 1).fingerprint
 
 
 @given(train=st.integers(1, 20), val=st.integers(1, 10), seed=st.integers(0, 2**32 - 1))

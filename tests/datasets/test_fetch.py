@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dlcv04 import datasets
 from dlcv04.datasets import DataError
 from dlcv04.datasets.fetch import DOWNLOADS, Download, FetchError, fetch
 
@@ -111,6 +112,19 @@ def test_unknown_data_set() -> None:
 def test_mnist_comes_from_keras_with_its_checksum() -> None:
     assert DOWNLOADS["mnist"].url.endswith("/tf-keras-datasets/mnist.npz")
     assert DOWNLOADS["mnist"].sha256 == "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
+
+
+def test_cifar_10_comes_from_its_authors_with_kerass_checksum(tmp_path: Path) -> None:
+    assert DOWNLOADS["cifar10"].url == "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
+    assert DOWNLOADS["cifar10"].sha256 == "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
+
+
+def test_what_is_fetched_for_cifar_10_is_what_its_reader_looks_for(server, tmp_path: Path, monkeypatch) -> None:
+    wanted = Download(DOWNLOADS["cifar10"].file, at(server).url, at(server).sha256)
+    monkeypatch.setenv("DLCV04_DATA", str(tmp_path))
+    monkeypatch.setitem(DOWNLOADS, "cifar10", wanted)
+    path = fetch("cifar10", show=False)
+    assert datasets.where("cifar10", "real") == f"CIFAR-10 from {path}"
 
 
 def test_an_md5_is_checked_where_the_publisher_gives_no_sha256(server: http.server.HTTPServer, tmp_path: Path) -> None:

@@ -1,0 +1,161 @@
+"""Picture files of any size and mode as one array, decoded once and kept in a cache where that pays."""
+
+import hashlib
+import io
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import filelock
+import numpy as np
+import numpy.typing as npt
+import platformdirs
+
+from dlcv04.datasets import DataError
+from dlcv04.datasets.tree import File
+from dlcv04.lazy import LazyModule
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+Image = LazyModule("PIL.Image")
+ImageOps = LazyModule("PIL.ImageOps")
+PIL = LazyModule("PIL")
+
+METHOD = "squeezed to a square by Pillow's bilinear filter with antialiasing"
+_METHOD_VERSION = 1  # of the cache's keys: raise it with every change of what a decoded picture looks like
+_LARGEST_SIDE = 1024
+_MOST_PIXELS = 80_000_000
+_WAIT = 600.0  # seconds for another process that decodes the same pictures
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Pictures, uint8 (files, size, size, 3), and the SHA-256 digest of each file's bytes."""
+
+    pictures: npt.NDArray[np.uint8]
+    digests: tuple[bytes, ...]
+
+
+def check_size(size: int) -> None:
+    """Raises DataError unless pictures can be asked for at this size."""
+    if not 8 <= size <= _LARGEST_SIDE:
+        raise DataError(f"Pictures can be had at 8 to {_LARGEST_SIDE} pixels a side, not {size}.")
+
+
+def load(files: Sequence[File], size: int) -> Loaded:
+    """Decode the files, in their order, each squeezed to size x size.
+
+    Where the files have more bytes than the result, the result is kept in the user's cache folder (`cache_folder`),
+    under a name made of the bytes of all files, the size, the method and Pillow's version: reading it is then faster
+    than decoding. Two processes that want the same pictures decode them once.
+
+    Raises:
+        DataError: the size is out of range, or a file is not a picture, or cut.
+    """
+    check_size(size)
+    digest = hashlib.sha256(f"{_METHOD_VERSION};{PIL.__version__};{size};".encode())
+    digests, total = [], 0
+    for file in files:
+        content = file.read()
+        total += len(content)
+        digests.append(hashlib.sha256(content).digest())
+        digest.update(digests[-1])
+
+    def make() -> npt.NDArray[np.uint8]:
+        return decoded(files, size)
+
+    if total <= len(files) * size * size * 3:
+        return Loaded(make(), tuple(digests))
+    path = cache_folder() / f"{digest.hexdigest()}.npz"
+    return Loaded(_cached(path, (len(files), size, size, 3), make), tuple(digests))
+
+
+def decoded(files: Sequence[File], size: int) -> npt.NDArray[np.uint8]:
+    """As `load`, always from the files themselves: uint8 (files, size, size, 3)."""
+    pictures = np.empty((len(files), size, size, 3), np.uint8)
+    for number, file in enumerate(files):
+        pictures[number] = decode(file.read(), size, file.name)
+    return pictures
+
+
+def decode(content: bytes, size: int, name: str) -> npt.NDArray[np.uint8]:
+    """One JPEG or PNG of any size and mode as uint8 (size, size, 3), upright and RGB; transparent parts become white.
+
+    Raises:
+        DataError: it is not a picture, has more than 80 million pixels, or is cut.
+    """
+    try:
+        with Image.open(io.BytesIO(content), formats=("JPEG", "PNG")) as picture:
+            if picture.width * picture.height > _MOST_PIXELS:
+                raise DataError(f"{name} has {picture.width} x {picture.height} pixels; make it smaller.")
+            upright = ImageOps.exif_transpose(picture)
+            square = _rgb(upright).resize((size, size), Image.Resampling.BILINEAR)
+            return np.asarray(square, np.uint8)
+    except Image.DecompressionBombError as error:
+        raise DataError(f"{name} has too many pixels ({error}); make it smaller.") from error
+    except Image.UnidentifiedImageError as error:
+        raise DataError(
+            f"{name} is not a JPEG or PNG picture, whatever its name says; replace or remove it."
+        ) from error
+    except DataError:
+        raise
+    except (OSError, SyntaxError, ValueError, EOFError, zlib.error) as error:
+        raise DataError(f"{name} can't be decoded ({error}): it is cut or damaged; replace or remove it.") from error
+
+
+def _rgb(picture: "Picture") -> "Picture":
+    if picture.mode.startswith("I"):  # 16 bits of grey, of which Pillow would keep the lower eight
+        grey = np.clip(np.asarray(picture, np.int64) >> 8, 0, 255).astype(np.uint8)
+        return Image.fromarray(grey).convert("RGB")
+    if picture.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in picture.info:
+        clear = picture.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert("RGB")
+    return picture.convert("RGB")
+
+
+# -- the cache -----------------------------------------------------------------------------------------------------
+
+
+def cache_folder() -> Path:
+    """Where decoded pictures are kept (it need not exist); it may be deleted at any time."""
+    return Path(platformdirs.user_cache_dir("dlcv04", appauthor=False)) / "pictures"
+
+
+def _cached(path: Path, shape: tuple[int, ...], make: Callable[[], npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(path.with_suffix(".lock"), timeout=_WAIT):
+            kept = _kept(path, shape)
+            if kept is None:
+                kept = make()
+                _keep(path, kept)
+            return kept
+    except OSError:  # a full or read-only disk, or the lock's time-out: the cache only saves time
+        return make()
+
+
+def _kept(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.uint8] | None:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            pictures = archive["pictures"]  # zipfile checks its CRC
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error):
+        return None  # absent, or damaged: made anew
+    return pictures if pictures.dtype == np.uint8 and pictures.shape == shape else None
+
+
+def _keep(path: Path, pictures: npt.NDArray[np.uint8]) -> None:
+    handle, part = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, pictures=pictures)
+        Path(part).replace(path)
+    finally:
+        with suppress(FileNotFoundError):  # gone when all went well
+            Path(part).unlink()
