@@ -1,4 +1,4 @@
-"""Every claim of Task 1 is able to fail: faults are planted, the bench turns red, and its message names the fault.
+"""Every claim is able to fail: faults are planted, the bench turns red, and its message names the fault.
 
 Each test is a fresh pytest process on the embedded digits, as a user would run it.
 """
@@ -78,10 +78,17 @@ def test_adadeltas_default_rate(tmp_path):
 
 def test_every_claim_is_violated_where_all_networks_are_one(tmp_path):
     """The mutation of each claim of Task 1: not merely undecided, VIOLATED."""
-    code, printed, block = bench(tmp_path, fault="one_network")
+    code, printed, block = bench(tmp_path, "-k", "task1", fault="one_network")
     assert code == 1
     assert len(verdicts(block)) == 6
     assert set(verdicts(block).values()) == {"VIOLATED"}, printed
+
+
+def test_the_claim_on_batches_is_violated_where_batches_are_exchanged(tmp_path):
+    """The mutation of Task 2's claim on time."""
+    code, printed, block = bench(tmp_path, "-k", "task2 and batch", fault="exchanged_batches")
+    assert code == 1
+    assert verdicts(block) == {"test_batch_16_takes_longer": "VIOLATED"}, printed
 
 
 def test_a_tenth_of_the_rate_as_the_self_test_plants_it(monkeypatch):

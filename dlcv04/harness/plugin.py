@@ -633,6 +633,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
         session.exitstatus = pytest.ExitCode.OK  # a worker that was told to time nothing
     if suite is None or config.option.collectonly or serving(config) is not None:
         return (yield)
+    if session.exitstatus == pytest.ExitCode.INTERRUPTED and not suite.claims:
+        return (yield)  # Ctrl-C, or a file that can't be collected: the last report says more than an empty one
     if session.exitstatus == pytest.ExitCode.OK and suite.nothing_comparable():
         session.exitstatus = EXIT_NOTHING_COMPARABLE
     run = suite.run(

@@ -105,11 +105,11 @@ def test_settings_are_named_and_seeds_differ(monkeypatch) -> None:
 
 
 def test_linear_models_find_something_but_not_enough() -> None:
-    from sklearn.linear_model import LogisticRegression, RidgeClassifier
+    from sklearn.linear_model import RidgeClassifier
 
     dataset = drawn_buildings.buildings(32)
     x_train, x_val = (x.reshape(len(x), -1) / 255.0 for x in (dataset.x_train, dataset.x_val))
-    models = [RidgeClassifier(alpha=alpha) for alpha in (10, 100, 1000)] + [LogisticRegression(C=0.1, max_iter=300)]
+    models = [RidgeClassifier(alpha=alpha) for alpha in (10, 100, 300, 1000)]
     scores = [model.fit(x_train, dataset.y_train).score(x_val, dataset.y_val) for model in models]
     assert min(scores) > 0.1
     assert max(scores) < 0.60, scores

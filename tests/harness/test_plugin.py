@@ -369,6 +369,25 @@ def test_the_report_is_written_and_its_path_printed(suite):
     assert "The long arm is slower" in (pytester.path / "out" / "latest.html").read_text()
 
 
+def test_ctrl_c_before_the_first_claim_leaves_the_last_report(suite):
+    pytester = suite()
+    assert pytester.runpytest_subprocess("bench").ret == 0
+    page = pytester.path / "reports" / "latest.html"
+    before = page.read_bytes()
+    result = suite("def test_first():\n    raise KeyboardInterrupt\n\n\n" + SUITE).runpytest_subprocess("bench")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert "report:" not in result.stdout.str()
+    assert page.read_bytes() == before
+
+
+def test_ctrl_c_after_a_claim_reports_that_claim(suite):
+    stopped = SUITE + "\n\ndef test_stopped():\n    raise KeyboardInterrupt\n"
+    pytester = suite(stopped)
+    result = pytester.runpytest_subprocess("bench")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert "The long arm is slower" in (pytester.path / "reports" / "latest.html").read_text()
+
+
 def test_the_report_shows_the_machines_self_test_and_an_unreadable_one_is_said(suite):
     pytester = suite()
     result, block = run_block(pytester, "--dl-report-dir=out")
