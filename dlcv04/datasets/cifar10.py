@@ -1,6 +1,5 @@
 """CIFAR-10: ``cifar10.npz`` or what Keras leaves in its cache, where there is one, else the embedded stand-in."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from dlcv04.datasets import DataError, Dataset, Source, cifar_batches, drawn_things, npz, sources
@@ -19,11 +18,7 @@ def load(source: Source = "auto") -> Dataset:
     Raises:
         DataError: the file is broken, or "real" was asked for and there is none.
     """
-    found = _find(source)
-    if found.path is None:
-        dataset = drawn_things.things()
-        return replace(dataset, provenance=dataset.provenance + found.remark) if found.remark else dataset
-    return _read(found.path, found.remark)
+    return _find(source).load(drawn_things.things, _read)
 
 
 def where(source: Source = "auto") -> str:
@@ -32,8 +27,7 @@ def where(source: Source = "auto") -> str:
     Raises:
         DataError: "real" was asked for and there is none.
     """
-    found = _find(source)
-    return (drawn_things.PROVENANCE if found.path is None else f"CIFAR-10 from {found.path}") + found.remark
+    return _find(source).where("CIFAR-10", drawn_things.PROVENANCE)
 
 
 def _find(source: Source) -> sources.Found:

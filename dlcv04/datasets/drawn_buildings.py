@@ -21,6 +21,7 @@ from dlcv04.datasets.paint import (
     Field,
     Number,
     box,
+    changed,
     cover,
     ellipse,
     enlarged,
@@ -210,13 +211,11 @@ def draw(size: int, difficulty: float = 1.0, noise: float = 1.0, seed: int = SEE
         arrays[f"x_{name}"] = np.stack([photo.pixels for photo in drawn])
         arrays[f"y_{name}"] = labels
         arrays[f"boxes_{name}"] = np.array([photo.box for photo in drawn], np.int32)
-    frozen = (difficulty, noise, seed) == (1.0, 1.0, SEED)
-    changed = "" if frozen else f" (changed: difficulty {difficulty:g}, noise {noise:g}, seed {seed})"
     return Dataset(
         "terrassa",
         **arrays,
         classes=len(CLASS_NAMES),
-        provenance=PROVENANCE + changed,
+        provenance=PROVENANCE + changed(difficulty, noise, seed, SEED),
         kind="embedded",
         class_names=CLASS_NAMES,
     )

@@ -17,6 +17,7 @@ from dlcv04.datasets import Dataset
 from dlcv04.datasets.paint import (
     Field,
     box,
+    changed,
     cover,
     ellipse,
     enlarged,
@@ -257,13 +258,11 @@ def draw(difficulty: float = 1.0, noise: float = 1.0, seed: int = SEED) -> Datas
         labels = np.repeat(np.arange(10, dtype=np.int32), per_class)
         order = np.random.RandomState([seed, split, 10]).permutation(len(labels))
         arrays |= {f"x_{name}": pictures[order], f"y_{name}": labels[order]}
-    frozen = (difficulty, noise, seed) == (1.0, 1.0, SEED)
-    changed = "" if frozen else f" (changed: difficulty {difficulty:g}, noise {noise:g}, seed {seed})"
     return Dataset(
         "cifar10",
         **arrays,
         classes=len(CLASS_NAMES),
-        provenance=PROVENANCE + changed,
+        provenance=PROVENANCE + changed(difficulty, noise, seed, SEED),
         kind="embedded",
         class_names=CLASS_NAMES,
     )

@@ -1,6 +1,5 @@
 """MNIST: Keras's ``mnist.npz`` where there is one, else the embedded stand-in."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +16,7 @@ def load(source: Source = "auto") -> Dataset:
     Raises:
         DataError: the file is broken, or "real" was asked for and there is none.
     """
-    found = _find(source)
-    if found.path is None:
-        dataset = embedded.digits()
-        return replace(dataset, provenance=dataset.provenance + found.remark) if found.remark else dataset
-    return _read(found.path, found.remark)
+    return _find(source).load(embedded.digits, _read)
 
 
 def where(source: Source = "auto") -> str:
@@ -30,8 +25,7 @@ def where(source: Source = "auto") -> str:
     Raises:
         DataError: "real" was asked for and there is none.
     """
-    found = _find(source)
-    return (embedded.DIGITS_PROVENANCE if found.path is None else f"MNIST from {found.path}") + found.remark
+    return _find(source).where("MNIST", embedded.DIGITS_PROVENANCE)
 
 
 def _find(source: Source) -> sources.Found:

@@ -20,6 +20,13 @@ Number = float | Field
 _GRAIN = 4096
 
 
+def changed(difficulty: float, noise: float, seed: int, frozen_seed: int) -> str:
+    """How a provenance names another setting of a generator than the frozen one; "" for that one."""
+    if (difficulty, noise, seed) == (1.0, 1.0, frozen_seed):
+        return ""
+    return f" (changed: difficulty {difficulty:g}, noise {noise:g}, seed {seed})"
+
+
 def grid(side: int) -> tuple[Field, Field]:
     """Coordinates x (right) and y (up) of a square picture's pixel centres, both from -1 to 1, shape (side, side)."""
     along = ((np.arange(side) * 2 + 1) / side - 1).astype(np.float32)

@@ -2,21 +2,16 @@
 
 import hashlib
 import io
-import os
-import tempfile
-import zipfile
 import zlib
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import filelock
 import numpy as np
 import numpy.typing as npt
-import platformdirs
 
+from dlcv04 import caching
 from dlcv04.datasets import DataError
 from dlcv04.datasets.tree import File
 from dlcv04.lazy import LazyModule
@@ -32,7 +27,6 @@ METHOD = "squeezed to a square by Pillow's bilinear filter with antialiasing"
 _METHOD_VERSION = 1  # of the cache's keys: raise it with every change of what a decoded picture looks like
 _LARGEST_SIDE = 1024
 _MOST_PIXELS = 80_000_000
-_WAIT = 600.0  # seconds for another process that decodes the same pictures
 
 
 @dataclass(frozen=True)
@@ -60,21 +54,21 @@ def load(files: Sequence[File], size: int) -> Loaded:
         DataError: the size is out of range, or a file is not a picture, or cut.
     """
     check_size(size)
-    digest = hashlib.sha256(f"{_METHOD_VERSION};{PIL.__version__};{size};".encode())
     digests, total = [], 0
     for file in files:
         content = file.read()
         total += len(content)
         digests.append(hashlib.sha256(content).digest())
-        digest.update(digests[-1])
 
-    def make() -> npt.NDArray[np.uint8]:
-        return decoded(files, size)
+    def make() -> caching.Arrays:
+        return {"pictures": decoded(files, size)}
 
     if total <= len(files) * size * size * 3:
-        return Loaded(make(), tuple(digests))
-    path = cache_folder() / f"{digest.hexdigest()}.npz"
-    return Loaded(_cached(path, (len(files), size, size, 3), make), tuple(digests))
+        return Loaded(make()["pictures"], tuple(digests))
+    together = hashlib.sha256(b"".join(digests)).hexdigest()
+    key = {"method": _METHOD_VERSION, "pillow": PIL.__version__, "size": size, "files": together}
+    kept = caching.cached("pictures", key, make, folder=cache_folder())
+    return Loaded(kept["pictures"], tuple(digests))
 
 
 def decoded(files: Sequence[File], size: int) -> npt.NDArray[np.uint8]:
@@ -120,42 +114,6 @@ def _rgb(picture: "Picture") -> "Picture":
     return picture.convert("RGB")
 
 
-# -- the cache -----------------------------------------------------------------------------------------------------
-
-
 def cache_folder() -> Path:
     """Where decoded pictures are kept (it need not exist); it may be deleted at any time."""
-    return Path(platformdirs.user_cache_dir("dlcv04", appauthor=False)) / "pictures"
-
-
-def _cached(path: Path, shape: tuple[int, ...], make: Callable[[], npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(path.with_suffix(".lock"), timeout=_WAIT):
-            kept = _kept(path, shape)
-            if kept is None:
-                kept = make()
-                _keep(path, kept)
-            return kept
-    except OSError:  # a full or read-only disk, or the lock's time-out: the cache only saves time
-        return make()
-
-
-def _kept(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.uint8] | None:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            pictures = archive["pictures"]  # zipfile checks its CRC
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error):
-        return None  # absent, or damaged: made anew
-    return pictures if pictures.dtype == np.uint8 and pictures.shape == shape else None
-
-
-def _keep(path: Path, pictures: npt.NDArray[np.uint8]) -> None:
-    handle, part = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, pictures=pictures)
-        Path(part).replace(path)
-    finally:
-        with suppress(FileNotFoundError):  # gone when all went well
-            Path(part).unlink()
+    return caching.default_folder() / "pictures"

@@ -1,10 +1,11 @@
 """Where a published data set is looked for: ``DLCV04_DATA``, then Keras's cache."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dlcv04.datasets import DataError, Source
+from dlcv04.datasets import DataError, Dataset, Source
 
 
 @dataclass(frozen=True)
@@ -13,6 +14,17 @@ class Found:
 
     path: Path | None
     remark: str = ""
+
+    def load(self, stand_in: Callable[[], Dataset], read: Callable[[Path, str], Dataset]) -> Dataset:
+        """What `read` makes of the path and the remark, or the stand-in, whose provenance then has the remark."""
+        if self.path is not None:
+            return read(self.path, self.remark)
+        dataset = stand_in()
+        return replace(dataset, provenance=dataset.provenance + self.remark) if self.remark else dataset
+
+    def where(self, title: str, stand_in: str) -> str:
+        """What `load` would give, in one phrase: the stand-in's provenance, or the data set's title and its path."""
+        return (stand_in if self.path is None else f"{title} from {self.path}") + self.remark
 
 
 def keras_cache() -> Path:

@@ -164,7 +164,7 @@ def test_without_a_place_for_the_cache_pictures_are_decoded(tmp_path: Path, monk
 def test_a_broken_picture_leaves_nothing_in_the_cache(cache: Path) -> None:
     with pytest.raises(DataError, match="cut or damaged"):
         pictures.load([*large(), held(jpeg(9, 120)[:-2000])], 16)
-    assert not list(cache.glob("*.npz")) and not list(cache.glob(".*.part"))
+    assert not list(cache.glob("*.npz")) and not list(cache.glob(".*.partial"))
 
 
 def _race(number: int, start, done) -> None:
