@@ -4,7 +4,7 @@ Public names: the decorator `claim` with its controls `reference_everywhere` and
 that stand beside yours, `Dataset` and `Recipe` for your own experiment, `trained`, `timed_fit` and `timed_call` for
 arms that are no plain network, what can be asked of a learning curve (`Metric`, `Series` and the ready ones), and
 `load_runs`, which reads stored runs into a table. The fixtures (`claim`, `epoch_time`, `learning`, `footprints`,
-`computed`, `dataset`, `recipe`, `timing_recipe`) come with the pytest plugin.
+`computed`, `dataset`, `cifar10`, `buildings`, `recipe`, `timing_recipe`, `progress`) come with the pytest plugin.
 """
 
 import importlib
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
         FINAL_LOSS_GAP,
         FINAL_TRAIN_ACCURACY,
         FINAL_VAL_ACCURACY,
+        GAIN_AFTER_TURN,
+        LOSS_RISE,
         MEAN_VAL_ACCURACY,
         TRAIN_ACCURACY,
         VAL_ACCURACY,
@@ -37,6 +39,8 @@ _HOMES = {
     "FINAL_LOSS_GAP": "harness.seeds",
     "FINAL_TRAIN_ACCURACY": "harness.seeds",
     "FINAL_VAL_ACCURACY": "harness.seeds",
+    "GAIN_AFTER_TURN": "harness.seeds",
+    "LOSS_RISE": "harness.seeds",
     "MEAN_VAL_ACCURACY": "harness.seeds",
     "Metric": "harness.seeds",
     "Published": "harness.schema",
@@ -59,6 +63,8 @@ __all__ = [
     "FINAL_LOSS_GAP",
     "FINAL_TRAIN_ACCURACY",
     "FINAL_VAL_ACCURACY",
+    "GAIN_AFTER_TURN",
+    "LOSS_RISE",
     "MEAN_VAL_ACCURACY",
     "Metric",
     "Published",

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -33,6 +33,7 @@ from dlcv04.lazy import LazyModule
 np = LazyModule("numpy")
 environment = LazyModule("dlcv04.harness.environment")
 backend = LazyModule("dlcv04.backend")
+child_sessions = LazyModule("dlcv04.harness.child_sessions")
 datasets = LazyModule("dlcv04.datasets")
 networks_module = LazyModule("dlcv04.networks")
 recipes = LazyModule("dlcv04.recipes")
@@ -43,12 +44,12 @@ training = LazyModule("dlcv04.training")
 STEPS_A_ROUND = 1
 
 
-def pytest_dlcv04_plan(config: pytest.Config, suite: Suite, device: str) -> bool:
+def pytest_dlcv04_plan(config: pytest.Config, suite: Suite, device: str, claims: list[Any]) -> bool:
     """Say what will run before any framework is imported."""
-    source, own = config.getoption("dl_data"), _own_data(config)
+    named = _data_sets(claims)
 
     def plan() -> Plan:
-        return Plan(device=device, data=own or datasets.where("mnist", source), key=planned_key(device))
+        return Plan(device=device, data="; ".join(_where(config, name) for name in named), key=planned_key(device))
 
     suite.plan = plan
     try:
@@ -56,6 +57,20 @@ def pytest_dlcv04_plan(config: pytest.Config, suite: Suite, device: str) -> bool
     except datasets.DataError as error:
         raise pytest.UsageError(str(error)) from error
     return True
+
+
+def _data_sets(claims: list[Any]) -> list[str]:
+    """The fixtures of the data that these tests need; `dataset` is what a test learns on that names no other."""
+    taken = [set(getattr(item, "fixturenames", ())) for item in claims]
+    other = {name for fixtures in taken for name in ("cifar10", "buildings") if name in fixtures}
+    shared = any("dataset" in fixtures or not fixtures & other for fixtures in taken)
+    return [*(["dataset"] if shared or not other else []), *sorted(other, reverse=True)]
+
+
+def _where(config: pytest.Config, fixture: str) -> str:
+    names = {"dataset": "mnist", "buildings": "terrassa"}
+    own = _own_data(config) if fixture == "dataset" else ""
+    return own or datasets.where(names.get(fixture, fixture), config.getoption("dl_data"))
 
 
 def _own_data(config: pytest.Config) -> str:
@@ -163,6 +178,37 @@ def dataset(request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.fixture(scope="session")
+def cifar10(request: pytest.FixtureRequest) -> Any:
+    """CIFAR-10, or its stand-in, for `learning(data=cifar10, ...)`.
+
+    Examples:
+        >>> def test_wide_learns_better(learning, cifar10, claim):
+        ...     curves = learning(data=cifar10, base=base_net, wide=wide_net)
+        ...     claim.better(curves.wide, than=curves.base, by=0.01)
+    """
+    return datasets.load("cifar10", request.config.getoption("dl_data"))
+
+
+@pytest.fixture(scope="session")
+def buildings(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """Photos of buildings, or drawings of some, at a size asked for: `buildings(32)` is 32 x 32 x 3.
+
+    Terrassa's, or those that ``DLCV04_BUILDINGS`` names. Options are those of `dlcv04.datasets.terrassa.load`.
+
+    Examples:
+        >>> def test_dropout_helps(learning, buildings, claim):
+        ...     curves = learning(data=buildings(32), plain=plain_net, dropout=dropout_net)
+        ...     claim.better(curves.dropout, than=curves.plain, by=0.01)
+    """
+
+    @cache
+    def load(size: int, **options: Any) -> Any:
+        return datasets.load("terrassa", request.config.getoption("dl_data"), size=size, **options)
+
+    return load
+
+
+@pytest.fixture(scope="session")
 def recipe(request: pytest.FixtureRequest) -> Any:
     """The recipe that arms learn by, at the profile's sizes. Override it to bring your own `dlcv04.Recipe`.
 
@@ -184,6 +230,19 @@ def timing_recipe() -> Any:
         ...     return recipe
     """
     return recipes.mnist_recipe("paper")
+
+
+@pytest.fixture(scope="session")
+def progress(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Say on a terminal what long work is at: `progress("features of VGG16", "120 of 687 pictures")`.
+
+    Examples:
+        >>> def test_many(progress, computed, claim):
+        ...     for number in range(3):
+        ...         progress("pictures", f"{number} of 3")
+    """
+    tell = child_sessions.teller(request.config)
+    return lambda what, where: tell(f"{what}: {where}")
 
 
 @pytest.fixture
@@ -256,13 +315,15 @@ def epoch_time(
 
 @pytest.fixture
 def learning(
-    request: pytest.FixtureRequest, workbench: Workbench, arms_of: Any, recipe: Any, first_seed: int
+    request: pytest.FixtureRequest, workbench: Workbench, arms_of: Any, recipe: Any, first_seed: int, progress: Any
 ) -> Callable[..., Any]:
     """Train arms over the same seeds.
 
     The returned namespace has one entry an arm, for `claim.better(curves.base, than=curves.small, by=0.003)`, which
     trains as many seeds as its verdict takes. Seeds draw initialisation, batch order, dropout and training subset.
-    Pass `data=` or `recipe=` to use others than the fixtures'.
+    Pass `data=` or `recipe=` to use others than the fixtures', `answers=True` to know of each validation picture
+    whether it was classed rightly (for `claim.right_more_often`), and `halves=True` for the validation loss on each
+    half of the pictures (for `LOSS_RISE` and `GAIN_AFTER_TURN`).
 
     Examples:
         >>> def test_base_learns_better(learning, claim):
@@ -270,10 +331,15 @@ def learning(
         ...     claim.better(curves.base, than=curves.small, by=0.003)
     """
 
-    def measure(*, data: Any = None, recipe: Any = recipe, **arms: Any) -> Any:
+    def measure(
+        *, data: Any = None, recipe: Any = recipe, answers: bool = False, halves: bool = False, **arms: Any
+    ) -> Any:
         shared = _data(request, workbench, data)
         changed = {name: _resolve(workbench, arm, shared, recipe) for name, arm in arms_of(arms).items()}
-        trainers = {name: _seed_trainer(workbench, *one) for name, one in changed.items()}
+        extras = _Extras(answers=answers, halves=halves)
+        trainers = {
+            name: _seed_trainer(workbench, extras, partial(progress, name), *one) for name, one in changed.items()
+        }
         images = {name: _val_images(data, recipe) for name, (_, data, recipe) in changed.items()}
         block = SeededBlock(trainers, first_seed=first_seed, images=images)
         for name, arm in block.arms.items():
@@ -362,15 +428,30 @@ def _val_images(data: Any, recipe: Any) -> int:
     return min(recipe.val_images or len(data.x_val), len(data.x_val))
 
 
-def _seed_trainer(workbench: Workbench, network: Any, data: Any, recipe: Any) -> Callable[[int], SeedCurve]:
+@dataclass(frozen=True)
+class _Extras:
+    """What a curve has beside its losses and accuracies, since a test asked for it."""
+
+    answers: bool
+    halves: bool
+
+
+def _seed_trainer(
+    workbench: Workbench, extras: _Extras, tell: Callable[[str], None], network: Any, data: Any, recipe: Any
+) -> Callable[[int], SeedCurve]:
     def train(seed: int) -> SeedCurve:
-        key = (id(network), data.fingerprint, recipe, seed)
+        def on_epoch(number: int, epoch: Any) -> None:
+            tell(f"seed {seed}, epoch {number} of {recipe.epochs}, validation accuracy {epoch.val_accuracy:.3f}")
+
+        key = (id(network), data.fingerprint, recipe, seed, extras)
         if key not in workbench.curves:
             start = time.perf_counter()
             # Made where it is used: a trainer compiles anew for deterministic operations.
             with backend.deterministic():
-                run = training.train_with(workbench.trainer(network, data, recipe), seed)
-            curve = workbench.curves[key] = _curve(run)
+                trainer = workbench.trainer(network, data, recipe)
+                run = training.train_with(trainer, seed, halves=extras.halves, on_epoch=on_epoch)
+                right = trainer.answers() if extras.answers and run.status == "ok" else ()
+            curve = workbench.curves[key] = _curve(run, right)
             trained = sum(epoch.train_seconds for epoch in curve.epochs)
             workbench.suite.spend("evaluating and resetting", time.perf_counter() - start - trained)
         return workbench.curves[key]
@@ -378,7 +459,7 @@ def _seed_trainer(workbench: Workbench, network: Any, data: Any, recipe: Any) ->
     return train
 
 
-def _curve(run: Any) -> SeedCurve:
+def _curve(run: Any, right: Any) -> SeedCurve:
     rows = [
         EpochRow(
             train_seconds=epoch.train_seconds,
@@ -386,10 +467,12 @@ def _curve(run: Any) -> SeedCurve:
             train_accuracy=finite(epoch.train_accuracy),
             val_loss=finite(epoch.val_loss),
             val_accuracy=finite(epoch.val_accuracy),
+            val_loss_halves=[float(loss) for loss in epoch.val_loss_halves],
         )
         for epoch in run.epochs
     ]
-    return SeedCurve(seed=run.seed, epochs=rows, status=run.status, reason=run.reason)
+    answers = "".join("1" if hit else "0" for hit in right)
+    return SeedCurve(seed=run.seed, epochs=rows, status=run.status, reason=run.reason, answers=answers)
 
 
 def _timed_arm(

@@ -23,12 +23,13 @@ from dlcv04.datasets import Dataset
 from dlcv04.networks import Factory, describe
 from dlcv04.recipes import Recipe
 
-Split = Literal["train", "val"]
+Split = Literal["train", "val", "val_even", "val_odd"]
 
 #: The training split's own accuracy is read on so many of its pictures at most: a standard error of 1.6 points or less.
 TRAIN_EVALUATION_IMAGES = 1000
 
 _EVALUATION_BATCH = 256
+_HALVES: tuple[Split, ...] = ("val_even", "val_odd")
 # Keeps the draw of the batch order apart from the other things that the same seed draws.
 _ORDER_STREAM = 2
 _VIEWS = ("InputLayer", "Flatten", "Reshape")
@@ -96,7 +97,8 @@ class Epoch:
 
     ``running_*`` are means over the epoch's training steps (weights still moving, dropout on); ``train_*`` and
     ``val_*`` are measured after it, in inference mode, on the training split's first 1,000 pictures at most.
-    `train_seconds` is the training alone.
+    `train_seconds` is the training alone. `val_loss_halves` are those of every other validation picture, from the first
+    and from the second on, where they were asked for: what is chosen on one half can be measured on the other.
     """
 
     train_seconds: float
@@ -106,6 +108,7 @@ class Epoch:
     train_accuracy: float
     val_loss: float
     val_accuracy: float
+    val_loss_halves: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -193,18 +196,24 @@ class Trainer:
             "train": (put(data.x_train), put(data.y_train)),
             "val": (put(data.x_val), put(data.y_val)),
         }
-        self._evaluation = {
-            "train": self._padded(min(self.train_images, self.val_images, TRAIN_EVALUATION_IMAGES)),
-            "val": self._padded(self.val_images),
+        val = self.val_images
+        self._evaluated = {
+            "train": range(min(self.train_images, val, TRAIN_EVALUATION_IMAGES)),
+            "val": range(val),
+            "val_even": range(0, val, 2),
+            "val_odd": range(1, val, 2),
         }
+        self._evaluation: dict[str, tuple[list[Any], list[int]]] = {}
         self._cycle = self._steps.put_batches(self.batch_order(0))
 
-    def _padded(self, count: int) -> tuple[list[Any], list[int]]:
-        """Batches of one fixed size over the first `count` pictures, and how many pictures of each count."""
+    def _padded(self, pictures: range) -> tuple[list[Any], list[int]]:
+        """Batches of one fixed size over these pictures, and how many pictures of each count."""
+        count = len(pictures)
         batches = -(-count // _EVALUATION_BATCH)
-        rows = np.minimum(np.arange(batches * _EVALUATION_BATCH, dtype=np.int32), count - 1)
+        places = np.minimum(np.arange(batches * _EVALUATION_BATCH), count - 1)
+        rows = np.asarray(pictures, dtype=np.int32)[places].reshape(batches, _EVALUATION_BATCH)
         counts = [min(_EVALUATION_BATCH, count - start) for start in range(0, count, _EVALUATION_BATCH)]
-        return self._steps.put_batches(rows.reshape(batches, _EVALUATION_BATCH)), counts
+        return self._steps.put_batches(rows), counts
 
     def _compile(self) -> float:
         """Run the training step once, and put every variable back as it was; evaluation compiles when first asked."""
@@ -269,11 +278,13 @@ class Trainer:
         return Trained(seconds, *self._score())
 
     def evaluate(self, split: Split) -> Score:
-        """Loss and accuracy in inference mode, on "val" or on a fixed part of the training subset."""
+        """Loss and accuracy in inference mode, on "val" or every other picture of it, or on a part of "train"."""
+        if split not in self._evaluation:
+            self._evaluation[split] = self._padded(self._evaluated[split])
         batches, counts = self._evaluation[split]
         self._steps.totals()
         for batch, count in zip(batches, counts, strict=True):
-            self._steps.evaluate(*self._data[split], batch, count)
+            self._steps.evaluate(*self._data[split.split("_")[0]], batch, count)
         return self._score()
 
     def _score(self) -> Score:
@@ -301,6 +312,12 @@ class Trainer:
         model = self.model
         named = keras.Model(model.inputs, {"probabilities": model.outputs[0]})
         return backend.predict(named, x, batch_size=_EVALUATION_BATCH)["probabilities"]
+
+    def answers(self) -> npt.NDArray[np.bool_]:
+        """Whether each validation picture is classed rightly now, in an order that all seeds and networks share."""
+        seen = self.dataset.subset(val=self.recipe.val_images and self.val_images)
+        right: npt.NDArray[np.bool_] = self.predict(seen.x_val).argmax(axis=1) == seen.y_val
+        return right
 
     def state(self) -> list[npt.NDArray[Any]]:
         """All that training changes (weights, optimiser, the state of every random draw), to go on from with `resume`.
@@ -423,11 +440,12 @@ def train_with(
     seed: int,
     *,
     deterministic: bool = True,
+    halves: bool = False,
     on_epoch: Callable[[int, Epoch], None] | None = None,
 ) -> Run:
     """As `train`, with a trainer that is compiled already; one made inside `backend.deterministic` compiles no more."""
     with backend.deterministic() if deterministic else nullcontext():
-        return complete(trainer.reset(seed), on_epoch)
+        return complete(trainer.reset(seed), on_epoch, halves=halves)
 
 
 def footprint(network: Any, recipe: Recipe) -> Footprint:
@@ -439,19 +457,27 @@ def footprint(network: Any, recipe: Recipe) -> Footprint:
     return _footprint(model, optimizer)
 
 
-def complete(trainer: Trainer, on_epoch: Callable[[int, Epoch], None] | None = None, done: Sequence[Epoch] = ()) -> Run:
+def complete(
+    trainer: Trainer,
+    on_epoch: Callable[[int, Epoch], None] | None = None,
+    done: Sequence[Epoch] = (),
+    *,
+    halves: bool = False,
+) -> Run:
     """Train on to the recipe's last epoch.
 
     Args:
         trainer: a fresh one, or one that resumes after `done`.
         on_epoch: called after each epoch with its number (from 1) and its figures.
         done: the epochs that were trained before, for the record.
+        halves: also evaluate the loss on each half of the validation pictures, two or more of them.
     """
     epochs = list(done)
     reason = ""
     for number in range(len(epochs) + 1, trainer.recipe.epochs + 1):
         trained = trainer.train_epoch()
-        epoch = Epoch(*trained, *trainer.evaluate("train"), *trainer.evaluate("val"))
+        parts = tuple(trainer.evaluate(half).loss for half in _HALVES) if halves else ()
+        epoch = Epoch(*trained, *trainer.evaluate("train"), *trainer.evaluate("val"), parts)
         reason = _divergence(number, epoch)
         if reason:
             break

@@ -84,11 +84,27 @@ def test_every_claim_is_violated_where_all_networks_are_one(tmp_path):
     assert set(verdicts(block).values()) == {"VIOLATED"}, printed
 
 
-def test_the_claim_on_batches_is_violated_where_batches_are_exchanged(tmp_path):
-    """The mutation of Task 2's claim on time."""
-    code, printed, block = bench(tmp_path, "-k", "task2 and batch", fault="exchanged_batches")
+def test_the_claims_on_batches_are_violated_where_batches_are_exchanged(tmp_path):
+    """The mutation of Task 2's claims on time."""
+    options = ("-k", "task2 and batch and longer", "--dl-profile=standard")
+    code, printed, block = bench(tmp_path, *options, fault="exchanged_batches")
     assert code == 1
-    assert verdicts(block) == {"test_batch_16_takes_longer": "VIOLATED"}, printed
+    claims = ("test_batch_16_takes_longer", "test_batch_32_takes_longer_on_cifar10")
+    assert verdicts(block) == dict.fromkeys(claims, "VIOLATED"), printed
+
+
+def test_the_claims_on_tricks_are_violated_where_no_trick_does_anything(tmp_path):
+    """The mutation of the claims that a trick, or trained weights, make a difference: not merely undecided, VIOLATED."""
+    claims = (
+        "test_augmentation_lowers_training_accuracy",
+        "test_batch_norm_learns_in_fewer_epochs",
+        "test_dropout_narrows_the_gap",
+        "test_trained_weights_are_better_than_random_ones",
+    )
+    options = ("-k", " or ".join(claims), "--dl-profile=standard", "--dl-seeds=3")
+    code, printed, block = bench(tmp_path, *options, fault="tricks_do_nothing")
+    assert code == 1
+    assert verdicts(block) == dict.fromkeys(claims, "VIOLATED"), printed
 
 
 def test_a_tenth_of_the_rate_as_the_self_test_plants_it(monkeypatch):

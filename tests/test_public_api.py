@@ -31,6 +31,8 @@ boxes_train=None, boxes_val=None)
 FINAL_LOSS_GAP: Metric
 FINAL_TRAIN_ACCURACY: Metric
 FINAL_VAL_ACCURACY: Metric
+GAIN_AFTER_TURN: Metric
+LOSS_RISE: Metric
 MEAN_VAL_ACCURACY: Metric
 Metric(name, of, higher=True, unit='points', proportion=False)
 Published(*, sentence='', epoch_seconds=<factory>, val_accuracy=<factory>, train_accuracy=<factory>,\
@@ -55,17 +57,31 @@ at_least(arm, least, *, of=FINAL_VAL_ACCURACY)
 better(treatment, *, than, by, of=MEAN_VAL_ACCURACY)
 equivalent(one, other, *, within, of=FINAL_VAL_ACCURACY)
 exactly(value, expected, *, of, what='parameters')
-faster(treatment, *, than, by)
+faster(treatment, *, than, by, pairs=0)
 fewer(value, *, than, of, reference, what='parameters')
 higher(treatment, *, than, by, over='units', what='value', clusters=None)
 identical(fast, slow, *, within, what='values')
 not_better(treatment, *, than, by, of=MEAN_VAL_ACCURACY)
 reaches_sooner(treatment, *, than, target, by, of=VAL_ACCURACY)
-slower(treatment, *, than, by)
+right_more_often(treatment, *, than, by)
+slower(treatment, *, than, by, pairs=0)
 times_as_many(value, *, than, by, of, reference, what='parameters')
+undecidable(reason)
 """
 
-FIXTURES = {"claim", "computed", "dataset", "epoch_time", "footprints", "learning", "recipe", "timing_recipe"}
+FIXTURES = {
+    "buildings",
+    "cifar10",
+    "claim",
+    "computed",
+    "dataset",
+    "epoch_time",
+    "footprints",
+    "learning",
+    "progress",
+    "recipe",
+    "timing_recipe",
+}
 
 OPTIONS = """
 --dl-profile smoke|standard|paper

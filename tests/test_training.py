@@ -274,6 +274,30 @@ def test_evaluation_is_keras_evaluate(network: Any, digits: Dataset) -> None:
         assert trainer.evaluate(split) == pytest.approx((loss, accuracy), abs=1e-5)  # type: ignore[arg-type]
 
 
+def test_each_half_of_the_validation_pictures_is_evaluated_alone(digits: Dataset) -> None:
+    """Halves of 301 pictures: 151 and 150, whose losses make up the whole's; nothing else of the curve changes."""
+    recipe = dataclasses.replace(RECIPE, val_images=301)
+    with backend.deterministic():
+        trainer = Trainer(SMALL, digits, recipe)
+    plain, split = train_with(trainer, 3), train_with(trainer, 3, halves=True)
+    assert [epoch.val_loss_halves for epoch in plain.epochs] == [(), ()]
+    for epoch in split.epochs:
+        first, second = epoch.val_loss_halves
+        assert (151 * first + 150 * second) / 301 == pytest.approx(epoch.val_loss, rel=1e-5) and first != second
+    without = [dataclasses.replace(epoch, val_loss_halves=()) for epoch in split.epochs]
+    assert curves(dataclasses.replace(split, epochs=tuple(without))) == curves(plain)
+
+
+def test_answers_are_those_of_the_pictures_in_an_order_that_seeds_share(trainer: Trainer, digits: Dataset) -> None:
+    last = train_with(trainer, 3).epochs[-1]
+    answers = trainer.answers()
+    assert answers.shape == (300,) and answers.mean() == pytest.approx(last.val_accuracy, abs=1e-6)
+    shown = digits.subset(val=300)
+    assert (answers == (trainer.predict(shown.x_val).argmax(axis=1) == shown.y_val)).all()
+    train_with(trainer, 4)
+    assert len(trainer.answers()) == 300
+
+
 def test_evaluation_changes_nothing(trainer: Trainer) -> None:
     trainer.reset(1)
     before = weights(trainer)

@@ -16,6 +16,7 @@ Kind = Literal["real", "embedded", "own"]
 SOURCES = ("auto", "real", "embedded")
 
 # One permutation for ever and for all seeds, so that every run of a profile is judged on the same pictures.
+_PERMUTATION_STREAM = 4
 _VALIDATION_SEED = 20160701
 # Keeps the draw of the training subset apart from the other things that the same seed draws.
 _SUBSET_STREAM = 1
@@ -155,6 +156,16 @@ class Dataset:
 
 _ARRAYS = ("x_train", "y_train", "x_val", "y_val")
 _BOXES = ("boxes_train", "boxes_val")
+
+
+def permuted_labels(dataset: Dataset, seed: int = 0) -> Dataset:
+    """The data set with its labels permuted over both splits together: nothing in a picture tells its label any more.
+
+    The control of claims that an accuracy reaches a level.
+    """
+    labels = np.concatenate([dataset.y_train, dataset.y_val])
+    labels = labels[np.random.RandomState([seed, _PERMUTATION_STREAM]).permutation(len(labels))]
+    return replace(dataset, y_train=labels[: len(dataset.y_train)], y_val=labels[len(dataset.y_train) :])
 
 
 def load(name: str, source: Source = "auto", **options: Any) -> Dataset:

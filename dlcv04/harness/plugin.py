@@ -215,7 +215,9 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     _refuse(config, claims)
     _drop_unused_hypothesis(config)
     adapter.keep_raw_samples(config)
-    suite = config.stash[SUITE] = _make_suite(config)
+    suite = config.stash[SUITE] = _make_suite(config, claims)
+    _drop_idle_controls(config, suite, items)
+    claims = [item for item in claims if item in items]
     config.stash[PLACES] = {item.nodeid: item.location[:2] for item in claims}
     if config.getoption("dl_round_server") is not None:
         items[:] = _served_items(config, claims)
@@ -239,6 +241,14 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 def _is_timing(item: Any) -> bool:
     return _is_claim(item) and "epoch_time" in item.fixturenames and not _is_control(item)
+
+
+def _drop_idle_controls(config: pytest.Config, suite: Suite, items: list[Any]) -> None:
+    """The control of a claim that this profile does not judge has no verdict to break."""
+    idle = [item for item in items if _is_control(item) and not suite.policy.judges(_info(item).judged_from)]
+    if idle:
+        config.hook.pytest_deselected(items=idle)
+        items[:] = [item for item in items if item not in idle]
 
 
 def _served_items(config: pytest.Config, claims: list[Any]) -> list[Any]:
@@ -304,7 +314,7 @@ def _refuse(config: pytest.Config, claims: list[Any]) -> None:
         raise pytest.UsageError("--benchmark-skip would skip every claim, so nothing could be judged. Drop it.")
 
 
-def _make_suite(config: pytest.Config) -> Suite:
+def _make_suite(config: pytest.Config, claims: list[Any]) -> Suite:
     device = config.getoption("dl_device")
     if device == "auto":
         device = "gpu" if environment.gpu_present() else "cpu"
@@ -324,7 +334,7 @@ def _make_suite(config: pytest.Config) -> Suite:
         controls=config.getoption("dl_controls"),
         max_seeds=config.getoption("dl_seeds"),
     )
-    config.hook.pytest_dlcv04_plan(config=config, suite=suite, device=device)
+    config.hook.pytest_dlcv04_plan(config=config, suite=suite, device=device, claims=claims)
     return suite
 
 

@@ -82,7 +82,7 @@ def _rejudged(claim: Claim, run: Run, context: Context, asked: bool) -> Claim:
     arms = {arm.name: arm for arm in run.arms if arm.test == claim.test}
     policy = context.policy
     assertions = [_again(one, arms, policy, fixed_n=claim.is_control) for one in claim.assertions]
-    verdict, reason = overall(assertions)
+    verdict, reason = overall(assertions, claim.missing)
     rows = []
     if not claim.is_control:
         rows = comparisons(claim, list(arms.values()), context if asked else None, run.against, policy)
@@ -96,16 +96,17 @@ def _again(one: Assertion, arms: Mapping[str, Arm], policy: Policy, *, fixed_n: 
     if one.kind == "EXACT":
         return _exact(one)
     if one.kind == "ORDER":
-        return _order(one, arms, policy, fixed_n)
+        return _order(one, arms, policy, fixed_n=fixed_n)
     return _over_seeds(one, arms, policy) if one.looks else one
 
 
-def _order(one: Assertion, arms: Mapping[str, Arm], policy: Policy, fixed_n: bool) -> Assertion:
+def _order(one: Assertion, arms: Mapping[str, Arm], policy: Policy, *, fixed_n: bool) -> Assertion:
     rounds = [
         dict(zip(arms[n].round_index, arms[n].round_seconds, strict=True)) for n in (one.treatment, one.reference)
     ]
     ratios = [math.log(rounds[0][i] / rounds[1][i]) for i in sorted(rounds[0].keys() & rounds[1].keys())]
-    min_pairs = one.n if fixed_n else policy.min_pairs
+    # Runs stored before a claim could ask for more pairs have no look.
+    min_pairs = one.n if fixed_n else max([policy.min_pairs, *one.looks])
     names = (one.treatment, one.reference)
     return judging.order(ratios, names, one.margin, policy, min_pairs=min_pairs, reason=one.reason).assertion
 
@@ -124,6 +125,8 @@ def _over_seeds(one: Assertion, arms: Mapping[str, Arm], policy: Policy) -> Asse
         if series is None or one.target is None:
             return one
         return judging.reach(sides, series, one.target, one.margin, one.looks, policy).assertion
+    if one.metric == judging.ANSWERS:
+        return judging.right_more_often(sides, one.margin, one.looks, policy).assertion
     metric = next((metric for metric in METRICS if metric.name == one.metric), None)
     if metric is None:
         return one

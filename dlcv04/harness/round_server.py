@@ -67,7 +67,7 @@ class ServingRecorder(ClaimRecorder):
     server: Any = None
     test: str = ""
 
-    def slower(self, treatment: ArmTimes, *, than: ArmTimes, by: float) -> None:
+    def slower(self, treatment: ArmTimes, *, than: ArmTimes, by: float, pairs: int = 0) -> None:
         """Serve both arms."""
         self.server.serve(self.test, than)
         self.server.serve(self.test, treatment)

@@ -43,9 +43,9 @@ class Assertion(Record, frozen=True, kw_only=True):
     0.01 = one point) or a count. `low` is the near bound at 95 %, `high` the far bound at 99 % for "more" claims
     (mirrored for "less" claims); `None` = unbounded. HOLDS when the near bound lies beyond the margin, VIOLATED when
     the far bound falls short of it. `relation` says how an EXACT effect must lie to its margin ("==", "<", ">=");
-    `looks` are the numbers of seeds at which a claim about learning was judged, `metric` names the figure it is about,
-    `target` is the level that REACH asks for. `relation` "<" of a PAIRED claim marks an upper bound: there `high` is
-    the near bound and `low` the far one.
+    `looks` are the numbers of seeds at which a claim about learning was judged (of ORDER: the pairs before which there
+    was no verdict), `metric` names the figure it is about, `target` is the level that REACH asks for. `relation` "<" of
+    a PAIRED claim marks an upper bound: there `high` is the near bound and `low` the far one.
     """
 
     kind: ClaimKind
@@ -80,22 +80,31 @@ class LayerRow(Record, frozen=True, kw_only=True):
 
 
 class EpochRow(Record, frozen=True, kw_only=True):
-    """One epoch of one seed. Both splits are evaluated in inference mode after the epoch's last step."""
+    """One epoch of one seed. Both splits are evaluated in inference mode after the epoch's last step.
+
+    `val_loss_halves` are the losses on every other validation picture, where a test asked for them.
+    """
 
     train_seconds: float
     train_loss: float | None
     train_accuracy: float | None
     val_loss: float | None
     val_accuracy: float | None
+    val_loss_halves: list[float] = []
 
 
 class SeedCurve(Record, frozen=True, kw_only=True):
-    """The learning curve of one seed; `status` "diverged" names the epoch in `reason`."""
+    """The learning curve of one seed; `status` "diverged" names the epoch in `reason`.
+
+    `answers` has one sign a validation picture, in an order that all seeds share: 1 where it was classed rightly after
+    the last epoch, 0 where not; empty where no test asked for it.
+    """
 
     seed: int
     epochs: list[EpochRow]
     status: Literal["ok", "diverged"] = "ok"
     reason: str = ""
+    answers: str = ""
 
 
 class Arm(Record, frozen=True, kw_only=True):
@@ -209,7 +218,7 @@ class Published(Record, frozen=True, kw_only=True):
 
 
 class Claim(Record, frozen=True, kw_only=True):
-    """One claim test: its sentence, what was asserted, and the verdict."""
+    """One claim test: its sentence, what was asserted, the verdict; `missing` says what kept it from being judged."""
 
     test: str
     sentence: str
@@ -228,6 +237,7 @@ class Claim(Record, frozen=True, kw_only=True):
     seconds: float = 0.0
     source_hash: str = ""
     command: str = ""
+    missing: str = ""
 
 
 class DataRecord(Record, frozen=True, kw_only=True):

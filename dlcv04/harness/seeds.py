@@ -16,7 +16,7 @@ class Metric:
     """A figure drawn from one learning curve.
 
     Ready-made are `MEAN_VAL_ACCURACY` (over the epochs; what `claim.better` uses), `FINAL_VAL_ACCURACY`,
-    `FINAL_TRAIN_ACCURACY` and `FINAL_LOSS_GAP`.
+    `FINAL_TRAIN_ACCURACY`, `FINAL_LOSS_GAP`, and of overfitting `LOSS_RISE` and `GAIN_AFTER_TURN`.
 
     Attributes:
         name: what reports call it.
@@ -87,6 +87,27 @@ def _final_gap(epochs: list[EpochRow]) -> float | None:
     return last.val_loss - last.train_loss
 
 
+def _turn(epochs: list[EpochRow]) -> int | None:
+    """The epoch of the lowest loss on the first half of the validation pictures, counted from 0."""
+    halves = [epoch.val_loss_halves for epoch in epochs]
+    if not halves or any(len(half) != 2 for half in halves):
+        return None
+    return min(range(len(halves)), key=lambda number: halves[number][0])
+
+
+def _loss_rise(epochs: list[EpochRow]) -> float | None:
+    turn = _turn(epochs)
+    if turn is None or epochs[turn].val_loss_halves[1] <= 0:
+        return None
+    return epochs[-1].val_loss_halves[1] / epochs[turn].val_loss_halves[1]
+
+
+def _gain_after_turn(epochs: list[EpochRow]) -> float | None:
+    turn = _turn(epochs)
+    first, last = (None, None) if turn is None else (epochs[turn].train_accuracy, epochs[-1].train_accuracy)
+    return None if first is None or last is None else last - first
+
+
 MEAN_VAL_ACCURACY = Metric("mean validation accuracy over epochs", _mean_val_accuracy)
 """Judges a whole curve ("worse at every epoch") without picking the epoch afterwards."""
 FINAL_VAL_ACCURACY = Metric(
@@ -99,8 +120,13 @@ FINAL_LOSS_GAP = Metric(
     "gap of validation and training loss after the last epoch", _final_gap, higher=False, unit="loss"
 )
 """Both losses in inference mode, so that dropout itself is no part of the gap."""
+LOSS_RISE = Metric("validation loss after the last epoch over that at its turn", _loss_rise, unit="ratio")
+"""Overfitting: the turn is the lowest loss on one half of the validation pictures, the rise is measured on the other,
+since any noisy curve has a minimum before its end. Needs curves of `learning(..., halves=True)`."""
+GAIN_AFTER_TURN = Metric("training accuracy gained after the turn of the validation loss", _gain_after_turn)
+"""The other half of overfitting, with the same turn as `LOSS_RISE`."""
 #: What `dlcv04 judge` can compute again from stored curves.
-METRICS = (MEAN_VAL_ACCURACY, FINAL_VAL_ACCURACY, FINAL_TRAIN_ACCURACY, FINAL_LOSS_GAP)
+METRICS = (MEAN_VAL_ACCURACY, FINAL_VAL_ACCURACY, FINAL_TRAIN_ACCURACY, FINAL_LOSS_GAP, LOSS_RISE, GAIN_AFTER_TURN)
 
 VAL_ACCURACY = Series("validation accuracy", lambda epoch: epoch.val_accuracy)
 """What `claim.reaches_sooner` asks for unless told otherwise."""

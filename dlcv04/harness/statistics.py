@@ -7,7 +7,7 @@ Three families, by what they may assume:
 
 * arms of one process, interleaved (ORDER): `order_test`, exact under optional stopping because the random order of
   the two arms makes the log ratio of equal arms symmetric, whatever its distribution;
-* seeds (PAIRED, REACH, EQUIVALENT, LEVEL): `group_sequential_t`, `tost`, `crossed_interval`, `clopper_pearson`;
+* seeds (PAIRED, REACH, EQUIVALENT, LEVEL): `group_sequential_t`, `tost`, `crossed_test`, `clopper_pearson`;
 * a new run against others (REGRESSION): `stored_run_test`, `process_pair_gate`, `level_shift_test`, `detect_steps`,
   each with a between-process variance that the rounds of one process cannot show.
 
@@ -682,6 +682,38 @@ def crossed_interval(per_image_paired_differences: NDArray[np.float64], level: f
     df = variance**2 / (seed_part**2 / (seeds - 1) + image_part**2 / (images - 1))
     width = _half_width((1 - level) / 2, df, se)
     return Interval(mean, mean - width, mean + width, level, se, df)
+
+
+def crossed_test(
+    per_image_paired_differences: NDArray[np.float64],
+    margin: float,
+    *,
+    alpha_holds: float = 0.05,
+    alpha_violated: float = 0.01,
+) -> SequentialResult:
+    """Does the mean over seeds *and* test images exceed `margin`? One look, at n fixed in advance.
+
+    Bounds are those of `crossed_interval`, each one-sided at its own error rate. To judge at several looks pass a share
+    of the rates.
+
+    Args:
+        per_image_paired_differences: as for `crossed_interval`; a seed (row) that is not finite diverged.
+        margin: The smallest mean that matters.
+        alpha_holds: Chance of HOLDS at a true mean of `margin`.
+        alpha_violated: Chance of VIOLATED there.
+
+    Raises:
+        StatisticsError: fewer than two seeds or images.
+    """
+    d = np.asarray(per_image_paired_differences, dtype=np.float64)
+    lost = int((~np.isfinite(d)).any(axis=-1).sum())
+    if lost:
+        return SequentialResult("VIOLATED", math.nan, -math.inf, math.inf, margin, len(d), f"{lost} seeds diverged")
+    near = crossed_interval(d, 1 - 2 * alpha_holds)
+    far = crossed_interval(d, 1 - 2 * alpha_violated)
+    verdict: ClaimVerdict = "HOLDS" if near.low > margin else "VIOLATED" if far.high < margin else "INCONCLUSIVE"
+    rule = f"crossed t, {d.shape[0]} seeds x {d.shape[1]} images"
+    return SequentialResult(verdict, near.estimate, near.low, far.high, margin, len(d), rule)
 
 
 def epochs_to_target(curve: Floats, target: float, budget: float, *, higher_is_better: bool = True) -> EpochsToTarget:

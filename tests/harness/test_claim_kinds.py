@@ -16,7 +16,14 @@ from dlcv04.harness.controls import ControlError, planted, reference_everywhere
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.replay import rejudge
 from dlcv04.harness.schema import EpochRow, SeedCurve, read_run
-from dlcv04.harness.seeds import FINAL_LOSS_GAP, FINAL_VAL_ACCURACY, VAL_LOSS, SeededBlock
+from dlcv04.harness.seeds import (
+    FINAL_LOSS_GAP,
+    FINAL_VAL_ACCURACY,
+    GAIN_AFTER_TURN,
+    LOSS_RISE,
+    VAL_LOSS,
+    SeededBlock,
+)
 from dlcv04.harness.values import STORED_VALUES, ArmValues
 
 CONTROL = reference_everywhere("a")
@@ -74,6 +81,108 @@ class TestNotBetter:
         arms, made = curves(a=[0.5], b=[0.5]), recorder()
         made.not_better(arms["b"], than=arms["a"], by=0.02, of=FINAL_LOSS_GAP)
         assert "lies below that of a by less than" in made.assertions[0].sentence and verdict(made) == "HOLDS"
+
+
+def answering(seeds_differ=0.05, pictures=400, **shares):
+    """Arms of which each picture is classed rightly by an ability that all arms share, and by an arm's own share."""
+    ability = [random.Random(f"picture {number}").random() for number in range(pictures)]
+
+    def trained(name, share):
+        def one(seed):
+            if share is None:
+                return SeedCurve(seed=seed, epochs=[], status="diverged", reason="the loss was NaN in epoch 1")
+            draw = random.Random(f"{seed}{name}")
+            level = share + draw.gauss(0, seeds_differ / 5)
+            signs = "".join("1" if a + draw.gauss(0, seeds_differ) < level else "0" for a in ability)
+            return SeedCurve(seed=seed, epochs=[], answers=signs)
+
+        return one
+
+    return SeededBlock({name: trained(name, share) for name, share in shares.items()}).arms
+
+
+class TestRightMoreOften:
+    def test_more_pictures_hold_and_equal_arms_violate(self):
+        arms, made = answering(a=0.5, c=0.75), recorder()
+        made.right_more_often(arms["c"], than=arms["a"], by=0.03)
+        assert verdict(made) == "HOLDS"
+        assert made.assertions[0].effect == pytest.approx(0.25, abs=0.06)
+        assert made.assertions[0].low > 0.03 and made.assertions[0].n == 3
+        equal, made = answering(seeds_differ=0.0, a=0.5, b=0.5), recorder()
+        made.right_more_often(equal["b"], than=equal["a"], by=0.03)
+        assert verdict(made) == "VIOLATED"
+
+    def test_few_pictures_leave_open_what_many_decide(self):
+        few, made = answering(seeds_differ=0.2, pictures=40, a=0.5, b=0.6), recorder()
+        made.right_more_often(few["b"], than=few["a"], by=0.03)
+        assert verdict(made) == "INCONCLUSIVE" and made.assertions[0].n == 8
+        many, made = answering(seeds_differ=0.2, pictures=4000, a=0.5, b=0.6), recorder()
+        made.right_more_often(many["b"], than=many["a"], by=0.03)
+        assert verdict(made) == "HOLDS"
+
+    def test_a_seed_that_diverged_violates_and_is_named(self):
+        arms, made = answering(a=0.5, b=None), recorder()
+        made.right_more_often(arms["b"], than=arms["a"], by=0.03)
+        assert verdict(made) == "VIOLATED" and "NaN in epoch 1 (arm b)" in made.assertions[0].reason
+
+    def test_what_cannot_be_paired_is_refused(self):
+        arms = curves(a=SLOW, b=FAST)
+        with pytest.raises(ClaimError, match="answers=True"):
+            recorder().right_more_often(arms["b"], than=arms["a"], by=0.1)
+        short = {**answering(a=0.5, pictures=30), **answering(b=0.5, pictures=40)}
+        for arm in short.values():
+            arm.block = short["a"].block
+            arm.curves = {seed: arm.train(seed) for seed in range(3)}
+        with pytest.raises(ClaimError, match=r"validate on \[30, 40\] pictures"):
+            recorder().right_more_often(short["b"], than=short["a"], by=0.1)
+        one = answering(a=0.5, b=0.5)
+        with pytest.raises(ClaimError, match="no spread over seeds"):
+            recorder(max_seeds=1).right_more_often(one["b"], than=one["a"], by=0.1)
+        with pytest.raises(ClaimError, match="no margin"):
+            recorder().right_more_often(one["b"], than=one["a"], by=0)
+
+
+def overfitting(after, before=4, halves=True):
+    """A curve whose validation loss falls to 1 and then rises to `after`, while the training accuracy goes on rising."""
+    losses = [2 - k / before for k in range(before)] + [1 + (after - 1) * k / 5 for k in range(6)]
+    rows = [
+        EpochRow(
+            train_seconds=1,
+            train_loss=1,
+            train_accuracy=0.5 + 0.04 * epoch,
+            val_loss=loss,
+            val_accuracy=0.5,
+            val_loss_halves=[loss, 1.1 * loss] if halves else [],
+        )
+        for epoch, loss in enumerate(losses)
+    ]
+    return SeedCurve(seed=0, epochs=rows)
+
+
+class TestOverfitting:
+    def test_the_rise_is_that_of_the_half_that_did_not_choose_the_turn(self):
+        curve = overfitting(after=1.5)
+        assert LOSS_RISE.value(curve) == pytest.approx(1.5)
+        assert GAIN_AFTER_TURN.value(curve) == pytest.approx(0.2)
+        rows = [msgspec.structs.replace(row, val_loss_halves=[row.val_loss, 1.0]) for row in curve.epochs]
+        assert LOSS_RISE.value(msgspec.structs.replace(curve, epochs=rows)) == 1.0
+
+    def test_a_loss_that_only_falls_has_no_rise(self):
+        assert LOSS_RISE.value(overfitting(after=0.2)) == 1.0 and GAIN_AFTER_TURN.value(overfitting(after=0.2)) == 0.0
+
+    def test_noise_alone_shows_no_rise_on_average(self):
+        """Any noisy curve has a minimum before its end: measured on the same pictures it looks like a rise."""
+        rises, naive = [], []
+        for seed in range(300):
+            draw = random.Random(seed)
+            halves = [[1 + draw.gauss(0, 0.1), 1 + draw.gauss(0, 0.1)] for _ in range(30)]
+            rows = [msgspec.structs.replace(overfitting(1.0).epochs[0], val_loss_halves=half) for half in halves]
+            rises.append(math.log(LOSS_RISE.value(SeedCurve(seed=seed, epochs=rows))))
+            naive.append(math.log(halves[-1][0] / min(half[0] for half in halves)))
+        assert abs(sum(rises) / 300) < 0.03 < 0.15 < sum(naive) / 300
+
+    def test_curves_without_halves_have_no_such_figure(self):
+        assert math.isnan(LOSS_RISE.value(overfitting(after=1.5, halves=False)))
 
 
 class TestEquivalent:
@@ -273,7 +382,8 @@ def learn(request, arms_of, first_seed):
                 a = level + draw.gauss(0, 0.004)
                 losses = {"train_loss": 1 - a, "val_loss": 1.5 - a}
                 rows.append(EpochRow(train_seconds=1, train_accuracy=a, val_accuracy=a, **losses))
-            return SeedCurve(seed=seed, epochs=rows)
+            answers = "".join("1" if draw.random() < levels[-1] else "0" for _ in range(500))
+            return SeedCurve(seed=seed, epochs=rows, answers=answers)
         return one
 
     def measure(**arms):
@@ -322,6 +432,11 @@ def test_reach(learn, claim):
 def squares(seed):
     return np.arange(5.0) ** 2
 
+@claim("More pictures", control=reference_everywhere("a"))
+def test_answers(learn, claim):
+    arms = learn(a=SLOW, b=[0.9])
+    claim.right_more_often(arms.b, than=arms.a, by=0.03)
+
 @claim("The same", control=planted("one value off", lambda compute: lambda seed: compute(seed) + 1e-2, only="fast"))
 def test_identity(computed, claim):
     values = computed(fast=lambda seed: np.arange(5.0) * np.arange(5.0), slow=squares)
@@ -350,7 +465,7 @@ def kinds(suite):
 def test_every_kind_holds_and_every_control_breaks_it(kinds):
     result, run = kinds("--dl-controls", "--dl-strict")
     assert result.ret == 0, result.stdout.str()
-    result.stdout.fnmatch_lines(["*7 of 7 controls broke their claim*"])
+    result.stdout.fnmatch_lines(["*8 of 8 controls broke their claim*"])
     assert {a.kind for c in run.claims for a in c.assertions} == {"PAIRED", "EQUIVALENT", "LEVEL", "REACH", "IDENTITY"}
 
 

@@ -29,6 +29,13 @@ def test_open(epoch_time, machine, claim):
     times = epoch_time(one=machine.arm(0.1), other=machine.arm(0.11))
     claim.slower(times.other, than=times.one, by=1.10)
 """
+WEIGHTS_MISSING = """
+from dlcv04 import claim, reference_everywhere
+
+@claim("Trained weights are better", control=reference_everywhere("random"))
+def test_trained(claim):
+    claim.undecidable("weights are missing: install them")
+"""
 TWO_CLAIMS = """
 from dlcv04 import claim, reference_everywhere
 
@@ -102,6 +109,39 @@ class TestVerdicts:
         assert result.ret == 0
         assert block["claims"][0]["judged"] is False
         result.stdout.fnmatch_lines(["*1 figures only*"])
+
+    def test_what_is_missing_leaves_a_claim_open_and_says_so(self, suite):
+        pytester = suite(WEIGHTS_MISSING)
+        result, block = run_block(pytester, "--dl-controls")
+        assert result.ret == 0
+        result.stdout.fnmatch_lines(["*INCONCLUSIVE*weights are missing: install them*", "*1 inconclusive*"])
+        real, control = block["claims"]
+        assert (real["verdict"], real["missing"]) == ("INCONCLUSIVE", "weights are missing: install them")
+        assert control["control_verdict"] == "CONTROL_WEAK"
+        again = rejudge(decode_run(block, "the run"), None)
+        assert [claim.verdict for claim in again.claims] == ["INCONCLUSIVE", "INCONCLUSIVE"]
+        assert pytester.runpytest("bench", "--dl-strict").ret == 1
+
+    def test_a_control_below_its_claims_profile_is_not_run(self, suite):
+        pytester = suite(SUITE.replace("published=", 'judged_from="standard", published='))
+        result, block = run_block(pytester, "--dl-controls", "--dl-strict")
+        assert result.ret == 0 and len(block["claims"]) == 1
+        result, block = run_block(pytester, "--dl-controls", "--dl-profile=standard")
+        assert [claim["is_control"] for claim in block["claims"]] == [False, True]
+
+    def test_a_claim_may_ask_for_more_pairs_and_its_control_has_as_many(self, suite):
+        pytester = suite(SUITE.replace("by=1.10)", "by=1.10, pairs=20)"))
+        result, block = run_block(pytester, "--dl-controls")
+        assert result.ret == 0
+        assert [claim["assertions"][0]["n"] for claim in block["claims"]] == [20, 20]
+        run = decode_run(block, "the run")
+        assert [c.assertions for c in rejudge(run, None).claims] == [c.assertions for c in run.claims]
+        assert run_block(suite(SUITE), "-q")[1]["claims"][0]["assertions"][0]["n"] == 8
+
+    def test_more_pairs_than_a_claim_may_take_are_refused(self, suite):
+        result = suite(SUITE.replace("by=1.10)", "by=1.10, pairs=61)")).runpytest("bench")
+        assert result.ret == 1
+        result.stdout.fnmatch_lines(["*takes 60 pairs at most*"])
 
     def test_a_failing_line_in_the_test_is_recorded(self, suite):
         result, block = run_block(suite(SLOWER_IS_FALSE + "    assert 1 == 2, 'own check'\n"))
