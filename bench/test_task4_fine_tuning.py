@@ -45,7 +45,7 @@ LEVELS = {
 TRUNK = "hed"
 SIDES = {"smoke": 48, "standard": 224, "paper": 224}
 TAPS = [bases.Tap(layer, pooling) for layer in ("block4_conv3", "block5_conv3") for pooling in ("avg", "max")]
-HEADS = (transfer.Head(), transfer.Head(l2=1e-3))
+HEADS = (transfer.Head(), transfer.Head(dropout=0.5))
 EPOCHS_TO_CHOOSE = 100
 
 

@@ -13,8 +13,8 @@ from dlcv04.backend import keras  # through backend, which quietens the framewor
 Factory = Callable[[], "keras.Model"]
 
 NORM_MOMENTUM = 0.9
-"""Of batch normalisation's moving statistics. With Keras's 0.99 they lag for hundreds of steps, more than a short run has,
-and the network, which has learnt, looks as if it had not. The seed does not name its own."""
+"""Of batch normalisation's moving statistics. With Keras's 0.99 they lag for hundreds of steps, more than a short run
+has, and the network, which has learnt, looks as if it had not. The seed does not name its own."""
 
 
 def mnist_convnet(

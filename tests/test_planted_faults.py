@@ -94,7 +94,7 @@ def test_the_claims_on_batches_are_violated_where_batches_are_exchanged(tmp_path
 
 
 def test_the_claims_on_tricks_are_violated_where_no_trick_does_anything(tmp_path):
-    """The mutation of the claims that a trick, or trained weights, make a difference: not merely undecided, VIOLATED."""
+    """The mutation of the claims that a trick, or trained weights, make a difference: not just undecided, VIOLATED."""
     claims = (
         "test_augmentation_lowers_training_accuracy",
         "test_batch_norm_learns_in_fewer_epochs",

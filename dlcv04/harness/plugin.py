@@ -57,6 +57,8 @@ TIMING_TESTS = pytest.StashKey[int]()
 
 #: What a claim costs where no stored run says better; only the first line's estimate uses it.
 SECONDS_A_CLAIM, SECONDS_TO_START = 8.0, 10.0
+#: The same of a claim about learning, by profile.
+LEARNING_SECONDS = {"smoke": 8.0, "standard": 120.0, "paper": 3600.0}
 #: The same of a process pair: to start it, and for each of its tests.
 PAIR_SECONDS, TEST_SECONDS = 10.0, 6.0
 
@@ -443,9 +445,10 @@ def _count(number: int, what: str) -> str:
 
 
 def _expected_seconds(suite: Suite, item: Any) -> float:
-    test = _real_id(item.nodeid)
-    stored = [c.seconds for _, run in suite.stored.everything for c in run.claims if c.test == test]
-    return max(stored, default=SECONDS_A_CLAIM)
+    test, profile = _real_id(item.nodeid), suite.policy.profile
+    runs = [run for _, run in suite.stored.everything if run.profile == profile]
+    usual = LEARNING_SECONDS[profile] if "learning" in item.fixturenames else SECONDS_A_CLAIM
+    return max((claim.seconds for run in runs for claim in run.claims if claim.test == test), default=usual)
 
 
 def _is_control(item: Any) -> bool:

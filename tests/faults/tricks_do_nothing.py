@@ -1,5 +1,7 @@
-"""Each trick of Tasks 2 and 4 does nothing: normalisation and dropout are the identity, no picture is augmented, and VGG16
-keeps its random weights."""
+"""Each trick of Tasks 2 and 4 does nothing.
+
+Normalisation and dropout are the identity, no picture is augmented, and VGG16 keeps its random weights.
+"""
 
 from pathlib import Path
 

@@ -143,7 +143,7 @@ class TestRightMoreOften:
 
 
 def overfitting(after, before=4, halves=True):
-    """A curve whose validation loss falls to 1 and then rises to `after`, while the training accuracy goes on rising."""
+    """A curve whose validation loss falls to 1, then goes to `after`, while the training accuracy rises all along."""
     losses = [2 - k / before for k in range(before)] + [1 + (after - 1) * k / 5 for k in range(6)]
     rows = [
         EpochRow(

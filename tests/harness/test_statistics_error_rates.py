@@ -668,7 +668,7 @@ def test_coverage_of_the_crossed_interval(seeds, images, seed_sd):
 
 @pytest.mark.parametrize("seeds", [3, 5])
 def test_crossed_test_at_its_margin(seeds):
-    """Right or wrong by picture: 177 pictures, shared difficulty, 2,000 draws; HOLDS 5 %, VIOLATED 1 % at the margin."""
+    """Right or wrong by picture: 177 pictures, shared difficulty, 2,000 draws; HOLDS 5 %, VIOLATED 1 % at most."""
     rng = np.random.default_rng(44)
     verdicts = []
     for _ in range(2000):
