@@ -107,6 +107,15 @@ def test_the_claims_on_tricks_are_violated_where_no_trick_does_anything(tmp_path
     assert verdicts(block) == dict.fromkeys(claims, "VIOLATED"), printed
 
 
+@pytest.mark.nightly
+@pytest.mark.parametrize("claim", ["test_dropout_narrows_the_gap", "test_fine_tuning_overfits"])
+def test_claims_on_overfitting_end_where_buildings_are_easy(tmp_path, claim):
+    """An easier setting of the generator, on which a net has nothing to learn by heart: one claim a task."""
+    code, printed, block = bench(tmp_path, "-k", claim, "--dl-profile=standard", fault="easy_buildings")
+    assert code == 1
+    assert verdicts(block) == {claim: "VIOLATED"}, printed
+
+
 def test_a_tenth_of_the_rate_as_the_self_test_plants_it(monkeypatch):
     """Shuffled labels and leaking validation are too small for the stand-in's 3 seeds: .ci/run plants them on MNIST."""
     monkeypatch.delenv("DLCV04_DATA", raising=False)
