@@ -33,14 +33,15 @@ from dlcv04 import (
 from dlcv04.networks import cifar_convnet
 
 MORE_OFTEN = 0.03  # share of the validation pictures
+SOONER, HALFWAY = 1.25, 0.5  # ratio of epochs, to this validation accuracy
 TURNS_UP = 1.10  # validation loss at the end over that at its turn, on pictures that did not choose the turn
 STILL_LEARNS = 0.02  # of training accuracy, after the turn
 LEVELS = {
-    "TerrassaBuildings900": {"vgg16": 0.85 - 0.10, "from_cifar10": 0.775 - 0.10},
-    "monuments13": {"vgg16": 0.68, "from_cifar10": 0.40},
-    "drawn buildings": {"vgg16": 0.50, "from_cifar10": 0.40},
+    ("terrassa", "real"): {"vgg16": 0.85 - 0.10, "from_cifar10": 0.775 - 0.10},
+    ("monuments13", "own"): {"vgg16": 0.68, "from_cifar10": 0.55},
+    ("terrassa", "embedded"): {"vgg16": 0.80, "from_cifar10": 0.55},
 }
-"""Least validation accuracy, by data set. Of the published figures ten points are taken off, for their 40 pictures."""
+"""Least validation accuracy, by name and kind of the data. Of the published figures ten points are taken off, for their 40 pictures."""
 
 TRUNK = "hed"
 SIDES = {"smoke": 48, "standard": 224, "paper": 224}
@@ -153,6 +154,31 @@ def test_vgg16_is_better_than_small_nets(learning, photos, recipe, small_nets, h
 
 
 @claim(
+    "Trained on CIFAR-10 first, the small net learns the buildings in fewer epochs than from scratch",
+    slide=15,
+    control=reference_everywhere("scratch"),
+    judged_from="standard",
+)
+def test_from_cifar10_learns_in_fewer_epochs(learning, photos, recipe, small_nets, claim):
+    """The same network by the same recipe; only its first weights differ."""
+    curves = learning(data=photos(32), recipe=recipe, answers=True, halves=True, **small_nets)
+    claim.reaches_sooner(curves.from_cifar10, than=curves.scratch, target=HALFWAY, by=SOONER)
+
+
+@claim(
+    "Trained on CIFAR-10 first, the small net classes buildings better than from scratch",
+    slide=15,
+    published="0.7750 from CIFAR-10",
+    control=reference_everywhere("scratch"),
+    judged_from="paper",
+)
+def test_from_cifar10_is_better_than_scratch(learning, photos, recipe, small_nets, claim):
+    """Picture by picture. On 177 pictures a difference has a standard error of nearly 4 points."""
+    curves = learning(data=photos(32), recipe=recipe, answers=True, halves=True, **small_nets)
+    claim.right_more_often(curves.from_cifar10, than=curves.scratch, by=MORE_OFTEN)
+
+
+@claim(
     "VGG16's trained weights are what its features owe their use to: random ones class worse",
     control=reference_everywhere("random"),
     judged_from="standard",
@@ -196,7 +222,7 @@ def test_vgg16_reaches_its_level(learning, photos, recipe, head_on_vgg16, trunk,
         claim.undecidable("; ".join(problems))
         return
     curves = learning(data=photos(32), recipe=recipe, answers=True, halves=True, vgg16=head_on_vgg16(source))
-    reaches(claim, curves.vgg16, photos(32).name)
+    reaches_level(claim, curves.vgg16, photos(32))
 
 
 @claim(
@@ -211,12 +237,13 @@ def test_from_cifar10_reaches_its_level(learning, photos, recipe, small_nets, cl
     curves = learning(
         data=photos(32), recipe=recipe, answers=True, halves=True, from_cifar10=small_nets["from_cifar10"]
     )
-    reaches(claim, curves.from_cifar10, photos(32).name)
+    reaches_level(claim, curves.from_cifar10, photos(32))
 
 
-def reaches(claim, curves, data):
+def reaches_level(claim, curves, data):
     """LEVEL where the data set has one, a sentence where it has none."""
-    if data in LEVELS:
-        claim.at_least(curves, LEVELS[data][curves.name], of=FINAL_VAL_ACCURACY)
+    levels = LEVELS.get((data.name, data.kind))
+    if levels is None:
+        claim.undecidable(f"No level is known for {data.name}: add one to LEVELS, from seeds that are not judged")
     else:
-        claim.undecidable(f"No level is known for {data}: add one to LEVELS, from seeds that are not judged")
+        claim.at_least(curves, levels[curves.name], of=FINAL_VAL_ACCURACY)
