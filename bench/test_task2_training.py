@@ -132,7 +132,7 @@ def test_augmentation_is_not_better(learning, cifar10, profile, claim):
 # -- batch normalisation ---------------------------------------------------------------------------------------------
 
 #: The validation accuracy to reach, by profile and kind of data: what the plain net had shortly before the end (pilot).
-TARGETS = {"standard": {"real": 0.36, "embedded": 0.36}, "paper": {"real": 0.70, "embedded": 0.70}}
+TARGETS = {"standard": {"real": 0.40, "embedded": 0.40}, "paper": {"real": 0.70, "embedded": 0.70}}
 #: In the paper profile the claim holds at three times and a third of the rate too, so it is not about the rate.
 RATES = {"paper": (1.0, 0.3, 3.0)}
 

@@ -41,7 +41,7 @@ LEVELS = {
     ("monuments13", "own"): {"vgg16": 0.68, "from_cifar10": 0.55},
     ("terrassa", "embedded"): {"vgg16": 0.80, "from_cifar10": 0.55},
 }
-"""Least validation accuracy, by name and kind of the data. Of the published figures ten points are taken off, for their 40 pictures."""
+"""Least validation accuracy, by name and kind of the data. The published figures rest on 40 pictures: ten points less."""
 
 TRUNK = "hed"
 SIDES = {"smoke": 48, "standard": 224, "paper": 224}
@@ -76,7 +76,7 @@ def small_nets(cifar10, photos, profile, progress):
     base = bases.trained_base(
         net,
         cifar10,
-        recipes.pretraining_recipe(profile),
+        recipes.cifar_recipe(profile),
         on_epoch=lambda number, epoch: progress("training on CIFAR-10", f"epoch {number}, {epoch.val_accuracy:.3f}"),
     )
     return {

@@ -6,7 +6,6 @@ from dlcv04 import datasets, recipes
 
 SIZES = {
     "CIFAR_PROFILES": {"train_images": 96, "val_images": 100, "epochs": 2},
-    "PRETRAINING_PROFILES": {"train_images": 96, "val_images": 100, "epochs": 1},
     "SCRATCH_PROFILES": {"train_images": 128, "epochs": 2},
     "FINE_TUNING_PROFILES": {"train_images": 96, "epochs": 2},
     "HEAD_PROFILES": {"epochs": 10},
