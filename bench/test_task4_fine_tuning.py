@@ -41,7 +41,7 @@ LEVELS = {
     ("monuments13", "own"): {"vgg16": 0.68, "from_cifar10": 0.55},
     ("terrassa", "embedded"): {"vgg16": 0.80, "from_cifar10": 0.55},
 }
-"""Least validation accuracy, by name and kind of the data. The published figures rest on 40 pictures: ten points less."""
+"""Least validation accuracy, by name and kind of the data. Published figures rest on 40 pictures: ten points less."""
 
 TRUNK = "hed"
 SIDES = {"smoke": 48, "standard": 224, "paper": 224}

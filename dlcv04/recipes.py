@@ -162,8 +162,8 @@ CIFAR_PROFILES: dict[str, Profile] = {
     "standard": Profile("standard", train_images=5000, val_images=1000, epochs=8, batch_size=32),
     "paper": Profile("paper", train_images=None, val_images=None, epochs=200, batch_size=32),
 }
-"""The CIFAR-10 network's profiles. With half of standard's steps the plain net had not begun to learn the stand-in for one
-of three seeds; ``paper`` is the seed's own size (code)."""
+"""The CIFAR-10 network's profiles. With half of standard's steps the plain net had not begun to learn the stand-in for
+one of three seeds; ``paper`` is the seed's own size (code)."""
 
 SCRATCH_PROFILES: dict[str, Profile] = {
     "smoke": Profile("smoke", train_images=192, val_images=100, epochs=6, batch_size=64),
