@@ -33,6 +33,7 @@ FINAL_TRAIN_ACCURACY: Metric
 FINAL_VAL_ACCURACY: Metric
 GAIN_AFTER_TURN: Metric
 LOSS_RISE: Metric
+MEAN_TRAIN_ACCURACY: Metric
 MEAN_VAL_ACCURACY: Metric
 Metric(name, of, higher=True, unit='points', proportion=False)
 Published(*, sentence='', epoch_seconds=<factory>, val_accuracy=<factory>, train_accuracy=<factory>,\

@@ -15,8 +15,8 @@ Train = Callable[[int], SeedCurve]
 class Metric:
     """A figure drawn from one learning curve.
 
-    Ready-made are `MEAN_VAL_ACCURACY` (over the epochs; what `claim.better` uses), `FINAL_VAL_ACCURACY`,
-    `FINAL_TRAIN_ACCURACY`, `FINAL_LOSS_GAP`, and of overfitting `LOSS_RISE` and `GAIN_AFTER_TURN`.
+    Ready-made are `MEAN_VAL_ACCURACY` (over the epochs; what `claim.better` uses), `MEAN_TRAIN_ACCURACY`,
+    `FINAL_VAL_ACCURACY`, `FINAL_TRAIN_ACCURACY`, `FINAL_LOSS_GAP`, and of overfitting `LOSS_RISE` and `GAIN_AFTER_TURN`.
 
     Attributes:
         name: what reports call it.
@@ -75,9 +75,9 @@ class Series:
         return [float("nan") if value is None else value for value in values]
 
 
-def _mean_val_accuracy(epochs: list[EpochRow]) -> float | None:
-    values = [epoch.val_accuracy for epoch in epochs if epoch.val_accuracy is not None]
-    return fmean(values) if len(values) == len(epochs) and epochs else None
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known and len(known) == len(values) else None
 
 
 def _final_gap(epochs: list[EpochRow]) -> float | None:
@@ -108,8 +108,14 @@ def _gain_after_turn(epochs: list[EpochRow]) -> float | None:
     return None if first is None or last is None else last - first
 
 
-MEAN_VAL_ACCURACY = Metric("mean validation accuracy over epochs", _mean_val_accuracy)
+MEAN_VAL_ACCURACY = Metric(
+    "mean validation accuracy over epochs", lambda epochs: _mean([epoch.val_accuracy for epoch in epochs])
+)
 """Judges a whole curve ("worse at every epoch") without picking the epoch afterwards."""
+MEAN_TRAIN_ACCURACY = Metric(
+    "mean training accuracy over epochs", lambda epochs: _mean([epoch.train_accuracy for epoch in epochs])
+)
+"""The same on the training pictures, unaugmented and in inference mode."""
 FINAL_VAL_ACCURACY = Metric(
     "final validation accuracy", lambda epochs: epochs[-1].val_accuracy if epochs else None, proportion=True
 )
@@ -126,7 +132,15 @@ since any noisy curve has a minimum before its end. Needs curves of `learning(..
 GAIN_AFTER_TURN = Metric("training accuracy gained after the turn of the validation loss", _gain_after_turn)
 """The other half of overfitting, with the same turn as `LOSS_RISE`."""
 #: What `dlcv04 judge` can compute again from stored curves.
-METRICS = (MEAN_VAL_ACCURACY, FINAL_VAL_ACCURACY, FINAL_TRAIN_ACCURACY, FINAL_LOSS_GAP, LOSS_RISE, GAIN_AFTER_TURN)
+METRICS = (
+    MEAN_VAL_ACCURACY,
+    MEAN_TRAIN_ACCURACY,
+    FINAL_VAL_ACCURACY,
+    FINAL_TRAIN_ACCURACY,
+    FINAL_LOSS_GAP,
+    LOSS_RISE,
+    GAIN_AFTER_TURN,
+)
 
 VAL_ACCURACY = Series("validation accuracy", lambda epoch: epoch.val_accuracy)
 """What `claim.reaches_sooner` asks for unless told otherwise."""
