@@ -29,6 +29,7 @@ Split = Literal["train", "val"]
 TRAIN_EVALUATION_IMAGES = 1000
 
 _EVALUATION_BATCH = 256
+_EVALUATION_VALUES = 256 * 64 * 64 * 3  # in one batch: VGG16 on 256 pictures of 224 x 224 would take 7 GB
 # Keeps the draw of the batch order apart from the other things that the same seed draws.
 _ORDER_STREAM = 2
 _VIEWS = ("InputLayer", "Flatten", "Reshape")
@@ -201,10 +202,16 @@ class Trainer:
 
     def _padded(self, count: int) -> tuple[list[Any], list[int]]:
         """Batches of one fixed size over the first `count` pictures, and how many pictures of each count."""
-        batches = -(-count // _EVALUATION_BATCH)
-        rows = np.minimum(np.arange(batches * _EVALUATION_BATCH, dtype=np.int32), count - 1)
-        counts = [min(_EVALUATION_BATCH, count - start) for start in range(0, count, _EVALUATION_BATCH)]
-        return self._steps.put_batches(rows.reshape(batches, _EVALUATION_BATCH)), counts
+        size = self._evaluation_batch
+        batches = -(-count // size)
+        rows = np.minimum(np.arange(batches * size, dtype=np.int32), count - 1)
+        counts = [min(size, count - start) for start in range(0, count, size)]
+        return self._steps.put_batches(rows.reshape(batches, size)), counts
+
+    @property
+    def _evaluation_batch(self) -> int:
+        """Pictures at once in inference mode: 256, or fewer of large ones."""
+        return max(1, min(_EVALUATION_BATCH, _EVALUATION_VALUES // math.prod(self.dataset.x_val.shape[1:])))
 
     def _compile(self) -> float:
         """Run the training step once, and put every variable back as it was; evaluation compiles when first asked."""
@@ -300,7 +307,7 @@ class Trainer:
         """Class probabilities, shape (images, classes), of pictures or features like the data set's; compiles anew."""
         model = self.model
         named = keras.Model(model.inputs, {"probabilities": model.outputs[0]})
-        return backend.predict(named, x, batch_size=_EVALUATION_BATCH)["probabilities"]
+        return backend.predict(named, x, batch_size=self._evaluation_batch)["probabilities"]
 
     def state(self) -> list[npt.NDArray[Any]]:
         """All that training changes (weights, optimiser, the state of every random draw), to go on from with `resume`.

@@ -156,7 +156,7 @@ def test_a_head_below_the_first_trained_layer(base: Base, buildings: Dataset) ->
     with pytest.raises(TransferError, match="below 'conv4'"):
         Grafted(base, Tap("conv2"), 5, "conv4")()
     for wrong in (Grafted(base, Tap("conv9"), 5), Grafted(base, base.end, 5, "conv9")):
-        with pytest.raises(TransferError, match="no layer 'conv9'; it has conv1, conv1_norm"):
+        with pytest.raises(TransferError, match=r"no layer 'conv9'; did you mean conv4\? It has conv1, conv1_norm"):
             wrong()
 
 
