@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,8 @@ class Checkpoint:
 
     def remove(self) -> None:
         """Forget it, once the result is kept elsewhere."""
-        self.path.unlink(missing_ok=True)
+        with suppress(OSError):  # never written, or in a folder that can't be written to
+            self.path.unlink()
 
 
 def complete(

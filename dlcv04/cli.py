@@ -317,6 +317,8 @@ def finetune(
                 result = finetuning.finetune(folder, settings, stages)
         except (*finetuning.ERRORS, backend.DeviceError) as error:
             _stop(str(error))
+        except finetuning.DivergedError as error:
+            _stop(str(error), 1)
         _keep(result, place)
     except KeyboardInterrupt:
         _stop("Stopped. The same command goes on from what is kept in the cache.", 130)

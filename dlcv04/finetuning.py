@@ -40,7 +40,11 @@ _POOLINGS = ("avg", "max", "none")
 
 
 class FineTuningError(ValueError):
-    """Settings that can't be met, or a training that failed; the message says what to change."""
+    """Settings that can't be met; the message says what to change."""
+
+
+class DivergedError(RuntimeError):
+    """A loss that was not finite; the message says in which epoch, and what to change."""
 
 
 ERRORS = (
@@ -139,7 +143,8 @@ def finetune(path: Path, settings: Settings, show: Show) -> Result:
     """Fine-tune a base on the pictures of a folder (or zip file); see `dlcv04.datasets.folders.load` for its layout.
 
     Raises:
-        FineTuningError: settings that can't be met, or the training diverged.
+        FineTuningError: settings that can't be met.
+        DivergedError: a loss was not finite.
         dlcv04.datasets.DataError: the pictures are missing or broken.
         dlcv04.weights.WeightsError: VGG16's weights are missing, damaged or of another network.
         dlcv04.bases.TransferError: there is no such layer, or the head would sit below the first trained one.
@@ -447,5 +452,5 @@ def _train(
         tuned = transfer.fine_tune(base, data, recipe, settings.seed, **options)
     if tuned.run.status != "ok":
         checkpoint.remove()
-        raise FineTuningError(f"The training diverged: {tuned.run.reason} Use a --rate below {recipe.learning_rate:g}.")
+        raise DivergedError(f"The training diverged: {tuned.run.reason} Use a --rate below {recipe.learning_rate:g}.")
     return tuned, checkpoint

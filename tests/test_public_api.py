@@ -86,6 +86,8 @@ accept run --reason --force
 baseline --reason --processes --profile --data --device --suite --learning --name --force
 doctor
 fetch name --to
+finetune folder --base --epochs --weights --size --train-from --tap --l2 --dropout --rate --seed --val --data \
+--profile --device --out
 judge runs --against --strict
 new folder
 report run stored --out --format
