@@ -2,10 +2,10 @@
 
 Usage: cached_features.py FOLDER [weights]     FOLDER as for `dlcv04 finetune`; weights hed unless given
 
-The slow side is trained for 2 epochs and its training passes alone are counted (evaluations left out), times 175 for the
-seed's 350 epochs: an extrapolation. The fast side is trained whole, reading its features from disk included. Both have
-one tap, one head and one seed, and their first two epochs are compared. Exit 1 if it is less than 100 times faster, or
-if the results differ.
+The slow side is trained for 2 epochs; its faster training pass alone is counted, evaluations left out, and taken 350
+times for the seed's 350 epochs: an extrapolation. The fast side is trained whole, reading its features from disk
+included. Both have one tap, one head and one seed, and their first two epochs are compared. Exit 1 if it is less than
+100 times faster, or if the results differ.
 """
 
 import dataclasses
@@ -26,6 +26,7 @@ BAR, TOLERANCE = 100, 2e-3  # times; of losses, since rounding differs between b
 
 
 def main():
+    """Measure, print, and compare with the bar."""
     folder, weights = Path(sys.argv[1]), (sys.argv[2:] or ["hed"])[0]
     data = folders.load(folder, 224).dataset
     base = vgg16_base(weights)
@@ -51,7 +52,9 @@ def main():
     same = train_head(features, short, SEED, head=HEAD)
     curves = [np.array([dataclasses.astuple(one)[1:] for one in run.epochs]) for run in (same.run, slow.run)]
     apart = np.abs(curves[0] - curves[1]).max()
-    print(f"the first 2 epochs: figures at most {apart:.1e} apart, accuracy {same.accuracy:.4f} and {slow.accuracy:.4f}")
+    print(
+        f"the first 2 epochs: figures at most {apart:.1e} apart, accuracy {same.accuracy:.4f} and {slow.accuracy:.4f}"
+    )
     differing = int(np.sum(np.array(same.predicted) != np.array(slow.predicted)))
     print(f"classes given to {len(data.y_val)} validation pictures: {differing} differ")
     return int(whole.epochs * epoch / fast < BAR or apart > TOLERANCE or differing > 0)

@@ -30,8 +30,10 @@ def confusion_matrix(counts: npt.NDArray[np.int64], names: Sequence[str], title:
     classes = len(names)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     longest = max(len(_short(name)) for name in names)
-    side = 1.6 + 0.085 * longest + 0.36 * max(classes, 8)
-    figure = figures.Figure(figsize=(side + 0.9, side + 0.4), layout="constrained")
+    few = classes <= _MOST_COUNTS
+    labels = 0.6 + (0.085 if few else 0.065) * longest  # inches
+    cells = (0.36 if few else 0.17) * max(classes, 8)
+    figure = figures.Figure(figsize=(labels + cells + 1.9, labels + cells + 0.8), layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     rows = [f"{_short(name)} ({total})" for name, total in zip(names, counts.sum(axis=1), strict=True)]
@@ -39,12 +41,12 @@ def confusion_matrix(counts: npt.NDArray[np.int64], names: Sequence[str], title:
     axes.set_yticks(range(classes), rows)
     axes.set_xlabel("class given")
     axes.set_ylabel("true class (validation pictures)")
-    axes.tick_params(length=0, labelsize=9 if classes <= _MOST_COUNTS else 6)
+    axes.tick_params(length=0, labelsize=9 if few else 7)
     axes.set_xticks(np.arange(classes - 1) + 0.5, minor=True)
     axes.set_yticks(np.arange(classes - 1) + 0.5, minor=True)
     axes.grid(which="minor", color="#e3e7ea", linewidth=0.6)
     axes.tick_params(which="minor", length=0)
-    for row, column in np.argwhere(counts) if classes <= _MOST_COUNTS else ():
+    for row, column in np.argwhere(counts) if few else ():
         colour = "white" if shares[row, column] > 0.55 else "#1c2733"
         axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour, fontsize=9)
     figure.colorbar(image, ax=axes, label="share of the row", shrink=0.7, format="{x:.0%}")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlcv04 import backend
+from dlcv04 import backend, training
 from dlcv04.backend import keras
 from dlcv04.datasets import Dataset, embedded
 from dlcv04.networks import MNIST_VARIANTS, mnist_convnet
@@ -272,6 +272,17 @@ def test_evaluation_is_keras_evaluate(network: Any, digits: Dataset) -> None:
     for split, (x, y) in splits.items():
         loss, accuracy = model.evaluate(x.astype(np.float32) / 255, y, verbose=0)
         assert trainer.evaluate(split) == pytest.approx((loss, accuracy), abs=1e-5)  # type: ignore[arg-type]
+
+
+def test_large_pictures_are_evaluated_few_at_a_time(digits: Dataset, trainer: Trainer, monkeypatch) -> None:
+    """VGG16 on 256 pictures of 224 x 224 would not fit many a memory; the figures are the same."""
+    monkeypatch.setattr(training, "_EVALUATION_VALUES", 70 * 28 * 28)
+    with backend.deterministic():
+        few = Trainer(SMALL, digits, RECIPE, seed=0)
+        assert few._evaluation["val"][1] == [70, 70, 70, 70, 20]
+        loss, accuracy = few.evaluate("val")
+        assert trainer.reset(0).evaluate("val") == (pytest.approx(loss, rel=1e-6), accuracy)
+        np.testing.assert_allclose(few.predict(digits.x_val), trainer.predict(digits.x_val), atol=1e-6)
 
 
 def test_evaluation_changes_nothing(trainer: Trainer) -> None:
