@@ -176,7 +176,6 @@ def trained_base(
         "seed": seed,
         "backend": backend.name(),
     }
-
     checkpoint = checkpoints.Checkpoint.of("training", key, folder, tell)
 
     def compute() -> caching.Arrays:
@@ -184,6 +183,7 @@ def trained_base(
             trainer = Trainer(network, dataset, recipe, seed=seed)
             run = checkpoints.complete(trainer, checkpoint, on_epoch)
         if run.status != "ok":
+            checkpoint.remove()
             raise TransferError(f"{run.network} did not learn {dataset.name}: {run.reason}")
         weights = {f"weight{number:03d}": values for number, values in enumerate(_weights(trainer.model))}
         return {"val_accuracy": np.array(run.epochs[-1].val_accuracy), **weights}

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 import time
 import zipfile
 import zlib
@@ -99,16 +99,16 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         OSError: the folder can't be written to; the old file is as it was.
     """
     _sweep(path)
-    handle, part = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with part.open("xb") as file:  # not tempfile's, which others of the group could not read
             yield file
             file.flush()
             os.fsync(file.fileno())
-        Path(part).replace(path)
+        part.replace(path)
     finally:
-        with suppress(FileNotFoundError):  # gone when all went well
-            Path(part).unlink()
+        with suppress(OSError):  # gone when all went well, or never made
+            part.unlink()
 
 
 def _sweep(path: Path) -> None:
