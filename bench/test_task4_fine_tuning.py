@@ -23,6 +23,7 @@ from dlcv04 import (
     claim,
     datasets,
     features,
+    finetuning,
     planted,
     recipes,
     reference_everywhere,
@@ -43,10 +44,7 @@ LEVELS = {
 }
 """Least validation accuracy, by name and kind of the data. Published figures rest on 40 pictures: ten points less."""
 
-TRUNK = "hed"
 SIDES = {"smoke": 48, "standard": 224, "paper": 224}
-TAPS = [bases.Tap(layer, pooling) for layer in ("block4_conv3", "block5_conv3") for pooling in ("avg", "max")]
-HEADS = (transfer.Head(), transfer.Head(dropout=0.5))
 EPOCHS_TO_CHOOSE = 100
 
 
@@ -92,13 +90,15 @@ def head_on_vgg16(photos, profile, progress):
     def build(source):
         pictures = photos(SIDES[profile])
         base = bases.vgg16_base(source, input_shape=pictures.input_shape)
-        taps = [base.end] if base.end.layer == "fc2" else TAPS
+        taps = [base.end] if base.end.layer == "fc2" else finetuning.TAPS
         total = len(pictures.x_train) + len(pictures.x_val)
         found = features.compute_features(
             base, pictures, taps, on_batch=lambda done: progress(base.name, f"{done} of {total} pictures")
         )
         recipe = recipes.head_recipe(profile)
-        choice = transfer.choose(found, replace(recipe, epochs=min(recipe.epochs, EPOCHS_TO_CHOOSE)), heads=HEADS)
+        choice = transfer.choose(
+            found, replace(recipe, epochs=min(recipe.epochs, EPOCHS_TO_CHOOSE)), heads=finetuning.HEADS
+        )
         chosen = found[choice.tap]
         scaled = features.Scaling.of(chosen.x_train).apply(chosen)
         network = transfer.HeadNetwork(scaled.x_train.shape[1], scaled.classes, choice.head)
@@ -109,16 +109,12 @@ def head_on_vgg16(photos, profile, progress):
 
 
 @pytest.fixture(scope="module")
-def trunk(profile):
-    """The weights of VGG16 that there are, ImageNet's before HED's; a sentence in a list where there are none."""
-    problems = []
-    for source in ("imagenet", "hed"):
-        try:
-            weights.find(source, dense=source == "imagenet")
-            return source, []
-        except weights.WeightsError as error:
-            problems.append(str(error))
-    return None, problems
+def trunk():
+    """The weights of VGG16 that there are, ImageNet's before HED's, or none and a sentence that says so."""
+    try:
+        return weights.available(), ""
+    except weights.MissingWeightsError as error:
+        return None, str(error)
 
 
 def labels_permuted(arm):
@@ -143,9 +139,9 @@ def hardly_trained(arm):
 )
 def test_vgg16_is_better_than_small_nets(learning, photos, recipe, small_nets, head_on_vgg16, trunk, claim):
     """Picture by picture, on the same validation pictures."""
-    source, problems = trunk
+    source, missing = trunk
     if source is None:
-        claim.undecidable("; ".join(problems))
+        claim.lacks(missing)
         return
     arms = {"vgg16": head_on_vgg16(source), **small_nets}
     curves = learning(data=photos(32), recipe=recipe, answers=True, halves=True, **arms)
@@ -185,9 +181,9 @@ def test_from_cifar10_is_better_than_scratch(learning, photos, recipe, small_net
 )
 def test_trained_weights_are_better_than_random_ones(learning, photos, recipe, head_on_vgg16, trunk, claim):
     """The same network at the same size, its head chosen and trained alike."""
-    source, problems = trunk
+    source, missing = trunk
     if source is None:
-        claim.undecidable("; ".join(problems))
+        claim.lacks(missing)
         return
     arms = {"vgg16": head_on_vgg16(source), "random": head_on_vgg16("random")}
     curves = learning(data=photos(32), recipe=recipe, answers=True, halves=True, **arms)
@@ -217,9 +213,9 @@ def test_fine_tuning_overfits(learning, photos, recipe, small_nets, claim):
 )
 def test_vgg16_reaches_its_level(learning, photos, recipe, head_on_vgg16, trunk, claim):
     """For new seeds and new pictures."""
-    source, problems = trunk
+    source, missing = trunk
     if source is None:
-        claim.undecidable("; ".join(problems))
+        claim.lacks(missing)
         return
     curves = learning(data=photos(32), recipe=recipe, answers=True, halves=True, vgg16=head_on_vgg16(source))
     reaches_level(claim, curves.vgg16, photos(32))
@@ -244,6 +240,6 @@ def reaches_level(claim, curves, data):
     """LEVEL where the data set has one, a sentence where it has none."""
     levels = LEVELS.get((data.name, data.kind))
     if levels is None:
-        claim.undecidable(f"No level is known for {data.name}: add one to LEVELS, from seeds that are not judged")
+        claim.lacks(f"No level is known for {data.name}: add one to LEVELS, from seeds that are not judged")
     else:
         claim.at_least(curves, levels[curves.name], of=FINAL_VAL_ACCURACY)

@@ -1,5 +1,6 @@
 """Trained networks without their head, to be grafted onto: VGG16 with stored weights, or a network trained here."""
 
+import difflib
 import hashlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from dlcv04 import backend, caching, networks, training
+from dlcv04 import backend, caching, checkpoints, networks, training
 from dlcv04.backend import keras
 from dlcv04.datasets import Dataset
 from dlcv04.recipes import Recipe
@@ -78,7 +79,9 @@ class Base:
         """
         known = [layer.name for layer in self.model.layers]
         if name not in known:
-            raise TransferError(f"{self.name} has no layer {name!r}; it has {', '.join(known[1:])}.")
+            near = difflib.get_close_matches(name, known[1:], n=1)
+            hint = f"did you mean {near[0]}? It" if near else "it"
+            raise TransferError(f"{self.name} has no layer {name!r}; {hint} has {', '.join(known[1:])}.")
         return self.model.get_layer(name)
 
     def pooled(self, tap: Tap) -> Any:
@@ -151,6 +154,8 @@ def trained_base(
 ) -> Base:
     """A network trained here on other pictures, without its last layer; trained once and kept on disk.
 
+    A training that was stopped goes on after its last whole epoch on disk.
+
     Args:
         network: a function that builds the model, the same at each call.
         dataset: what it is trained on.
@@ -171,17 +176,20 @@ def trained_base(
         "seed": seed,
         "backend": backend.name(),
     }
+    checkpoint = checkpoints.Checkpoint.of("training", key, folder, tell)
 
     def compute() -> caching.Arrays:
         with backend.deterministic():
             trainer = Trainer(network, dataset, recipe, seed=seed)
-            run = training.complete(trainer, on_epoch)
+            run = checkpoints.complete(trainer, checkpoint, on_epoch)
         if run.status != "ok":
+            checkpoint.remove()
             raise TransferError(f"{run.network} did not learn {dataset.name}: {run.reason}")
         weights = {f"weight{number:03d}": values for number, values in enumerate(_weights(trainer.model))}
         return {"val_accuracy": np.array(run.epochs[-1].val_accuracy), **weights}
 
     arrays = caching.cached("trained", key, compute, folder=folder, tell=tell)
+    checkpoint.remove()
     accuracy = float(arrays.pop("val_accuracy"))
     with training.seeded(seed):
         model = network()

@@ -3,13 +3,14 @@
 import hashlib
 import json
 import os
-import tempfile
+import secrets
+import time
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import filelock
 import numpy as np
@@ -19,6 +20,7 @@ import platformdirs
 Arrays = dict[str, npt.NDArray[Any]]
 Tell = Callable[[str], None]
 
+_ABANDONED = 3600.0  # seconds after which a half-written file belongs to no living process
 _KEY = "key"  # the array that holds the JSON of what the others were computed from
 
 
@@ -29,6 +31,12 @@ class CacheError(ValueError):
 def default_folder() -> Path:
     """``DLCV04_CACHE``, else the user's folder for caches."""
     return Path(os.environ.get("DLCV04_CACHE") or platformdirs.user_cache_dir("dlcv04")).expanduser()
+
+
+def location(kind: str, key: Mapping[str, Any], folder: str | Path | None = None) -> Path:
+    """The file, which need not exist, of the arrays with this key; see `cached`."""
+    place = Path(folder) if folder is not None else default_folder()
+    return place / f"{kind}-{hashlib.sha256(_text(key).encode()).hexdigest()[:24]}.npz"
 
 
 def cached(
@@ -48,14 +56,12 @@ def cached(
         folder: where the files lie; `default_folder` unless given.
         tell: is given a sentence when a file is damaged, or can't be written (then nothing is kept).
     """
-    place = Path(folder) if folder is not None else default_folder()
-    name = f"{kind}-{hashlib.sha256(_text(key).encode()).hexdigest()[:24]}"
-    path = place / f"{name}.npz"
+    path = location(kind, key, folder)
     try:
-        place.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(place / f"{name}.lock").acquire()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(path.with_suffix(".lock")).acquire()
     except OSError as error:
-        tell(f"Nothing can be kept in {place} ({error}): set DLCV04_CACHE to a folder that can be written to.")
+        tell(f"Nothing can be kept in {path.parent} ({error}): set DLCV04_CACHE to a folder that can be written to.")
         return compute()
     with lock:
         return _locked(path, key, compute, tell)
@@ -76,21 +82,41 @@ def _locked(path: Path, key: Mapping[str, Any], compute: Callable[[], Arrays], t
 
 
 def store(path: Path, key: Mapping[str, Any], arrays: Arrays) -> None:
-    """Write the arrays with their key, so that the file is the old or the new one whenever it is looked at.
+    """Write the arrays with their key.
 
     Raises:
         OSError: the folder can't be written to.
     """
-    handle, part = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+    with replacing(path) as file:
+        np.savez(file, **{_KEY: np.array(_text(key))}, **arrays)  # type: ignore[arg-type]
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write, which takes the path's place at the end: whenever it is looked at, it is the old or the new one.
+
+    Raises:
+        OSError: the folder can't be written to; the old file is as it was.
+    """
+    _sweep(path)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")
     try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, **{_KEY: np.array(_text(key))}, **arrays)  # type: ignore[arg-type]
+        with part.open("xb") as file:  # not tempfile's, which others of the group could not read
+            yield file
             file.flush()
             os.fsync(file.fileno())
-        Path(part).replace(path)
+        part.replace(path)
     finally:
-        with suppress(FileNotFoundError):  # gone when all went well
-            Path(part).unlink()
+        with suppress(OSError):  # gone when all went well, or never made
+            part.unlink()
+
+
+def _sweep(path: Path) -> None:
+    """Remove what processes left that were killed while they wrote this file."""
+    for part in path.parent.glob(f".{path.name}.*.partial"):
+        with suppress(FileNotFoundError):  # another process was faster
+            if time.time() - part.stat().st_mtime > _ABANDONED:
+                part.unlink()
 
 
 def load(path: Path, key: Mapping[str, Any]) -> Arrays:

@@ -30,6 +30,7 @@ TRAIN_EVALUATION_IMAGES = 1000
 
 _EVALUATION_BATCH = 256
 _HALVES: tuple[Split, ...] = ("val_even", "val_odd")
+_EVALUATION_VALUES = 256 * 64 * 64 * 3  # in one batch: VGG16 on 256 pictures of 224 x 224 would take 7 GB
 # Keeps the draw of the batch order apart from the other things that the same seed draws.
 _ORDER_STREAM = 2
 _VIEWS = ("InputLayer", "Flatten", "Reshape")
@@ -174,6 +175,9 @@ class Trainer:
         self.footprint = _footprint(self._model, self.optimizer)
         self.optimizer_config: dict[str, Any] = keras.saving.serialize_keras_object(self.optimizer)["config"]
         self._steps = backend.make_steps(self._model, self.optimizer, _loss(recipe.loss), self._augmentation)
+        # Pictures at once in inference mode, fewer of large ones.
+        fit = _EVALUATION_VALUES // math.prod(dataset.x_val.shape[1:])
+        self._evaluation_batch = max(1, min(_EVALUATION_BATCH, fit))
         self._draw(seed)
         self.compile_seconds = self._compile()
 
@@ -208,11 +212,11 @@ class Trainer:
 
     def _padded(self, pictures: range) -> tuple[list[Any], list[int]]:
         """Batches of one fixed size over these pictures, and how many pictures of each count."""
-        count = len(pictures)
-        batches = -(-count // _EVALUATION_BATCH)
-        places = np.minimum(np.arange(batches * _EVALUATION_BATCH), count - 1)
-        rows = np.asarray(pictures, dtype=np.int32)[places].reshape(batches, _EVALUATION_BATCH)
-        counts = [min(_EVALUATION_BATCH, count - start) for start in range(0, count, _EVALUATION_BATCH)]
+        size, count = self._evaluation_batch, len(pictures)
+        batches = -(-count // size)
+        places = np.minimum(np.arange(batches * size), count - 1)
+        rows = np.asarray(pictures, dtype=np.int32)[places].reshape(batches, size)
+        counts = [min(size, count - start) for start in range(0, count, size)]
         return self._steps.put_batches(rows), counts
 
     def _compile(self) -> float:
@@ -311,7 +315,7 @@ class Trainer:
         """Class probabilities, shape (images, classes), of pictures or features like the data set's; compiles anew."""
         model = self.model
         named = keras.Model(model.inputs, {"probabilities": model.outputs[0]})
-        return backend.predict(named, x, batch_size=_EVALUATION_BATCH)["probabilities"]
+        return backend.predict(named, x, batch_size=self._evaluation_batch)["probabilities"]
 
     def answers(self) -> npt.NDArray[np.bool_]:
         """Whether each validation picture is classed rightly now, in an order that all seeds and networks share."""

@@ -13,15 +13,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlcv04 import backend, training
+from dlcv04 import backend, checkpoints
 from dlcv04.backend import keras
 from dlcv04.bases import Base, Tap, TransferError
+from dlcv04.checkpoints import Checkpoint
 from dlcv04.datasets import Dataset
 from dlcv04.features import FeatureSet, Scaling
 from dlcv04.recipes import Recipe
 from dlcv04.training import Epoch, Run, Trainer
 
 HEAD_ONLY, EVERYTHING = "head", "all"
+Kept = Callable[[Tap, "Head", Callable[[], float]], float]
 
 _FOLD_STREAM = 3
 
@@ -179,6 +181,7 @@ def train_head(
     seed: int = 0,
     *,
     head: Head | None = None,
+    checkpoint: Checkpoint | None = None,
     on_epoch: Callable[[int, Epoch], None] | None = None,
 ) -> Tuned:
     """Train a head on features that were computed once.
@@ -188,6 +191,7 @@ def train_head(
         recipe: optimiser, batch, epochs.
         seed: draws the head, the order and the training subset.
         head: its settings.
+        checkpoint: from which it goes on, and where its last whole epoch is kept.
         on_epoch: called after each epoch.
 
     Raises:
@@ -198,7 +202,7 @@ def train_head(
     network = HeadNetwork(features.x_train.shape[1], features.classes, head)
     with backend.deterministic():
         trainer = Trainer(network, scaled, recipe, seed=seed)
-        run = training.complete(trainer, on_epoch)
+        run = checkpoints.complete(trainer, checkpoint, on_epoch)
         return tuned(trainer, run, base=features.base, tap=features.tap, train_from=HEAD_ONLY, head=head)
 
 
@@ -212,6 +216,7 @@ def fine_tune(
     train_from: str = EVERYTHING,
     head: Head | None = None,
     scaling: Scaling | None = None,
+    checkpoint: Checkpoint | None = None,
     on_epoch: Callable[[int, Epoch], None] | None = None,
 ) -> Tuned:
     """Train a new head, and the base's layers from `train_from` on, passing every picture through the network.
@@ -225,6 +230,7 @@ def fine_tune(
         train_from: ``"head"``, ``"all"`` or the first layer to train.
         head: the head's settings.
         scaling: of the tap's features.
+        checkpoint: from which it goes on, and where its last whole epoch is kept.
         on_epoch: called after each epoch.
 
     Raises:
@@ -235,7 +241,7 @@ def fine_tune(
     network = Grafted(base, tap, dataset.classes, train_from, head, scaling)
     with backend.deterministic():
         trainer = Trainer(network, dataset, recipe, seed=seed)
-        run = training.complete(trainer, on_epoch)
+        run = checkpoints.complete(trainer, checkpoint, on_epoch)
         return tuned(trainer, run, base=base.name, tap=tap.name, train_from=train_from, head=head)
 
 
@@ -261,6 +267,7 @@ def choose(
     heads: Sequence[Head] = (Head(),),
     folds: int = 3,
     seed: int = 0,
+    kept: Kept = lambda tap, head, compute: compute(),
 ) -> Choice:
     """The tap and the head with the best mean accuracy over folds of the *training* pictures; `x_val` is not read.
 
@@ -272,6 +279,8 @@ def choose(
         heads: heads to try on each tap.
         folds: parts of the training pictures, each once held out.
         seed: draws the folds and the heads.
+        kept: is called for each candidate with its tap, its head and a function that computes its accuracy; gives that
+            accuracy, perhaps from an earlier call.
 
     Raises:
         TransferError: there are no candidates, or fewer pictures than folds.
@@ -285,8 +294,12 @@ def choose(
     with backend.deterministic():
         for tap, whole in candidates.items():
             for head in heads:
-                hits = [_fold_accuracy(trainers, whole, head, recipe, seed, held) for held in parts]
-                tried.append((tap, head, float(np.mean(hits))))
+
+                def compute(whole: FeatureSet = whole, head: Head = head) -> float:
+                    hits = [_fold_accuracy(trainers, whole, head, recipe, seed, held) for held in parts]
+                    return float(np.mean(hits))
+
+                tried.append((tap, head, kept(tap, head, compute)))
     tap, head, _ = max(tried, key=lambda one: one[2])
     return Choice(tap, head, tuple(tried))
 

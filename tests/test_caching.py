@@ -1,8 +1,10 @@
 """The disk cache: computed once, also by two processes; damage and a full disk cost time, never a wrong result."""
 
 import json
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -131,3 +133,31 @@ def test_arrays_come_back_to_the_bit(array: np.ndarray, tmp_path_factory: pytest
     caching.store(path, KEY, {"a": array})
     back = caching.load(path, KEY)["a"]
     assert back.dtype == array.dtype and back.shape == array.shape and back.tobytes() == array.tobytes()
+
+
+def test_what_a_killed_process_left_is_swept_once_it_is_old(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    old, young, other = (tmp_path / f".{name}.partial" for name in ("x.npz.a", "x.npz.b", "y.npz.a"))
+    for part in (old, young, other):
+        part.write_bytes(b"half")
+    two_hours_ago = time.time() - 7200
+    for part in (old, other):
+        os.utime(part, (two_hours_ago, two_hours_ago))
+    caching.store(path, KEY, {"a": np.zeros(1)})
+    assert not old.exists() and young.exists() and other.exists()
+
+
+def test_a_replacement_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.txt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), caching.replacing(path) as file:
+        file.write(b"ne")
+        raise RuntimeError
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+    with caching.replacing(path) as file:
+        file.write(b"new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    plain = tmp_path / "plain"
+    plain.write_text("")
+    assert path.stat().st_mode == plain.stat().st_mode

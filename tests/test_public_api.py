@@ -62,12 +62,12 @@ faster(treatment, *, than, by, pairs=0)
 fewer(value, *, than, of, reference, what='parameters')
 higher(treatment, *, than, by, over='units', what='value', clusters=None)
 identical(fast, slow, *, within, what='values')
+lacks(what)
 not_better(treatment, *, than, by, of=MEAN_VAL_ACCURACY)
 reaches_sooner(treatment, *, than, target, by, of=VAL_ACCURACY)
 right_more_often(treatment, *, than, by)
 slower(treatment, *, than, by, pairs=0)
 times_as_many(value, *, than, by, of, reference, what='parameters')
-undecidable(reason)
 """
 
 FIXTURES = {
@@ -103,6 +103,8 @@ accept run --reason --force
 baseline --reason --processes --profile --data --device --suite --learning --name --force
 doctor
 fetch name --to
+finetune folder --base --epochs --weights --size --train-from --tap --l2 --dropout --rate --seed --val --data \
+--profile --device --out
 judge runs --against --strict
 new folder
 report run stored --out --format

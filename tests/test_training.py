@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlcv04 import backend
+from dlcv04 import backend, training
 from dlcv04.backend import keras
 from dlcv04.datasets import Dataset, embedded
 from dlcv04.networks import MNIST_VARIANTS, mnist_convnet
@@ -296,6 +296,17 @@ def test_answers_are_those_of_the_pictures_in_an_order_that_seeds_share(trainer:
     assert (answers == (trainer.predict(shown.x_val).argmax(axis=1) == shown.y_val)).all()
     train_with(trainer, 4)
     assert len(trainer.answers()) == 300
+
+
+def test_large_pictures_are_evaluated_few_at_a_time(digits: Dataset, trainer: Trainer, monkeypatch) -> None:
+    """VGG16 on 256 pictures of 224 x 224 would not fit many a memory; the figures are the same."""
+    monkeypatch.setattr(training, "_EVALUATION_VALUES", 70 * 28 * 28)
+    with backend.deterministic():
+        few = Trainer(SMALL, digits, RECIPE, seed=0)
+        loss, accuracy = few.evaluate("val")
+        assert few._evaluation["val"][1] == [70, 70, 70, 70, 20]
+        assert trainer.reset(0).evaluate("val") == (pytest.approx(loss, rel=1e-6), accuracy)
+        np.testing.assert_allclose(few.predict(digits.x_val), trainer.predict(digits.x_val), atol=1e-6)
 
 
 def test_evaluation_changes_nothing(trainer: Trainer) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlcv04 import backend, transfer
+from dlcv04 import backend, checkpoints, transfer
 from dlcv04.backend import keras
 from dlcv04.bases import Base, Tap, TransferError, trained_base, vgg16_base
+from dlcv04.checkpoints import Checkpoint
 from dlcv04.datasets import DataError, Dataset
 from dlcv04.features import FeatureSet, Scaling, compute_features
 from dlcv04.networks import cifar_convnet
@@ -101,6 +102,31 @@ def test_a_base_that_diverged_is_no_base(cache: Path) -> None:
     assert not [path for path in cache.glob("trained-*.npz") if "1e+30" in str(np.load(path)["key"])]
 
 
+def stop_after(count: int) -> Any:
+    def on_epoch(number: int, epoch: Any) -> None:
+        if number == count:
+            raise KeyboardInterrupt
+
+    return on_epoch
+
+
+@pytest.fixture
+def every_epoch_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoints, "_FEWEST_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoints, "_SHARE", 0.0)
+
+
+def test_a_base_whose_training_was_stopped_goes_on_to_the_bit(tmp_path: Path, every_epoch_is_kept: None) -> None:
+    ten, told = dataset("ten", 10), []
+    whole = trained_base(NET, ten, RECIPE, 3, folder=tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        trained_base(NET, ten, RECIPE, 3, folder=tmp_path / "cut", on_epoch=stop_after(2))
+    resumed = trained_base(NET, ten, RECIPE, 3, folder=tmp_path / "cut", tell=told.append)
+    assert resumed.fingerprint == whole.fingerprint and resumed.provenance == whole.provenance
+    assert told == ["The training goes on after epoch 2, where it was stopped."]
+    assert [path.name.partition("-")[0] for path in (tmp_path / "cut").glob("*.npz")] == ["trained"]
+
+
 def test_random_vgg16_is_drawn_by_its_own_seed() -> None:
     one, same, other = (vgg16_base("random", input_shape=(32, 32, 3), until="conv1_2", seed=s) for s in (1, 1, 2))
     assert one.fingerprint == same.fingerprint != other.fingerprint
@@ -156,8 +182,23 @@ def test_a_head_below_the_first_trained_layer(base: Base, buildings: Dataset) ->
     with pytest.raises(TransferError, match="below 'conv4'"):
         Grafted(base, Tap("conv2"), 5, "conv4")()
     for wrong in (Grafted(base, Tap("conv9"), 5), Grafted(base, base.end, 5, "conv9")):
-        with pytest.raises(TransferError, match="no layer 'conv9'; it has conv1, conv1_norm"):
+        with pytest.raises(TransferError, match=r"no layer 'conv9'; did you mean conv4\? It has conv1, conv1_norm"):
             wrong()
+
+
+def test_fine_tuning_that_was_stopped_goes_on_to_the_bit(
+    base: Base, buildings: Dataset, tmp_path: Path, every_epoch_is_kept: None
+) -> None:
+    """Dropout, batch normalisation and momentum included."""
+    whole = fine_tune(base, buildings, RECIPE, 1, train_from="conv3")
+    checkpoint = Checkpoint.of("finetune", {"seed": 1}, tmp_path)
+    common: dict[str, Any] = {"train_from": "conv3", "checkpoint": checkpoint}
+    with pytest.raises(KeyboardInterrupt):
+        fine_tune(base, buildings, RECIPE, 1, on_epoch=stop_after(2), **common)
+    resumed = fine_tune(base, buildings, RECIPE, 1, **common)
+    assert resumed.predicted == whole.predicted
+    curves = [[dataclasses.astuple(epoch)[1:] for epoch in tuned.run.epochs] for tuned in (resumed, whole)]
+    assert curves[0] == curves[1]
 
 
 # --- features computed once
@@ -269,6 +310,14 @@ def test_folds_are_equal_apart_and_spread_over_the_classes() -> None:
         transfer._folds(labels, 30, seed=1)
     with pytest.raises(TransferError, match="nothing to choose"):
         choose({}, RECIPE)
+
+
+def test_an_accuracy_that_was_kept_is_not_computed_again() -> None:
+    recipe = dataclasses.replace(RECIPE, epochs=1)
+    sets = informative()
+    known = {tap.layer: 0.1 * number for number, tap in enumerate(sets, 1)}
+    choice = choose(sets, recipe, kept=lambda tap, head, compute: known[tap.layer])
+    assert choice.tap == Tap("more noise") and [accuracy for *_, accuracy in choice.accuracies] == list(known.values())
 
 
 def test_labels_permuted_leave_nothing_to_choose_by() -> None:

@@ -176,3 +176,14 @@ def test_a_file_that_does_not_do(damage, word: str, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=word) as caught:
         model(weights=path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_no_finite_numbers_are_named(value: float, tmp_path: Path) -> None:
+    stored = model()
+    kernel, bias = stored.get_layer("block1_conv2").get_weights()
+    kernel[0, 0, 3, 5] = value
+    stored.get_layer("block1_conv2").set_weights([kernel, bias])
+    keras3(tmp_path / "x.weights.h5", stored)
+    with pytest.raises(WeightsError, match=r"x\.weights\.h5 has values in VGG16's block1_conv2 that are no finite"):
+        model(weights=tmp_path / "x.weights.h5")

@@ -1,15 +1,56 @@
-"""A stranger's pictures: one folder a class, ``folder/class/*.jpg``, split by seed into training and validation."""
+"""A stranger's pictures: one folder a class, ``folder/class/*.jpg``, split by seed into training and validation.
 
+`load` also takes what is already split, in Terrassa's layout.
+"""
+
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from dlcv04.datasets import DataError, Dataset, pictures
+from dlcv04.datasets import DataError, Dataset, pictures, terrassa
 from dlcv04.datasets.tree import File
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 _SPLIT_STREAM = 3  # apart from what else a seed draws
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """A data set with the name of each validation picture: its path below the folder, or its ImageID."""
+
+    dataset: Dataset
+    val_names: tuple[str, ...]
+
+
+def load(path: str | Path, size: int, val_share: float = 0.2, seed: int = 0) -> Pictures:
+    """One folder a class (see `read`), or Terrassa's layout in a folder or zip file, whose own split is kept.
+
+    Args:
+        path: the folder or zip file.
+        size: pixels on a side.
+        val_share: see `read`; Terrassa's layout has its own validation pictures.
+        seed: see `read`.
+
+    Raises:
+        DataError: as `read` and `dlcv04.datasets.terrassa.read`.
+    """
+    root = Path(path).expanduser()
+    if not root.exists():
+        raise DataError(f"{root} is not there; name a folder that holds one folder of pictures for each class.")
+    if _has_terrassas_layout(root):
+        return Pictures(terrassa.read(root, size), terrassa.images(root, "val"))
+    return _read(root, size, val_share, seed)
+
+
+def _has_terrassas_layout(root: Path) -> bool:
+    if not root.is_dir():
+        return True  # a zip file, or whatever `terrassa` has to say of it
+    train = root / "train"
+    if (train / "annotation.txt").exists() or (train / "images").is_dir():
+        return True
+    return any(root.glob("*.zip")) and not any(path.is_dir() for path in root.iterdir())
 
 
 def read(folder: str | Path, size: int, val_share: float = 0.2, seed: int = 0) -> Dataset:
@@ -28,7 +69,10 @@ def read(folder: str | Path, size: int, val_share: float = 0.2, seed: int = 0) -
         DataError: no folder, fewer than two classes, fewer than two pictures in one, a broken picture, or the same
             picture in two classes.
     """
-    root = Path(folder).expanduser()
+    return _read(Path(folder).expanduser(), size, val_share, seed).dataset
+
+
+def _read(root: Path, size: int, val_share: float, seed: int) -> Pictures:
     if not 0 < val_share < 1:
         raise DataError(f"The validation share must lie between 0 and 1, not {val_share}.")
     files = _files(root)
@@ -40,7 +84,7 @@ def read(folder: str | Path, size: int, val_share: float = 0.2, seed: int = 0) -
     x, y = loaded.pictures[kept], labels[kept]
     in_val = _stratified(y, classes, val_share, seed, root)
     copies = f", {len(labels) - len(y):,} exact copies left out" if len(y) < len(labels) else ""
-    return Dataset(
+    dataset = Dataset(
         root.resolve().name,
         x[~in_val],
         y[~in_val],
@@ -52,6 +96,8 @@ def read(folder: str | Path, size: int, val_share: float = 0.2, seed: int = 0) -
         kind="own",
         class_names=classes,
     )
+    names = [Path(everything[number].name).relative_to(root).as_posix() for number in kept]
+    return Pictures(dataset, tuple(name for name, held in zip(names, in_val, strict=True) if held))
 
 
 def _files(root: Path) -> dict[str, list[File]]:
@@ -65,9 +111,16 @@ def _files(root: Path) -> dict[str, list[File]]:
     for folder in classes:
         found = sorted(path for path in folder.iterdir() if _is_picture(path))
         if not found:
-            raise DataError(f"{folder} holds no picture ({', '.join(SUFFIXES)}); add some or remove the folder.")
+            raise DataError(f"{folder} holds no picture ({', '.join(SUFFIXES)}); {_instead(folder)}")
         files[folder.name] = [File.at(path) for path in found]
     return files
+
+
+def _instead(folder: Path) -> str:
+    deeper = next(
+        (path for path in sorted(folder.iterdir()) if path.is_dir() and any(map(_is_picture, path.iterdir()))), None
+    )
+    return f"did you mean {deeper.parent}, which holds {deeper.name}?" if deeper else "add some or remove the folder."
 
 
 def _is_picture(path: Path) -> bool:

@@ -225,6 +225,16 @@ def unlabelled(path: Path, size: int) -> tuple[tuple[str, ...], npt.NDArray[np.u
         return tuple(there), pictures.load(list(there.values()), size).pictures
 
 
+def images(path: Path, split: str) -> tuple[str, ...]:
+    """The ImageIDs of a labelled split ("train" or "val"), in the order of `read`'s pictures.
+
+    Raises:
+        DataError: its annotation is missing or broken.
+    """
+    with opened(path) as tree:
+        return tuple(row.image for row in _split(tree, split).rows)
+
+
 # -- the seed's choices --------------------------------------------------------------------------------------------
 
 

@@ -91,8 +91,8 @@ def claim(
 class ClaimRecorder:
     """The fixture `claim`: judges assertions as the test makes them and keeps them for the verdict.
 
-    `missing` says what kept the claim from being judged here. `fixed_n` is set for a control: it runs at the n that
-    the real claim used, assertion by assertion, with no early stop.
+    `fixed_n` is set for a control: it runs at the n that the real claim used, assertion by assertion, with no
+    early stop.
     """
 
     info: ClaimInfo
@@ -100,7 +100,20 @@ class ClaimRecorder:
     fixed_n: Mapping[int, int] | None = None
     max_seeds: int | None = None
     assertions: list[Assertion] = field(default_factory=list)
-    missing: str = ""
+    lacking: list[str] = field(default_factory=list)
+
+    def lacks(self, what: str) -> None:
+        """Leave the claim INCONCLUSIVE: something that it needs is not on this machine.
+
+        Args:
+            what: a sentence that says what is missing and how to get it (`pip install ...`, `dlcv04 fetch ...`).
+
+        Raises:
+            ClaimError: it says nothing.
+        """
+        if not what.strip():
+            raise ClaimError("claim.lacks() needs a sentence that says what is missing and how to get it.")
+        self.lacking.append(what)
 
     # -- EXACT ---------------------------------------------------------------------------------------------
 
@@ -331,17 +344,6 @@ class ClaimRecorder:
                 break
         self.assertions.append(judged.assertion)
 
-    # -- what can't be measured here -----------------------------------------------------------------------
-
-    def undecidable(self, reason: str) -> None:
-        """INCONCLUSIVE, since something is missing here (weights, say); `reason` names it and what to do about it.
-
-        Examples:
-            >>> def test_vgg16_is_better(claim):
-            ...     claim.undecidable("VGG16's weights are missing: pip install dlcv04[vgg16]")
-        """
-        self.missing = reason
-
     # -- over values ---------------------------------------------------------------------------------------
 
     def identical(self, fast: ArmValues, slow: ArmValues, *, within: float, what: str = "values") -> None:
@@ -403,17 +405,17 @@ class ClaimRecorder:
         return None if self.fixed_n is None else self.fixed_n.get(len(self.assertions))
 
 
-def overall(assertions: list[Assertion], missing: str = "") -> tuple[ClaimVerdict, str]:
+def overall(assertions: list[Assertion], lacking: Sequence[str] = ()) -> tuple[ClaimVerdict, str]:
     """The claim's verdict: all must hold (intersection-union, no correction); one violated is enough to fail.
 
-    `missing` says what could not be measured here.
+    What is lacking on this machine leaves open what else would hold.
     """
     for verdict in ("VIOLATED", "INCONCLUSIVE"):
         found = [assertion for assertion in assertions if assertion.verdict == verdict]
         if found:
             return verdict, "; ".join(describe(assertion) for assertion in found)
-    if missing:
-        return "INCONCLUSIVE", missing
+    if lacking:
+        return "INCONCLUSIVE", " ".join(lacking)
     if not assertions:
         return "INCONCLUSIVE", "the test asserted nothing: call claim.slower, claim.better, claim.exactly ..."
     return "HOLDS", ""

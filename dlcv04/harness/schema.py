@@ -218,7 +218,10 @@ class Published(Record, frozen=True, kw_only=True):
 
 
 class Claim(Record, frozen=True, kw_only=True):
-    """One claim test: its sentence, what was asserted, the verdict; `missing` says what kept it from being judged."""
+    """One claim test: its sentence, what was asserted, and the verdict.
+
+    `lacking` says what the machine lacked for a verdict, and how to get it.
+    """
 
     test: str
     sentence: str
@@ -234,10 +237,10 @@ class Claim(Record, frozen=True, kw_only=True):
     verdict: ClaimVerdict = "INCONCLUSIVE"
     reason: str = ""
     comparisons: list[Comparison] = []
+    lacking: list[str] = []
     seconds: float = 0.0
     source_hash: str = ""
     command: str = ""
-    missing: str = ""
 
 
 class DataRecord(Record, frozen=True, kw_only=True):

@@ -16,7 +16,8 @@ class Metric:
     """A figure drawn from one learning curve.
 
     Ready-made are `MEAN_VAL_ACCURACY` (over the epochs; what `claim.better` uses), `MEAN_TRAIN_ACCURACY`,
-    `FINAL_VAL_ACCURACY`, `FINAL_TRAIN_ACCURACY`, `FINAL_LOSS_GAP`, and of overfitting `LOSS_RISE` and `GAIN_AFTER_TURN`.
+    `FINAL_VAL_ACCURACY`, `FINAL_TRAIN_ACCURACY`, `FINAL_LOSS_GAP`, and of overfitting `LOSS_RISE` and
+    `GAIN_AFTER_TURN`.
 
     Attributes:
         name: what reports call it.

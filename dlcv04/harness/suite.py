@@ -126,7 +126,7 @@ class Suite:
     ) -> Claim:
         """Judge one claim test that ran to its end, and hold its arms against the baselines."""
         info, measured = recorder.info, distinct(arms)
-        verdict, reason = overall(recorder.assertions, recorder.missing)
+        verdict, reason = overall(recorder.assertions, recorder.lacking)
         judged = self.policy.judges(info.judged_from)
         claim = Claim(
             test=test,
@@ -140,10 +140,10 @@ class Suite:
             assertions=recorder.assertions,
             verdict=verdict,
             reason=reason,
+            lacking=recorder.lacking,
             seconds=seconds,
             source_hash=source_hash,
             command=command,
-            missing=recorder.missing,
         )
         claim = _with(claim, comparisons=self._compared(claim, measured))
         self.arms += measured
@@ -172,14 +172,14 @@ class Suite:
         real = self.claim(real_test)
         if survivors:
             outcome, reason = "SURVIVED", "; ".join(survivors)
-        elif recorder.missing:
-            outcome, reason = "CONTROL_WEAK", recorder.missing
+        elif recorder.lacking:
+            outcome, reason = "CONTROL_WEAK", " ".join(recorder.lacking)
         elif not recorder.assertions:
             outcome, reason = "NOT RUN", "the control asserted nothing"
         else:
             reason = weak_control(real.assertions, recorder.assertions) if real else ""
             outcome = "CONTROL_WEAK" if reason else "BROKE"
-        verdict, _ = overall(recorder.assertions, recorder.missing)
+        verdict, _ = overall(recorder.assertions, recorder.lacking)
         claim = Claim(
             test=test,
             sentence=info.sentence,
@@ -192,8 +192,8 @@ class Suite:
             assertions=recorder.assertions,
             verdict=verdict,
             reason=reason,
+            lacking=recorder.lacking,
             seconds=seconds,
-            missing=recorder.missing,
         )
         self.arms += distinct(arms)
         self.claims.append(claim)

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dlcv04.datasets import DataError, folders
-from tests.datasets.buildings import in_folder, jpeg
+from dlcv04.datasets import DataError, folders, pictures, terrassa
+from tests.datasets.buildings import in_folder, in_zip, jpeg, layout
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +69,12 @@ def test_png_with_alpha_among_them(tmp_path: Path) -> None:
     [
         ({"cat/1.jpg": jpeg()}, "holds 1 folders"),
         ({"a.jpg": jpeg()}, "holds 0 folders"),
-        (pets() | {"empty/.keep": b""}, r"empty holds no picture"),
+        (pets() | {"empty/.keep": b""}, r"empty holds no picture .* add some or remove the folder"),
+        (
+            {f"train/{name}": content for name, content in pets().items()} | {"val/cat/9.jpg": jpeg(99)},
+            r"train holds no picture .* did you mean .*pets/train, which holds cat\?",
+        ),
+        (pets() | {"dog/dot.jpg": jpeg(1, 3)}, r"dot\.jpg has 7 x 3 pixels"),
         (pets(10, 1), r"dog holds 1 picture"),
         (pets() | {"dog/same.jpg": jpeg(3)}, r"dog/same\.jpg is the same picture as .*cat/3\.jpg"),
         (pets() | {"dog/text.jpg": b"hello"}, r"dog/text\.jpg is not a JPEG"),
@@ -88,3 +93,47 @@ def test_no_folder_and_no_share(tmp_path: Path) -> None:
     for share in (0.0, 1.0):
         with pytest.raises(DataError, match="between 0 and 1"):
             folders.read(tmp_path, 16, val_share=share)
+
+
+# -- either layout -------------------------------------------------------------------------------------------------
+
+
+def test_each_validation_picture_has_its_name(tmp_path: Path) -> None:
+    root = in_folder(pets() | {"cat/copy.jpg": jpeg(3)}, tmp_path / "pets")
+    loaded = folders.load(root, 16, seed=4)
+    assert loaded.dataset.fingerprint == folders.read(root, 16, seed=4).fingerprint
+    assert len(loaded.val_names) == len(loaded.dataset.x_val) == 3
+    for name, picture in zip(loaded.val_names, loaded.dataset.x_val, strict=True):
+        assert (pictures.decode((root / name).read_bytes(), 16, name) == picture).all()
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "folder of zips"])
+def test_terrassas_layout_is_known_by_its_files(kind: str, tmp_path: Path) -> None:
+    files = layout()
+    root = tmp_path / "set"
+    if kind == "folder":
+        in_folder(files, root)
+    elif kind == "zip":
+        root = in_zip(files, tmp_path / "set.zip", "set/")
+    else:
+        root.mkdir()
+        for split in ("train", "val"):
+            in_zip({name: one for name, one in files.items() if name.startswith(split)}, root / f"{split}.zip")
+    loaded = folders.load(root, 16)
+    assert loaded.dataset.fingerprint == terrassa.read(root, 16).fingerprint
+    for name, picture in zip(loaded.val_names, loaded.dataset.x_val, strict=True):
+        assert (pictures.decode(files[f"val/images/{name}.jpg"], 16, name) == picture).all()
+
+
+@pytest.mark.parametrize(
+    ("files", "path", "sentence"),
+    [
+        ({}, "gone", "gone is not there; name a folder"),
+        ({"set/train/images/1.jpg": jpeg()}, "set", r"holds no train/annotation\.txt"),
+        ({"a.txt": b"hello"}, "a.txt", "is not a usable zip file"),
+    ],
+)
+def test_neither_layout(files: dict[str, bytes], path: str, sentence: str, tmp_path: Path) -> None:
+    in_folder(files, tmp_path)
+    with pytest.raises(DataError, match=sentence):
+        folders.load(tmp_path / path, 16)

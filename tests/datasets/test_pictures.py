@@ -87,8 +87,10 @@ def test_large_pictures_are_averaged_not_sampled() -> None:
         (jpeg(0, 60)[:-600], "cut or damaged"),
         (jpeg(0, 60)[:150], "cut or damaged|not a JPEG"),
         (saved(Image.new("RGB", (60, 60), "red"))[:60], "cut or damaged|not a JPEG"),
+        (saved(Image.new("RGB", (1, 1))), "has 1 x 1 pixels"),
+        (saved(Image.new("RGB", (300, 3))), "has 300 x 3 pixels"),
     ],
-    ids=["empty", "text", "gif", "cut", "cut early", "cut png"],
+    ids=["empty", "text", "gif", "cut", "cut early", "cut png", "one pixel", "a line"],
 )
 def test_broken_pictures_are_named(content: bytes, word: str) -> None:
     with pytest.raises(DataError, match=f"^the.jpg .*({word})") as caught:

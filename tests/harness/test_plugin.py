@@ -34,7 +34,7 @@ from dlcv04 import claim, reference_everywhere
 
 @claim("Trained weights are better", control=reference_everywhere("random"))
 def test_trained(claim):
-    claim.undecidable("weights are missing: install them")
+    claim.lacks("weights are missing: install them")
 """
 TWO_CLAIMS = """
 from dlcv04 import claim, reference_everywhere
@@ -116,7 +116,7 @@ class TestVerdicts:
         assert result.ret == 0
         result.stdout.fnmatch_lines(["*INCONCLUSIVE*weights are missing: install them*", "*1 inconclusive*"])
         real, control = block["claims"]
-        assert (real["verdict"], real["missing"]) == ("INCONCLUSIVE", "weights are missing: install them")
+        assert (real["verdict"], real["lacking"]) == ("INCONCLUSIVE", ["weights are missing: install them"])
         assert control["control_verdict"] == "CONTROL_WEAK"
         again = rejudge(decode_run(block, "the run"), None)
         assert [claim.verdict for claim in again.claims] == ["INCONCLUSIVE", "INCONCLUSIVE"]
