@@ -319,11 +319,20 @@ def _refuse_tracer() -> None:
     Raises:
         ClaimError: coverage, a profiler or a debugger is active.
     """
-    if sys.gettrace() is not None or sys.getprofile() is not None:
+    if sys.gettrace() is not None or sys.getprofile() is not None or _monitored():
         raise ClaimError(
             "A tracer is active (coverage, a profiler or a debugger), and its work would be timed: leave it out, as "
             "with --no-cov, or deselect the timing claims."
         )
+
+
+def _monitored() -> bool:
+    """Whether a tool uses `sys.monitoring` (PEP 669): from Python 3.12 on coverage and cProfile may."""
+    monitoring = getattr(sys, "monitoring", None)
+    if monitoring is None:
+        return False
+    tools = (monitoring.DEBUGGER_ID, monitoring.COVERAGE_ID, monitoring.PROFILER_ID)
+    return any(monitoring.get_tool(tool) is not None for tool in tools)
 
 
 def _data(request: pytest.FixtureRequest, workbench: Workbench, data: Any) -> Any:

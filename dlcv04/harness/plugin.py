@@ -54,6 +54,8 @@ VERDICT = pytest.StashKey[str]()
 SERVER = pytest.StashKey[Any]()
 PLACES = pytest.StashKey["dict[str, tuple[str, int | None]]"]()
 TIMING_TESTS = pytest.StashKey[int]()
+#: The name under which a worker of pytest-xdist tells why it refused its tests.
+REFUSED = "dlcv04_refused"
 
 #: What a claim costs where no stored run says better; only the first line's estimate uses it.
 SECONDS_A_CLAIM, SECONDS_TO_START = 8.0, 10.0
@@ -212,7 +214,15 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     if not claims:
         adapter.give_comparison_back(config, config.stash[ASKED])
         return
-    _refuse(config, claims)
+    try:
+        _refuse(config, claims)
+    except pytest.UsageError as error:
+        if (worker := _worker_output(config)) is None:
+            raise
+        # On a worker of pytest-xdist an error here reads as a crash: the controller says the sentence instead.
+        worker[REFUSED] = str(error)
+        items.clear()
+        return
     _drop_unused_hypothesis(config)
     adapter.keep_raw_samples(config)
     suite = config.stash[SUITE] = _make_suite(config)
@@ -229,6 +239,31 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     if suite.compare:
         _load_baselines(config, suite)
         items.extend(_missing_items(session, config, suite, items))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Put every control right behind its claim, whose n it takes, whoever has shuffled or sorted the tests."""
+    if SUITE not in session.config.stash:
+        return
+    followers: dict[str, list[pytest.Item]] = {item.nodeid: [] for item in session.items if not _is_control(item)}
+    order: list[pytest.Item] = []
+    for item in session.items:
+        followers.get(_real_id(item.nodeid) if _is_control(item) else "", order).append(item)
+    session.items[:] = [each for item in order for each in (item, *followers.get(item.nodeid, ()))]
+
+
+def _worker_output(config: pytest.Config) -> dict[str, Any] | None:
+    """Where a worker of pytest-xdist leaves what its controller is to know; None in any other session."""
+    found: dict[str, Any] | None = getattr(config, "workeroutput", None)
+    return found
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """pytest-xdist's controller: end the session with the sentence by which a worker refused it."""
+    if sentence := getattr(node, "workeroutput", {}).get(REFUSED):
+        raise pytest.UsageError(sentence)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -288,20 +323,31 @@ def _refuse(config: pytest.Config, claims: list[Any]) -> None:
     if adapter.is_disabled(config):
         raise pytest.UsageError(
             "Benchmarks are disabled (--benchmark-disable, or pytest-xdist's -n), so nothing could be judged. "
-            "Drop the option; timing claims run in one process (-n0)."
+            "Drop the option; where an ini file gives it, set PYTEST_ADDOPTS=-n0: claims run in one process."
         )
     if adapter.has_compare_fail(config):
         raise pytest.UsageError(
             "--benchmark-compare-fail is replaced: --benchmark-compare alone fails every figure that regressed, "
             "with a stated false-alarm rate instead of a fixed percentage. Drop the option."
         )
-    if config.getoption("reruns", None):
+    if reruns := _reruns(config, claims):
         raise pytest.UsageError(
-            "--reruns would run a red claim again until it is green, and then no error rate holds. Drop the option, or "
+            f"{reruns} would run a red claim again until it is green, and then no error rate holds. Drop it, or "
             "deselect the claims."
         )
     if config.getoption("benchmark_skip"):
         raise pytest.UsageError("--benchmark-skip would skip every claim, so nothing could be judged. Drop it.")
+
+
+def _reruns(config: pytest.Config, claims: list[Any]) -> str:
+    """What asks pytest-rerunfailures (or `flaky`) to run claims again, or ""."""
+    asked = config.getoption("reruns", None)
+    if config.getoption("force_reruns", None) or asked:
+        return "--reruns" if asked else "--force-reruns"
+    if asked is None and config.pluginmanager.hasplugin("rerunfailures") and int(config.getini("reruns") or 0):
+        return "`reruns` in the ini file"
+    marked = next((item.nodeid for item in claims if item.get_closest_marker("flaky")), "")
+    return f"The marker `flaky` of {marked}" if marked else ""
 
 
 def _make_suite(config: pytest.Config) -> Suite:
@@ -489,7 +535,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         result = yield
     except ClaimError as error:
         suite_of(item.config).failures.append(f"{item.nodeid}: {error}")
-        pytest.fail(str(error), pytrace=False)
+        # Without its cause, which would be the same sentence again.
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
     except Exception as error:
         if recorder is not None:
             suite_of(item.config).failures.append(f"{item.nodeid}: {type(error).__name__}: {error}")

@@ -428,3 +428,24 @@ def test_a_tracer_is_not_timed(suite, hook):
     result = suite(traced).runpytest_subprocess("bench")
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*A tracer is active (coverage, a profiler or a debugger)*"])
+
+
+def test_a_tool_of_sys_monitoring_is_not_timed(suite):
+    """As coverage and cProfile may be from Python 3.12 on."""
+    fake = "NS(DEBUGGER_ID=0, COVERAGE_ID=1, PROFILER_ID=2, get_tool={1: 'coverage.py'}.get)"
+    watched = f"    import sys; from types import SimpleNamespace as NS; sys.monitoring = {fake}\n    times ="
+    result = suite(SUITE.replace("    times =", watched)).runpytest_subprocess("bench")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["A tracer is active (coverage, a profiler or a debugger)*"])
+    assert "another exception" not in result.stdout.str()
+
+
+def test_a_control_follows_its_claim_whoever_orders_the_tests(suite):
+    """As pytest-randomly and pytest's own --ff may put it first, where it could not take its claim's n."""
+    backwards = "\n\ndef pytest_collection_modifyitems(items):\n    items.reverse()\n"
+    result, block = run_block(suite(TWO_CLAIMS, FAKE_MACHINE + backwards), "--dl-controls")
+    names = [claim["test"].partition("::test_")[2] for claim in block["claims"]]
+    assert names == [f"{name}{end}" for name in ("longest_is_slower", "longer_is_slower") for end in ("", "[control]")]
+    assert result.ret == 0
+    alone, _ = run_block(suite(), "--dl-controls", "-k", "control")
+    alone.assert_outcomes(passed=1)
