@@ -134,8 +134,11 @@ def workbench(request: pytest.FixtureRequest) -> Workbench:
     """Start the framework on the asked device and tell the harness what it is."""
     suite = suite_of(request.config)
     start = time.perf_counter()
-    device = backend.select_device(suite.plan().device)
-    facts = backend.facts()
+    try:
+        device = backend.select_device(suite.plan().device)
+        facts = backend.facts()
+    except (backend.DeviceError, backend.BackendError) as error:
+        pytest.exit(str(error), returncode=int(pytest.ExitCode.USAGE_ERROR))
     key = {"backend": facts.backend, "dtype_policy": facts.dtype_policy, "jit": str(facts.jit).lower()}
     software = {
         facts.backend: facts.backend_version,
@@ -146,8 +149,8 @@ def workbench(request: pytest.FixtureRequest) -> Workbench:
     }
     suite.device_layer = DeviceLayer(device, key, software)
     suite.spend("starting the framework", time.perf_counter() - start)
-    calibrator = backend.calibrator()
-    return Workbench(suite, device, calibrator.run, calibrator.name, environment.LoadMeter)
+    name, run = backend.calibrator() or ("", None)
+    return Workbench(suite, device, run, name, environment.LoadMeter)
 
 
 @pytest.fixture(scope="session")

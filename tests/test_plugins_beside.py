@@ -16,9 +16,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from dlcv04 import example
-from dlcv04.harness.baselines import Store
-from dlcv04.harness.schema import Commit
-from tests.conftest import FAKE_MACHINE, SUITE, THREE_VERDICTS
+from tests.conftest import FAKE_MACHINE, SUITE, THREE_VERDICTS, accept_processes
 
 #: As pytest's header names them, and the module that each is.
 PLUGINS = {
@@ -135,10 +133,7 @@ class TestXdist:
         pytester.makeini("[pytest]\naddopts = -n2 --cov=bench --cov-report=\n")
         one = ("bench", "-n0", "--no-cov")
         assert pytester.runpytest_subprocess(*one, "--benchmark-json=run.json").ret == 0
-        for number in range(5):
-            document = json.loads((pytester.path / "run.json").read_text())
-            document["dlcv04"]["id"] += str(number)
-            Store(pytester.path / "baselines").accept(document, part="timing", reason="test", commit=Commit())
+        accept_processes(pytester.path, pytester.path / "run.json")
         suite(machine=FAKE_MACHINE.replace("SLOWDOWN = 1.0", "SLOWDOWN = 1.5"))
         result = pytester.runpytest_subprocess(*one, "--benchmark-compare", "--benchmark-json=run.json")
         rows = block(pytester)["claims"][0]["comparisons"]

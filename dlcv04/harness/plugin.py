@@ -14,7 +14,7 @@ import re
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ SUITE = pytest.StashKey[Suite]()
 ASKED = pytest.StashKey["str | bool | None"]()
 RUN = pytest.StashKey[Run]()
 REPORT = pytest.StashKey[Path]()
+BESIDE = pytest.StashKey["Sequence[Run]"]()
 #: Why the machine's self-test could not be shown.
 UNREAD = pytest.StashKey[str]()
 RECORDER = pytest.StashKey[ClaimRecorder]()
@@ -351,10 +352,8 @@ def _reruns(config: pytest.Config, claims: list[Any]) -> str:
 
 
 def _make_suite(config: pytest.Config) -> Suite:
-    device = config.getoption("dl_device")
-    if device == "auto":
-        device = "gpu" if environment.gpu_present() else "cpu"
-    hardware = environment.hardware()
+    asked = config.getoption("dl_device")
+    device, hardware = environment.chosen_device(asked), environment.hardware()
     suite = Suite(
         policy=Policy(
             profile=config.getoption("dl_profile"),
@@ -369,6 +368,7 @@ def _make_suite(config: pytest.Config) -> Suite:
         compare=config.stash[ASKED] is not None,
         controls=config.getoption("dl_controls"),
         max_seeds=config.getoption("dl_seeds"),
+        problems=list(filter(None, [environment.unused_gpu(asked)])),
     )
     config.hook.pytest_dlcv04_plan(config=config, suite=suite, device=device)
     return suite
@@ -382,7 +382,7 @@ def _load_baselines(config: pytest.Config, suite: Suite) -> None:
     except baselines.BaselineError as error:
         raise pytest.UsageError(str(error)) from error
     suite.stored = loaded.as_stored(lambda path: _short(path, config))
-    suite.problems = list(loaded.problems)
+    suite.problems += loaded.problems
     # A recording process is never timed again: where an ini file asks for the comparison, it would be without end.
     if not suite.policy.record:
         suite.time_again = lambda test: child_sessions.time_again(config, suite, test)
@@ -680,8 +680,9 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
         session.exitstatus = pytest.ExitCode.OK  # a worker that was told to time nothing
     if suite is None or config.option.collectonly or serving(config) is not None:
         return (yield)
-    if session.exitstatus == pytest.ExitCode.INTERRUPTED and not suite.claims:
-        return (yield)  # Ctrl-C, or a file that can't be collected: the last report says more than an empty one
+    if session.exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.USAGE_ERROR) and not suite.claims:
+        # Ctrl-C, a file that can't be collected, no such device: the last report says more than an empty one.
+        return (yield)
     if session.exitstatus == pytest.ExitCode.OK and suite.nothing_comparable():
         session.exitstatus = EXIT_NOTHING_COMPARABLE
     run = suite.run(
@@ -696,16 +697,25 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
 
     folder = config.rootpath / config.getoption("dl_report_dir")
     try:
-        config.stash[REPORT] = report.write(run, _compared_with(suite), folder, _self_test(config, suite))
+        config.stash[BESIDE] = _beside(config, suite)
+        config.stash[REPORT] = report.write(run, config.stash[BESIDE], folder, _self_test(config, suite))
     finally:
         # pytest-benchmark saves the run in here: a report that can't be written must not lose it.
         result = yield
     return result
 
 
-def _compared_with(suite: Suite) -> list[Run]:
-    """The stored runs that reports show beside this one."""
-    return [run for _, run in suite.stored.everything] if suite.compare else []
+def _beside(config: pytest.Config, suite: Suite) -> Sequence[Run]:
+    """The stored runs that reports show beside this one: those it was held against, else all of this machine class.
+
+    Without `--benchmark-compare` they are its history and judge nothing, so one that can't be read is passed over.
+    """
+    if suite.compare:
+        return [run for _, run in suite.stored.everything]
+    if suite.policy.record:
+        return []
+    loaded = baselines.Store(config.rootpath / "baselines").load(machine_class=suite.machine_class)
+    return [stored.run for stored in (*loaded.timing, *loaded.portable)]
 
 
 def _self_test(config: pytest.Config, suite: Suite) -> SelfTest | None:
@@ -755,7 +765,7 @@ def _github_lines(run: Run, config: pytest.Config) -> list[str]:
         root = Path(os.environ.get("GITHUB_WORKSPACE") or config.rootpath)
         lines += github.commands(run, {test: _place(config, root, *at) for test, at in config.stash[PLACES].items()})
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        lines += filter(None, [github.append_summary(Path(summary), run, _compared_with(suite_of(config)))])
+        lines += filter(None, [github.append_summary(Path(summary), run, config.stash.get(BESIDE, []))])
     return lines
 
 

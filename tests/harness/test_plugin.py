@@ -9,8 +9,8 @@ import pytest
 from dlcv04.harness import selftest
 from dlcv04.harness.baselines import Store
 from dlcv04.harness.replay import rejudge
-from dlcv04.harness.schema import Commit, decode_run
-from tests.conftest import FAKE_MACHINE, SUITE
+from dlcv04.harness.schema import decode_run
+from tests.conftest import FAKE_MACHINE, SUITE, accept_processes
 from tests.harness.test_selftest import a_test
 
 SLOWER_IS_FALSE = """
@@ -50,12 +50,8 @@ def run_block(pytester, *arguments):
 
 
 def store(pytester, processes=5):
-    """Store a baseline of some processes; on the fake machine every process measures the same."""
     assert pytester.runpytest("bench", "--benchmark-json=stored.json").ret == 0
-    for number in range(processes):
-        document = json.loads((pytester.path / "stored.json").read_text())
-        document["dlcv04"]["id"] += str(number)
-        Store(pytester.path / "baselines").accept(document, part="timing", reason="test", commit=Commit())
+    accept_processes(pytester.path, pytester.path / "stored.json", processes)
 
 
 def with_slowdown(ratio):
@@ -367,6 +363,17 @@ def test_the_report_is_written_and_its_path_printed(suite):
     result = pytester.runpytest("bench", "--dl-report-dir=out")
     result.stdout.fnmatch_lines(["report: *out/*.html*"])
     assert "The long arm is slower" in (pytester.path / "out" / "latest.html").read_text()
+
+
+def test_history_is_shown_without_a_comparison_and_judges_nothing(suite):
+    pytester = suite()
+    store(pytester)
+    result, block = run_block(suite(machine=with_slowdown(1.5)))
+    assert result.ret == 0 and block["compared_with"] == block["claims"][0]["comparisons"] == []
+    page = (pytester.path / "reports" / "latest.html").read_text()
+    assert page.count('class="spark none"') == 2 and "+50" in page
+    assert "This run was not compared with any stored run" in page and "<h1" in page
+    assert "stored run" not in page[page.index("<h1") : page.index("</h1>")]
 
 
 def test_ctrl_c_before_the_first_claim_leaves_the_last_report(suite):
