@@ -251,7 +251,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     order: list[pytest.Item] = []
     for item in session.items:
         followers.get(_real_id(item.nodeid) if _is_control(item) else "", order).append(item)
-    session.items[:] = [each for item in order for each in (item, *followers.get(item.nodeid, ()))]
+    session.items[:] = [each for item in order for each in (item, *followers.pop(item.nodeid, ()))]
 
 
 def _worker_output(config: pytest.Config) -> dict[str, Any] | None:

@@ -750,7 +750,7 @@ def _clocks(run: Run) -> tuple[Fact, ...]:
     facts = []
     for name, (label, form, unit) in _READINGS.items():
         if values := [arm.clocks[name] for arm in run.arms if name in arm.clocks]:
-            ends = dict.fromkeys(form.format(value) for value in (min(values), max(values)))
+            ends = dict.fromkeys(form.format(value).replace("%", " %") for value in (min(values), max(values)))
             facts.append(Fact(label, f"{' to '.join(ends)} {unit}".strip()))
     if throttled := _throttled(run):
         facts.append(Fact("GPU throttled", throttled, warn=throttled != "no"))

@@ -182,7 +182,7 @@ def test_the_clocks_and_what_slowed_them_are_shown_and_compared() -> None:
     shown = {fact.label: (fact.text, fact.warn) for fact in view.clocks}
     assert shown == {
         "GPU clock": ("1,410 MHz", False),
-        "Taken by the hypervisor": ("2.1%", False),
+        "Taken by the hypervisor": ("2.1 %", False),
         "GPU throttled": ("software power cap", True),
     }
     row = next(row for row in view.environment if row.name == "GPU throttled")
