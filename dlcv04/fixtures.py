@@ -150,7 +150,7 @@ def workbench(request: pytest.FixtureRequest) -> Workbench:
     suite.device_layer = DeviceLayer(device, key, software)
     suite.spend("starting the framework", time.perf_counter() - start)
     name, run = backend.calibrator() or ("", None)
-    return Workbench(suite, device, run, name, environment.LoadMeter)
+    return Workbench(suite, device, run, name, partial(environment.LoadMeter, gpu=device == "gpu"))
 
 
 @pytest.fixture(scope="session")

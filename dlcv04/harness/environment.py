@@ -281,12 +281,15 @@ _WORST: dict[str, Callable[[list[float]], float]] = {
 class LoadMeter:
     """How much of this machine other processes used while something was timed, and what its clocks did.
 
+    Those of a GPU are read where `gpu` says that it is used: each reading starts `nvidia-smi`.
+
     A neighbour on the same cores slows a round in a way that no calibrator beside it sees fully: it comes and goes.
     """
 
     others_seconds: float = 0.0
     wall_seconds: float = 0.0
     readings: list[dict[str, float]] = field(default_factory=list)
+    gpu: bool = True
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -298,7 +301,7 @@ class LoadMeter:
         finally:
             self.wall_seconds += time.perf_counter() - start
             self.others_seconds += max(0.0, (_busy_seconds() - busy) - (_own_seconds() - own))
-            state = hardware_state()
+            state = hardware_state() if self.gpu else _cpu_state()
             if (steal := steal_share(before, state)) is not None:
                 state["cpu steal"] = steal
             self.readings.append(state)

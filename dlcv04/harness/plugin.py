@@ -218,7 +218,7 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     try:
         _refuse(config, claims)
     except pytest.UsageError as error:
-        if (worker := _worker_output(config)) is None:
+        if (worker := getattr(config, "workeroutput", None)) is None:
             raise
         # On a worker of pytest-xdist an error here reads as a crash: the controller says the sentence instead.
         worker[REFUSED] = str(error)
@@ -252,12 +252,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     for item in session.items:
         followers.get(_real_id(item.nodeid) if _is_control(item) else "", order).append(item)
     session.items[:] = [each for item in order for each in (item, *followers.pop(item.nodeid, ()))]
-
-
-def _worker_output(config: pytest.Config) -> dict[str, Any] | None:
-    """Where a worker of pytest-xdist leaves what its controller is to know; None in any other session."""
-    found: dict[str, Any] | None = getattr(config, "workeroutput", None)
-    return found
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -273,11 +273,13 @@ def test_the_meter_keeps_the_worst_reading_of_the_clocks(fake_smi):
     assert environment.throttle_reasons(found) == ["software power cap", "software thermal slowdown"]
 
 
-def test_a_machine_without_a_gpu_has_none_of_its_clocks(no_gpu):
-    meter = environment.LoadMeter()
-    with meter.watching():
-        pass
-    assert not [name for name in meter.clocks if name.startswith("gpu")]
+def test_a_card_that_is_not_used_is_not_read(fake_smi):
+    fake_smi(clocks=CLOCKS.format(bits=0))
+    for gpu in (True, False):
+        meter = environment.LoadMeter(gpu=gpu)
+        with meter.watching():
+            pass
+        assert any(name.startswith("gpu") for name in meter.clocks) is gpu
 
 
 def test_steal_is_the_share_between_two_snapshots(no_gpu, monkeypatch, tmp_path):

@@ -704,7 +704,9 @@ def _environment(run: Run, baselines: Sequence[Run]) -> tuple[EnvironmentRow, ..
 def _throttled(run: Run) -> str:
     """What slowed the GPU's clocks in any timed arm, "no", or "" where no GPU was read."""
     read = [arm.clocks for arm in run.arms if "gpu throttle" in arm.clocks]
-    return ", ".join(dict.fromkeys(reason for one in read for reason in throttle_reasons(one))) or ("no" * bool(read))
+    if not read:
+        return ""
+    return ", ".join(dict.fromkeys(reason for one in read for reason in throttle_reasons(one))) or "no"
 
 
 def _environment_row(group: str, name: str, stored: Sequence[str], now: str) -> EnvironmentRow:
