@@ -31,7 +31,7 @@ from dlcv04.networks import cifar_convnet, mnist_convnet, terrassa_convnet
 SLOWER = 1.05  # the smallest slowdown that matters; a ninth of the published 1.43 on MNIST, a third of 1.16 on CIFAR-10
 PAIRS = 40  # of the smaller effect: its control has as many, and 8 would not tell the two apart
 SAME = 0.01  # accuracies closer than a point are "no perceptible difference"
-LOWER_ON_TRAINING = 0.03  # of accuracy
+LOWER_ON_TRAINING = 0.015  # of accuracy
 SOONER = 1.25  # ratio of epochs
 NARROWER_GAP = 0.3  # nats
 
@@ -132,8 +132,8 @@ def test_augmentation_is_not_better(learning, cifar10, profile, claim):
 
 # -- batch normalisation ---------------------------------------------------------------------------------------------
 
-#: The validation accuracy to reach, by profile and kind of data: what the plain net had shortly before the end (pilot).
-TARGETS = {"standard": {"real": 0.40, "embedded": 0.40}, "paper": {"real": 0.70, "embedded": 0.70}}
+#: The validation accuracy to reach, by profile and kind of data: what the plain net had about halfway (pilot).
+TARGETS = {"standard": {"real": 0.38, "embedded": 0.38}, "paper": {"real": 0.70, "embedded": 0.70}}
 #: In the paper profile the claim holds at three times and a third of the rate too, so it is not about the rate.
 RATES = {"paper": (1.0, 0.3, 3.0)}
 

@@ -19,7 +19,6 @@ import typer
 if TYPE_CHECKING:
     from dlcv04.finetuning import Result
     from dlcv04.harness.baselines import Candidate
-    from dlcv04.harness.environment import Device
     from dlcv04.recipes import Recipe
     from dlcv04.training import Run
 
@@ -58,9 +57,11 @@ def doctor() -> None:
     """
     from dlcv04.harness import environment
 
-    device: Device = "gpu" if environment.gpu_present() else "cpu"
+    device = environment.chosen_device("auto")
     machine = environment.machine_class(device, environment.hardware())
     say(f"device: {device}, machine class {machine}")
+    if unused := environment.unused_gpu("auto"):
+        say(f"  {unused}")
     broken = [*_framework(), *_data(), *_baselines(machine), *_disk()]
     for sentence in broken:
         say(f"  {sentence}")
@@ -579,7 +580,7 @@ def selftest(
     from dlcv04.harness import selftest as testing
     from dlcv04.harness.policy import Policy
 
-    found: Device = "gpu" if device != "cpu" and environment.gpu_present() else "cpu"
+    found = environment.chosen_device(device)
     machine = environment.machine_class(found, environment.hardware())
     sizes = testing.Sizes(identical, planted, tests=1 if quick else None)
     options = [suite, f"--dl-profile={profile}", f"--dl-data={data}", f"--dl-device={device}"]

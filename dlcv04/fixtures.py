@@ -149,8 +149,11 @@ def workbench(request: pytest.FixtureRequest) -> Workbench:
     """Start the framework on the asked device and tell the harness what it is."""
     suite = suite_of(request.config)
     start = time.perf_counter()
-    device = backend.select_device(suite.plan().device)
-    facts = backend.facts()
+    try:
+        device = backend.select_device(suite.plan().device)
+        facts = backend.facts()
+    except (backend.DeviceError, backend.BackendError) as error:
+        pytest.exit(str(error), returncode=int(pytest.ExitCode.USAGE_ERROR))
     key = {"backend": facts.backend, "dtype_policy": facts.dtype_policy, "jit": str(facts.jit).lower()}
     software = {
         facts.backend: facts.backend_version,
@@ -161,8 +164,8 @@ def workbench(request: pytest.FixtureRequest) -> Workbench:
     }
     suite.device_layer = DeviceLayer(device, key, software)
     suite.spend("starting the framework", time.perf_counter() - start)
-    calibrator = backend.calibrator()
-    return Workbench(suite, device, calibrator.run, calibrator.name, environment.LoadMeter)
+    name, run = backend.calibrator() or ("", None)
+    return Workbench(suite, device, run, name, partial(environment.LoadMeter, gpu=device == "gpu"))
 
 
 @pytest.fixture(scope="session")
@@ -385,11 +388,20 @@ def _refuse_tracer() -> None:
     Raises:
         ClaimError: coverage, a profiler or a debugger is active.
     """
-    if sys.gettrace() is not None or sys.getprofile() is not None:
+    if sys.gettrace() is not None or sys.getprofile() is not None or _monitored():
         raise ClaimError(
             "A tracer is active (coverage, a profiler or a debugger), and its work would be timed: leave it out, as "
             "with --no-cov, or deselect the timing claims."
         )
+
+
+def _monitored() -> bool:
+    """Whether a tool uses `sys.monitoring` (PEP 669): from Python 3.12 on coverage and cProfile may."""
+    monitoring = getattr(sys, "monitoring", None)
+    if monitoring is None:
+        return False
+    tools = (monitoring.DEBUGGER_ID, monitoring.COVERAGE_ID, monitoring.PROFILER_ID)
+    return any(monitoring.get_tool(tool) is not None for tool in tools)
 
 
 def _data(request: pytest.FixtureRequest, workbench: Workbench, data: Any) -> Any:

@@ -1,12 +1,16 @@
 """Fixtures of the tests: inner pytest runs on a machine whose clock is ours, and the package as strangers get it."""
 
 import importlib
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from dlcv04.harness.baselines import Store
+from dlcv04.harness.schema import Commit
 
 pytest_plugins = ["pytester"]
 
@@ -67,6 +71,36 @@ def pytest_dlcv04_plan(config, suite, device):
     suite.hardware, suite.machine_class = {"cpu": "fake", "cores": "2"}, "cpu-fake-2-cores"
     return True
 '''
+
+H100 = "0, GPU-aaaa-1, NVIDIA H100 80GB HBM3, 81559, 700.00, 580.95.05, Disabled"
+
+
+def write_nvidia_smi(folder, facts="", clocks="", listing="", knows_new_name=True, status=0):
+    """A `nvidia-smi` that answers the query of facts, that of clocks, `-L`, and the plain call."""
+    refusal = "" if knows_new_name else '*clocks_event_reasons*) echo "not a valid field" >&2; exit 2;;'
+    header = "| NVIDIA-SMI 580.95.05    Driver Version: 580.95.05    CUDA Version: 13.0     |"
+    path = folder / "nvidia-smi"
+    path.write_text(f"""#!/bin/sh
+case "$*" in
+ {refusal}
+ *name,memory.total*noheader,nounits) printf '%s' '{facts}';;
+ *clocks.sm*noheader,nounits) printf '%s' '{clocks}';;
+ -L) printf '%s' '{listing}';;
+ "") echo '{header}';;
+ *) exit 3;;
+esac
+exit {status}
+""")
+    path.chmod(0o755)
+
+
+def accept_processes(folder, file, processes=5):
+    """Store a saved run as a timing baseline of some processes; on a fake machine every process measures the same."""
+    for number in range(processes):
+        document = json.loads(file.read_text())
+        document["dlcv04"]["id"] += str(number)
+        Store(folder / "baselines").accept(document, part="timing", reason="test", commit=Commit())
+
 
 SUITE = """
 from dlcv04 import claim, reference_everywhere

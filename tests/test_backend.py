@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace as NS
 
 import numpy as np
 import pytest
@@ -59,6 +60,86 @@ def test_cpu_and_auto() -> None:
     assert backend.select_device("auto") == backend.select_device("cpu") == "cpu"
 
 
+class FakeCard:
+    """TensorFlow, or JAX, on a machine with one GPU: as much of them as the device's door asks."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, framework: str) -> None:
+        self.started, self.waited = False, 0
+        self.visible = [NS(device_type="GPU")]
+        details = {"device_name": "NVIDIA H100 80GB HBM3"}
+        memory = {"peak": 5_000_000, "peak_bytes_in_use": 5_000_000}
+        config = NS(
+            get_visible_devices=lambda kind: self.visible,
+            set_visible_devices=self.hide,
+            threading=NS(get_intra_op_parallelism_threads=lambda: 3),
+            experimental=NS(get_device_details=lambda device: details, get_memory_info=lambda name: memory),
+        )
+        card = NS(device_kind="NVIDIA H100 80GB HBM3", memory_stats=lambda: memory)
+        monkeypatch.setattr(backend, "tf", NS(__version__="2.21.0", config=config))
+        monkeypatch.setattr(
+            backend,
+            "jax",
+            NS(
+                __version__="0.8",
+                default_backend=lambda: "gpu" if self.visible else "cpu",
+                devices=lambda: [card],
+                config=NS(update=lambda name, value: self.hide([], "GPU")),
+            ),
+        )
+        monkeypatch.setattr(keras.config, "backend", lambda: framework)
+        monkeypatch.setattr(backend, "_tf_config", lambda: NS(is_op_determinism_enabled=lambda: False))
+
+    def hide(self, devices: list[object], kind: str) -> None:
+        if self.started:
+            raise RuntimeError("Visible devices cannot be modified after being initialized")
+        self.visible = list(devices)
+
+
+@pytest.mark.parametrize("framework", ["tensorflow", "jax"])
+class TestOnAFakedCard:
+    @pytest.mark.parametrize("asked", ["auto", "gpu"])
+    def test_it_is_chosen_and_described(
+        self, monkeypatch: pytest.MonkeyPatch, framework: str, asked: backend.Device
+    ) -> None:
+        FakeCard(monkeypatch, framework)
+        assert backend.select_device(asked) == "gpu"
+        facts = backend.facts()
+        assert (facts.device, facts.device_name, facts.jit) == ("gpu", "NVIDIA H100 80GB HBM3", True)
+        assert facts.threads >= 1 and not facts.deterministic
+
+    def test_its_times_are_absolute_and_its_memory_is_its_own(
+        self, monkeypatch: pytest.MonkeyPatch, framework: str
+    ) -> None:
+        FakeCard(monkeypatch, framework)
+        assert backend.calibrator() is None
+        assert backend.peak_memory_bytes() == 5_000_000
+
+    def test_the_cpu_can_be_chosen_until_the_framework_has_started(
+        self, monkeypatch: pytest.MonkeyPatch, framework: str
+    ) -> None:
+        FakeCard(monkeypatch, framework)
+        assert backend.select_device("cpu") == "cpu"
+        assert backend.calibrator() is not None
+        assert not backend.has_gpu() and backend.device_name() != "NVIDIA H100 80GB HBM3"
+
+    def test_a_framework_that_sees_no_card_is_an_error(self, monkeypatch: pytest.MonkeyPatch, framework: str) -> None:
+        FakeCard(monkeypatch, framework).visible = []
+        with pytest.raises(backend.DeviceError, match=f"{framework} finds no GPU on this machine: install"):
+            backend.select_device("gpu")
+
+
+def test_the_cpu_after_a_start_on_the_card_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    FakeCard(monkeypatch, "tensorflow").started = True
+    with pytest.raises(backend.DeviceError, match="already started on the GPU: choose the CPU in a fresh process"):
+        backend.select_device("cpu")
+
+
+def test_determinism_of_jax_on_a_card_is_its_flag(monkeypatch: pytest.MonkeyPatch) -> None:
+    FakeCard(monkeypatch, "jax")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_gpu_deterministic_ops=true")
+    assert backend.is_deterministic()
+
+
 def test_unknown_device() -> None:
     with pytest.raises(backend.DeviceError, match="auto, cpu or gpu"):
         backend.select_device("tpu")  # type: ignore[arg-type]
@@ -96,8 +177,15 @@ def test_barrier_waits() -> None:
     assert time.perf_counter() - start < waited / 2
 
 
+def cpu_calibrator() -> backend.Calibrator:
+    found = backend.calibrator()
+    if found is None:
+        pytest.skip("this machine has a GPU, whose times need no calibrator")
+    return found
+
+
 def test_calibrator_does_the_same_work_each_time() -> None:
-    work = backend.calibrator().run
+    work = cpu_calibrator().run
     work()
     seconds = []
     for _ in range(5):
@@ -116,7 +204,7 @@ def burnt_while_asleep(work: Callable[[], object]) -> float:
 
 
 def test_the_calibrator_leaves_no_thread_spinning_beside_the_next_arm() -> None:
-    run = backend.calibrator().run
+    run = cpu_calibrator().run
     assert min(burnt_while_asleep(run) for _ in range(5)) < 0.005
 
 

@@ -419,6 +419,7 @@ def _clockless(arm: Arm) -> Arm:
         warmup_rounds=0,
         compile_seconds=None,
         calibrator_seconds=[],
+        clocks={},
         curves=curves,
     )
 

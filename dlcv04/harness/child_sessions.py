@@ -18,11 +18,19 @@ class RepeatError(RuntimeError):
 
 
 def options(config: pytest.Config) -> list[str]:
-    """The options that decide what is measured: plugins (a planted fault is one), profile, device and data."""
+    """The options that decide what is measured: plugins (a planted fault is one), profile, device and data.
+
+    Where an ini file distributes the tests or traces them, this session was told not to, and so are the others.
+    """
     option = config.option
     plugins = [part for name in option.plugins or [] for part in ("-p", name)]
-    return [*plugins, f"--dl-profile={option.dl_profile}", f"--dl-device={option.dl_device}"] + [
-        f"--dl-data={option.dl_data}"
+    undone = {"xdist": "-n0", "_cov": "--no-cov"}
+    return [
+        *plugins,
+        *(given for plugin, given in undone.items() if config.pluginmanager.hasplugin(plugin)),
+        f"--dl-profile={option.dl_profile}",
+        f"--dl-device={option.dl_device}",
+        f"--dl-data={option.dl_data}",
     ]
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from dlcv04.harness.environment import throttle_reasons
 from dlcv04.harness.schema import Arm, LayerRow
 
+#: Clocks that differ by less, as a share, are called the same: they move in steps of about 1 %.
+CLOCK_TOLERANCE = 0.02
 EXACT_FIGURES = ("parameters", "macs", "weight_bytes", "optimizer_bytes", "activation_bytes")
 
 
@@ -18,6 +21,21 @@ def differences(new: Arm, old: Arm) -> list[str]:
     old_layers, new_layers = [_layer(row) for row in old.layers], [_layer(row) for row in new.layers]
     if old_layers and new_layers and old_layers != new_layers:
         found.append(f"layers {' '.join(old_layers)} -> {' '.join(new_layers)}")
+    return found
+
+
+def clock_changes(new: Arm, old: Arm) -> list[str]:
+    """What slowed a GPU's clocks in one of the two processes alone, and clocks that differ: a card's own reasons.
+
+    Empty where one of them read no GPU.
+    """
+    if "gpu sm mhz" not in new.clocks or "gpu sm mhz" not in old.clocks:
+        return []
+    now, then = (", ".join(throttle_reasons(arm.clocks)) or "no" for arm in (new, old))
+    found = [] if now == then else [f"GPU throttled {then} -> {now}"]
+    speed, before = new.clocks["gpu sm mhz"], old.clocks["gpu sm mhz"]
+    if abs(speed - before) > CLOCK_TOLERANCE * before:
+        found.append(f"GPU clock {before:,.0f} -> {speed:,.0f} MHz")
     return found
 
 

@@ -9,16 +9,19 @@ fact that can't be read is left out; no function here raises because a machine l
 from __future__ import annotations
 
 import contextlib
+import ctypes.util
+import functools
 import importlib.metadata
+import operator
 import os
 import platform
 import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -101,6 +104,25 @@ def gpu_present() -> bool:
     if any(_DEV.glob("nvidia[0-9]*")):
         return True
     return bool(_gpus())
+
+
+def chosen_device(asked: str) -> Device:
+    """Return the device that was asked for; for "auto" the GPU, where there is one that can be used from here."""
+    if asked == "auto":
+        return "gpu" if gpu_present() and _has_cuda() else "cpu"
+    return "gpu" if asked == "gpu" else "cpu"
+
+
+def unused_gpu(asked: str) -> str:
+    """Return why a GPU that is there is left alone, or ""."""
+    if asked != "auto" or not gpu_present() or _has_cuda():
+        return ""
+    return "a GPU is here and is not used: cuDNN is not installed (pip install dlcv04[gpu])"
+
+
+def _has_cuda() -> bool:
+    """Whether CUDA's library of networks is installed, as a package or in the system; no framework is asked."""
+    return bool(_version(DISTRIBUTIONS["cudnn"]) or ctypes.util.find_library("cudnn"))
 
 
 def hardware() -> dict[str, str]:
@@ -242,25 +264,56 @@ def steal_share(before: Mapping[str, float], after: Mapping[str, float]) -> floa
     return min(1.0, max(0.0, steal / total)) if total > 0 else None
 
 
+#: Which of several readings of the clocks is the worst.
+_WORST: dict[str, Callable[[list[float]], float]] = {
+    "cpu mhz": min,
+    "cpu steal": max,
+    "gpu sm mhz": min,
+    "gpu max sm mhz": max,
+    "gpu memory mhz": min,
+    "gpu celsius": max,
+    "gpu watts": max,
+    "gpu throttle": lambda bits: float(functools.reduce(operator.or_, map(int, bits))),
+}
+
+
 @dataclass
 class LoadMeter:
-    """How much of this machine other processes used while something was timed.
+    """How much of this machine other processes used while something was timed, and what its clocks did.
+
+    Those of a GPU are read where `gpu` says that it is used: each reading starts `nvidia-smi`.
 
     A neighbour on the same cores slows a round in a way that no calibrator beside it sees fully: it comes and goes.
     """
 
     others_seconds: float = 0.0
     wall_seconds: float = 0.0
+    readings: list[dict[str, float]] = field(default_factory=list)
+    gpu: bool = True
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Add what happens inside to the meter."""
+        """Add what happens inside to the meter; the clocks are read once it has ended, when they are still up."""
+        before = _cpu_state()
         start, busy, own = time.perf_counter(), _busy_seconds(), _own_seconds()
         try:
             yield
         finally:
             self.wall_seconds += time.perf_counter() - start
             self.others_seconds += max(0.0, (_busy_seconds() - busy) - (_own_seconds() - own))
+            state = hardware_state() if self.gpu else _cpu_state()
+            if (steal := steal_share(before, state)) is not None:
+                state["cpu steal"] = steal
+            self.readings.append(state)
+
+    @property
+    def clocks(self) -> dict[str, float]:
+        """The worst of all readings: lowest clocks, highest temperature, power and steal, every throttle bit.
+
+        MHz, degrees Celsius, watts, a share from 0 to 1, and bits (`throttle_reasons`).
+        """
+        found = {name: [state[name] for state in self.readings if name in state] for name in _WORST}
+        return {name: _WORST[name](values) for name, values in found.items() if values}
 
     @property
     def contention(self) -> float:

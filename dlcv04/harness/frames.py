@@ -8,6 +8,7 @@ the table of a network's layers are no figures: they stay in the run, see `dlcv0
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import repeat
 from pathlib import Path
@@ -56,8 +57,9 @@ COLUMNS = {
     "value": "float64",
     "unit": "category",
     "file": "category",
+    "process": "Int32",
 }
-_INDICES = ("seed", "epoch", "round", "pair")
+_INDICES = ("seed", "epoch", "round", "pair", "process")
 _LABELS = tuple(name for name in COLUMNS if name not in {*_INDICES, "value"})
 #: Stands for "no such index" until the columns are masked.
 _ABSENT = -(2**63)
@@ -75,6 +77,18 @@ EXACT_UNITS = {
     "weight_bytes": "bytes",
     "optimizer_bytes": "bytes",
     "activation_bytes": "bytes a sample",
+}
+
+
+CLOCK_UNITS = {
+    "cpu mhz": "MHz",
+    "cpu steal": "fraction",
+    "gpu sm mhz": "MHz",
+    "gpu max sm mhz": "MHz",
+    "gpu memory mhz": "MHz",
+    "gpu celsius": "°C",
+    "gpu watts": "W",
+    "gpu throttle": "bits",
 }
 
 
@@ -116,11 +130,14 @@ def load_runs(folder: Path | str) -> pd.DataFrame:
     - `seed`, `epoch` (from 1), `round` (from 0), `pair` (of processes, from 0): the figure's index.
     - `metric`, `value`, `unit`: such as `epoch_seconds`, 12.5, "s".
     - `file`: below the folder.
+    - `process`: 0 for a time of the run's own process; 1 and 2 are the fresh processes in which a run that looked
+      slower than the stored ones timed the test again.
 
     Metrics of time: `round_seconds` (raw), `epoch_seconds` (the same for a whole epoch), `calibrator_seconds`,
-    `compile_seconds`, `contention` (a share). Of learning: `train_seconds`, `train_loss`, `train_accuracy`, `val_loss`,
-    `val_accuracy`. Exact: `parameters`, `macs`, `weight_bytes`, `optimizer_bytes`, `activation_bytes`. Of pairs:
-    `old_seconds` and `new_seconds` a round.
+    `compile_seconds`, `contention` (a share), and the clocks' worst readings just after rounds (`cpu_mhz`, `cpu_steal`,
+    `gpu_sm_mhz`, `gpu_max_sm_mhz`, `gpu_memory_mhz`, `gpu_celsius`, `gpu_watts`, `gpu_throttle`). Of learning:
+    `train_seconds`, `train_loss`, `train_accuracy`, `val_loss`, `val_accuracy`. Exact: `parameters`, `macs`,
+    `weight_bytes`, `optimizer_bytes`, `activation_bytes`. Of pairs: `old_seconds` and `new_seconds` a round.
 
     Args:
         folder: such as `baselines` or `.benchmarks`; searched in depth for `*.json`. Self-tests (in folders named
@@ -167,7 +184,7 @@ def _read_all(root: Path) -> list[tuple[str, Run]]:
 
 def _read(path: Path) -> Run:
     run = read_stored(path)
-    for arm in run.arms:
+    for arm in (*run.arms, *run.repeats):
         if len(arm.round_index) != len(arm.round_seconds):
             rounds = f"{len(arm.round_seconds)} rounds and {len(arm.round_index)} indices"
             raise RunFileError(f"{path} was edited by hand, {arm.fullname} has {rounds}: restore it or delete it.")
@@ -190,8 +207,12 @@ def _series(run: Run) -> Iterator[_Series]:
     clocks = run.acceptance is None or run.acceptance.part == "timing"
     for arm in run.arms:
         yield from _exact(arm)
-        yield from _times(arm)
+        yield from _times(arm, 0)
         yield from _curves(arm, clocks)
+    timed_before: Counter[str] = Counter()
+    for arm in run.repeats:
+        timed_before[arm.fullname] += 1
+        yield from _times(arm, timed_before[arm.fullname])
     for rounds in run.against.pairs if run.against else []:
         yield from _pair(rounds)
 
@@ -202,18 +223,24 @@ def _exact(arm: Arm) -> Iterator[_Series]:
             yield _Series(*_of(arm), "exact", metric, unit, [value], {})
 
 
-def _times(arm: Arm) -> Iterator[_Series]:
+def _times(arm: Arm, process: int) -> Iterator[_Series]:
     if not arm.round_seconds:
         return
-    rounds = {"round": arm.round_index}
-    yield _Series(*_of(arm), "time", "round_seconds", "s", arm.round_seconds, rounds)
+
+    def series(metric: str, unit: str, values: Sequence[float], rounds: Sequence[int] = ()) -> _Series:
+        index = {"round": rounds, "process": [process] * len(values)}
+        return _Series(*_of(arm), "time", metric, unit, values, index)
+
+    yield series("round_seconds", "s", arm.round_seconds, arm.round_index)
     if arm.images_per_round:
-        yield _Series(*_of(arm), "time", "epoch_seconds", "s", arm.epoch_seconds, rounds)
-    own = {"round": range(len(arm.calibrator_seconds))}
-    yield _Series(*_of(arm), "time", "calibrator_seconds", "s", arm.calibrator_seconds, own)
+        yield series("epoch_seconds", "s", arm.epoch_seconds, arm.round_index)
+    yield series("calibrator_seconds", "s", arm.calibrator_seconds, range(len(arm.calibrator_seconds)))
     if arm.compile_seconds is not None:
-        yield _Series(*_of(arm), "time", "compile_seconds", "s", [arm.compile_seconds], {})
-    yield _Series(*_of(arm), "time", "contention", "fraction", [arm.contention], {})
+        yield series("compile_seconds", "s", [arm.compile_seconds])
+    yield series("contention", "fraction", [arm.contention])
+    for name, unit in CLOCK_UNITS.items():
+        if name in arm.clocks:
+            yield series(name.replace(" ", "_"), unit, [arm.clocks[name]])
 
 
 def _curves(arm: Arm, clocks: bool) -> Iterator[_Series]:

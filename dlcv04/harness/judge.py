@@ -13,7 +13,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from dlcv04.harness.differences import declared_changes, differences, exact_changes, software_changes
+from dlcv04.harness.differences import (
+    clock_changes,
+    declared_changes,
+    differences,
+    exact_changes,
+    software_changes,
+)
 from dlcv04.harness.policy import MIN_PROCESSES, Policy
 from dlcv04.harness.schema import Arm, Claim, Comparison, Run, finite
 from dlcv04.harness.seeds import MEAN_VAL_ACCURACY
@@ -314,7 +320,11 @@ def _explain(verdict: str, arm: Arm, found: tuple[str, Run, Arm], context: Conte
     if verdict != "REGRESSED":
         return []
     _, run, old = found
-    changes = [*differences(arm, old), *software_changes(context.software, run.environment.software)]
+    changes = [
+        *differences(arm, old),
+        *software_changes(context.software, run.environment.software),
+        *clock_changes(arm, old),
+    ]
     return changes or [
         "nothing recorded: network, recipe, optimizer and software are as stored, so look at the code that runs them"
     ]

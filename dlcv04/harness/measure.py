@@ -36,6 +36,10 @@ class Meter(Protocol):
     def contention(self) -> float:
         """Share of the usable cores that other processes took, from 0 to 1."""
 
+    @property
+    def clocks(self) -> dict[str, float]:
+        """What the machine's clocks did, by name."""
+
     def watching(self) -> AbstractContextManager[None]:
         """Watch what happens inside."""
 
@@ -190,6 +194,11 @@ class InterleavedBlock:
     def contention(self) -> float:
         """Share of the usable cores that other processes took while rounds were timed, 0 where nobody watched."""
         return self._meter.contention if self._meter else 0.0
+
+    @property
+    def clocks(self) -> dict[str, float]:
+        """What the machine's clocks did while rounds were timed, empty where nobody watched."""
+        return self._meter.clocks if self._meter else {}
 
     def _run_rounds(self, rounds: int, names: list[str]) -> None:
         for _ in range(rounds):

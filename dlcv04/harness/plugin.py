@@ -14,7 +14,7 @@ import re
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ SUITE = pytest.StashKey[Suite]()
 ASKED = pytest.StashKey["str | bool | None"]()
 RUN = pytest.StashKey[Run]()
 REPORT = pytest.StashKey[Path]()
+BESIDE = pytest.StashKey["Sequence[Run]"]()
 #: Why the machine's self-test could not be shown.
 UNREAD = pytest.StashKey[str]()
 RECORDER = pytest.StashKey[ClaimRecorder]()
@@ -54,6 +55,8 @@ VERDICT = pytest.StashKey[str]()
 SERVER = pytest.StashKey[Any]()
 PLACES = pytest.StashKey["dict[str, tuple[str, int | None]]"]()
 TIMING_TESTS = pytest.StashKey[int]()
+#: The name under which a worker of pytest-xdist tells why it refused its tests.
+REFUSED = "dlcv04_refused"
 
 #: What a claim costs where no stored run says better; only the first line's estimate uses it.
 SECONDS_A_CLAIM, SECONDS_TO_START = 8.0, 10.0
@@ -214,7 +217,15 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     if not claims:
         adapter.give_comparison_back(config, config.stash[ASKED])
         return
-    _refuse(config, claims)
+    try:
+        _refuse(config, claims)
+    except pytest.UsageError as error:
+        if (worker := getattr(config, "workeroutput", None)) is None:
+            raise
+        # On a worker of pytest-xdist an error here reads as a crash: the controller says the sentence instead.
+        worker[REFUSED] = str(error)
+        items.clear()
+        return
     _drop_unused_hypothesis(config)
     adapter.keep_raw_samples(config)
     suite = config.stash[SUITE] = _make_suite(config, claims)
@@ -233,6 +244,25 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     if suite.compare:
         _load_baselines(config, suite)
         items.extend(_missing_items(session, config, suite, items))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Put every control right behind its claim, whose n it takes, whoever has shuffled or sorted the tests."""
+    if SUITE not in session.config.stash:
+        return
+    followers: dict[str, list[pytest.Item]] = {item.nodeid: [] for item in session.items if not _is_control(item)}
+    order: list[pytest.Item] = []
+    for item in session.items:
+        followers.get(_real_id(item.nodeid) if _is_control(item) else "", order).append(item)
+    session.items[:] = [each for item in order for each in (item, *followers.pop(item.nodeid, ()))]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """pytest-xdist's controller: end the session with the sentence by which a worker refused it."""
+    if sentence := getattr(node, "workeroutput", {}).get(REFUSED):
+        raise pytest.UsageError(sentence)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -300,27 +330,36 @@ def _refuse(config: pytest.Config, claims: list[Any]) -> None:
     if adapter.is_disabled(config):
         raise pytest.UsageError(
             "Benchmarks are disabled (--benchmark-disable, or pytest-xdist's -n), so nothing could be judged. "
-            "Drop the option; timing claims run in one process (-n0)."
+            "Drop the option; where an ini file gives it, set PYTEST_ADDOPTS=-n0: claims run in one process."
         )
     if adapter.has_compare_fail(config):
         raise pytest.UsageError(
             "--benchmark-compare-fail is replaced: --benchmark-compare alone fails every figure that regressed, "
             "with a stated false-alarm rate instead of a fixed percentage. Drop the option."
         )
-    if config.getoption("reruns", None):
+    if reruns := _reruns(config, claims):
         raise pytest.UsageError(
-            "--reruns would run a red claim again until it is green, and then no error rate holds. Drop the option, or "
+            f"{reruns} would run a red claim again until it is green, and then no error rate holds. Drop it, or "
             "deselect the claims."
         )
     if config.getoption("benchmark_skip"):
         raise pytest.UsageError("--benchmark-skip would skip every claim, so nothing could be judged. Drop it.")
 
 
+def _reruns(config: pytest.Config, claims: list[Any]) -> str:
+    """What asks pytest-rerunfailures (or `flaky`) to run claims again, or ""."""
+    asked = config.getoption("reruns", None)
+    if config.getoption("force_reruns", None) or asked:
+        return "--reruns" if asked else "--force-reruns"
+    if asked is None and config.pluginmanager.hasplugin("rerunfailures") and int(config.getini("reruns") or 0):
+        return "`reruns` in the ini file"
+    marked = next((item.nodeid for item in claims if item.get_closest_marker("flaky")), "")
+    return f"The marker `flaky` of {marked}" if marked else ""
+
+
 def _make_suite(config: pytest.Config, claims: list[Any]) -> Suite:
-    device = config.getoption("dl_device")
-    if device == "auto":
-        device = "gpu" if environment.gpu_present() else "cpu"
-    hardware = environment.hardware()
+    asked = config.getoption("dl_device")
+    device, hardware = environment.chosen_device(asked), environment.hardware()
     suite = Suite(
         policy=Policy(
             profile=config.getoption("dl_profile"),
@@ -335,6 +374,7 @@ def _make_suite(config: pytest.Config, claims: list[Any]) -> Suite:
         compare=config.stash[ASKED] is not None,
         controls=config.getoption("dl_controls"),
         max_seeds=config.getoption("dl_seeds"),
+        problems=list(filter(None, [environment.unused_gpu(asked)])),
     )
     config.hook.pytest_dlcv04_plan(config=config, suite=suite, device=device, claims=claims)
     return suite
@@ -348,7 +388,7 @@ def _load_baselines(config: pytest.Config, suite: Suite) -> None:
     except baselines.BaselineError as error:
         raise pytest.UsageError(str(error)) from error
     suite.stored = loaded.as_stored(lambda path: _short(path, config))
-    suite.problems = list(loaded.problems)
+    suite.problems += loaded.problems
     # A recording process is never timed again: where an ini file asks for the comparison, it would be without end.
     if not suite.policy.record:
         suite.time_again = lambda test: child_sessions.time_again(config, suite, test)
@@ -502,7 +542,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         result = yield
     except ClaimError as error:
         suite_of(item.config).failures.append(f"{item.nodeid}: {error}")
-        pytest.fail(str(error), pytrace=False)
+        # Without its cause, which would be the same sentence again.
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
     except Exception as error:
         if recorder is not None:
             suite_of(item.config).failures.append(f"{item.nodeid}: {type(error).__name__}: {error}")
@@ -646,8 +687,9 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
         session.exitstatus = pytest.ExitCode.OK  # a worker that was told to time nothing
     if suite is None or config.option.collectonly or serving(config) is not None:
         return (yield)
-    if session.exitstatus == pytest.ExitCode.INTERRUPTED and not suite.claims:
-        return (yield)  # Ctrl-C, or a file that can't be collected: the last report says more than an empty one
+    if session.exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.USAGE_ERROR) and not suite.claims:
+        # Ctrl-C, a file that can't be collected, no such device: the last report says more than an empty one.
+        return (yield)
     if session.exitstatus == pytest.ExitCode.OK and suite.nothing_comparable():
         session.exitstatus = EXIT_NOTHING_COMPARABLE
     run = suite.run(
@@ -662,16 +704,25 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
 
     folder = config.rootpath / config.getoption("dl_report_dir")
     try:
-        config.stash[REPORT] = report.write(run, _compared_with(suite), folder, _self_test(config, suite))
+        config.stash[BESIDE] = _beside(config, suite)
+        config.stash[REPORT] = report.write(run, config.stash[BESIDE], folder, _self_test(config, suite))
     finally:
         # pytest-benchmark saves the run in here: a report that can't be written must not lose it.
         result = yield
     return result
 
 
-def _compared_with(suite: Suite) -> list[Run]:
-    """The stored runs that reports show beside this one."""
-    return [run for _, run in suite.stored.everything] if suite.compare else []
+def _beside(config: pytest.Config, suite: Suite) -> Sequence[Run]:
+    """The stored runs that reports show beside this one: those it was held against, else all of this machine class.
+
+    Without `--benchmark-compare` they are its history and judge nothing, so one that can't be read is passed over.
+    """
+    if suite.compare:
+        return [run for _, run in suite.stored.everything]
+    if suite.policy.record:
+        return []
+    loaded = baselines.Store(config.rootpath / "baselines").load(machine_class=suite.machine_class)
+    return [stored.run for stored in (*loaded.timing, *loaded.portable)]
 
 
 def _self_test(config: pytest.Config, suite: Suite) -> SelfTest | None:
@@ -721,7 +772,7 @@ def _github_lines(run: Run, config: pytest.Config) -> list[str]:
         root = Path(os.environ.get("GITHUB_WORKSPACE") or config.rootpath)
         lines += github.commands(run, {test: _place(config, root, *at) for test, at in config.stash[PLACES].items()})
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        lines += filter(None, [github.append_summary(Path(summary), run, _compared_with(suite_of(config)))])
+        lines += filter(None, [github.append_summary(Path(summary), run, config.stash.get(BESIDE, []))])
     return lines
 
 

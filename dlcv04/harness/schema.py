@@ -114,7 +114,8 @@ class Arm(Record, frozen=True, kw_only=True):
     round each belongs to, so that pairs with other arms can be rebuilt. An epoch's time is
     `round_seconds / images_per_round * images_per_epoch`.
     `calibrator_seconds` are the rounds of the framework-independent kernel that ran beside the arm's block.
-    `contention` is the share of the usable cores that other processes took meanwhile, from 0 to 1.
+    `contention` is the share of the usable cores that other processes took meanwhile, from 0 to 1, and `clocks` the
+    worst readings of the clocks just after rounds (`environment.LoadMeter.clocks`).
     `values` are the figures of an arm that is neither timed nor trained (one a filter or picture), where there are few.
     `key` (the data's fingerprint) and the run's `key` together decide what the arm may be compared with.
     `facts` holds everything that defines the arm (network, recipe, resolved optimizer): a change there is named
@@ -141,6 +142,7 @@ class Arm(Record, frozen=True, kw_only=True):
     compile_seconds: float | None = None
     calibrator_seconds: list[float] = []
     contention: float = 0.0
+    clocks: dict[str, float] = {}
     curves: list[SeedCurve] = []
     val_images: int = 0
     values: list[float] = []

@@ -282,6 +282,7 @@ def times_arm(arm: ArmTimes) -> dict[str, object]:
         "warmup_rounds": len(arm.warmup),
         "compile_seconds": arm.compile_seconds,
         "contention": arm.block.contention,
+        "clocks": arm.block.clocks,
         "calibrator_seconds": list(arm.block.calibrator_seconds),
     }
 

@@ -132,8 +132,9 @@ class TimingGate:
         results = [(name, part, self._test(fresh, part, sd, len(parts))) for name, part in parts]
         name, part, worst = min(results, key=lambda found: (_ORDER.index(found[2].verdict), -found[2].low))
         spread = self.spread
+        over = f"over a run-level calibrator (slope {statistics.PRIOR_SLOPE})"
         method = (
-            f"stored-run test against {name}, over a run-level calibrator (slope {statistics.PRIOR_SLOPE}); "
+            f"stored-run test against {name}, {over if any(one.calibrator for one in fresh) else 'absolute times'}; "
             f"between-process sd {spread.sd:.1%} on {spread.df:.3g} degrees of freedom ({spread.source}), with these "
             f"rounds' own error {sd:.1%}"
         )

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -13,10 +14,9 @@ from hypothesis import strategies as st
 
 from dlcv04.harness import environment
 from dlcv04.harness.schema import Commit, Environment
+from tests.conftest import H100, write_nvidia_smi
 
-H100 = "0, GPU-aaaa-1, NVIDIA H100 80GB HBM3, 81559, 700.00, 580.95.05, Disabled"
 SECOND = "1, GPU-bbbb-2, NVIDIA H100 80GB HBM3, 81559, 700.00, 580.95.05, Disabled"
-HEADER = "| NVIDIA-SMI 580.95.05    Driver Version: 580.95.05    CUDA Version: 13.0     |"
 
 
 @pytest.fixture
@@ -32,26 +32,8 @@ def no_gpu(monkeypatch, tmp_path):
 
 @pytest.fixture
 def fake_smi(no_gpu):
-    """Install a `nvidia-smi` that answers the query of facts, that of clocks, `-L`, and the plain call."""
-
-    def install(facts="", clocks="", listing="", knows_new_name=True, status=0):
-        refusal = "" if knows_new_name else '*clocks_event_reasons*) echo "not a valid field" >&2; exit 2;;'
-        script = f"""#!/bin/sh
-case "$*" in
- {refusal}
- *name,memory.total*noheader,nounits) printf '%s' '{facts}';;
- *clocks.sm*noheader,nounits) printf '%s' '{clocks}';;
- -L) printf '%s' '{listing}';;
- "") echo '{HEADER}';;
- *) exit 3;;
-esac
-exit {status}
-"""
-        path = no_gpu / "nvidia-smi"
-        path.write_text(script)
-        path.chmod(0o755)
-
-    return install
+    """Install a `nvidia-smi` on PATH: `fake_smi(facts=..., clocks=...)`."""
+    return partial(write_nvidia_smi, no_gpu)
 
 
 def test_import_brings_no_framework_and_no_other_package():
@@ -240,6 +222,19 @@ def test_differences_are_named_both_ways():
     assert environment.differences(old, old) == []
 
 
+@pytest.mark.parametrize("cudnn", [True, False])
+def test_auto_takes_a_gpu_only_where_its_libraries_are(fake_smi, monkeypatch, cudnn):
+    """TensorFlow without CUDA finds no GPU: a run on the CPU must not be stored as the GPU's."""
+    monkeypatch.setattr(environment, "_version", lambda names: "9.1" if cudnn and "nvidia-cudnn-cu12" in names else "")
+    monkeypatch.setattr(environment.ctypes.util, "find_library", lambda name: None)
+    assert (environment.chosen_device("auto"), environment.unused_gpu("auto")) == ("cpu", "")
+    fake_smi(facts=H100 + "\n")
+    assert environment.chosen_device("auto") == ("gpu" if cudnn else "cpu")
+    assert environment.unused_gpu("auto").startswith("a GPU is here and is not used" if not cudnn else "")
+    assert (environment.chosen_device("cpu"), environment.chosen_device("gpu")) == ("cpu", "gpu")
+    assert environment.unused_gpu("cpu") == environment.unused_gpu("gpu") == ""
+
+
 CLOCKS = "0, GPU-aaaa-1, 1980, 1980, 2619, 41, 123.45, 0x{bits:016x}\n"
 
 
@@ -265,6 +260,26 @@ def test_throttle_bits_are_read_as_numbers(fake_smi, bits, reasons):
 def test_old_drivers_know_the_reasons_by_their_old_name(fake_smi):
     fake_smi(clocks=CLOCKS.format(bits=0x20), knows_new_name=False)
     assert environment.throttle_reasons(environment.hardware_state()) == ["software thermal slowdown"]
+
+
+def test_the_meter_keeps_the_worst_reading_of_the_clocks(fake_smi):
+    meter = environment.LoadMeter()
+    for clock, celsius, bits in ((1980, 41, 0x1), (1410, 65, 0x4), (1755, 60, 0x20)):
+        fake_smi(clocks=f"0, GPU-aaaa-1, {clock}, 1980, 2619, {celsius}, 123.45, 0x{bits:x}\n")
+        with meter.watching():
+            pass
+    found = meter.clocks
+    assert (found["gpu sm mhz"], found["gpu max sm mhz"], found["gpu celsius"]) == (1410, 1980, 65)
+    assert environment.throttle_reasons(found) == ["software power cap", "software thermal slowdown"]
+
+
+def test_a_card_that_is_not_used_is_not_read(fake_smi):
+    fake_smi(clocks=CLOCKS.format(bits=0))
+    for gpu in (True, False):
+        meter = environment.LoadMeter(gpu=gpu)
+        with meter.watching():
+            pass
+        assert any(name.startswith("gpu") for name in meter.clocks) is gpu
 
 
 def test_steal_is_the_share_between_two_snapshots(no_gpu, monkeypatch, tmp_path):

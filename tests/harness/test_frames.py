@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from dlcv04 import load_runs
 from dlcv04.harness.baselines import Store
-from dlcv04.harness.frames import EPOCH_UNITS, EXACT_UNITS, UnreadableRunWarning
+from dlcv04.harness.frames import CLOCK_UNITS, EPOCH_UNITS, EXACT_UNITS, UnreadableRunWarning
 from dlcv04.harness.schema import (
     Against,
     Arm,
@@ -41,7 +41,7 @@ run category, started datetime64[us, UTC], commit category, dirty bool, machine_
 profile category, backend category, dtype_policy category, jit category, accepted bool, part category, reason category,
 data category, data_kind category, data_fingerprint category, test category, arm category, control bool,
 figure category, status category, seed Int64, epoch Int32, round Int32, pair Int32, metric category, value float64,
-unit category, file category
+unit category, file category, process Int32
 """
 
 
@@ -218,13 +218,21 @@ def arms(draw):
         calibrator_seconds=draw(rounds),
         compile_seconds=draw(st.none() | seconds),
         contention=draw(st.floats(0, 1)),
+        clocks=draw(st.dictionaries(st.sampled_from([*CLOCK_UNITS]), seconds)),
         curves=draw(st.lists(seed_curves, max_size=2, unique_by=lambda curve: curve.seed)),
         **{name: draw(counts) for name in EXACT_UNITS},
     )
 
 
 def figures_of(arm):
-    """The plain way: every figure of an arm as (metric, seed, epoch, round, value)."""
+    """The plain way: every figure of an arm as (metric, seed, epoch, round, process, value)."""
+    for metric, seed, epoch, number, value in learned_of(arm):
+        yield metric, seed, epoch, number, None, value
+    for metric, number, value in times_of(arm):
+        yield metric, None, None, number, 0, value
+
+
+def learned_of(arm):
     for metric in EXACT_UNITS:
         if getattr(arm, metric) is not None:
             yield metric, None, None, None, float(getattr(arm, metric))
@@ -232,29 +240,45 @@ def figures_of(arm):
         for number, epoch in enumerate(curve.epochs, 1):
             for metric in EPOCH_UNITS:
                 yield metric, curve.seed, number, None, getattr(epoch, metric)
+
+
+def times_of(arm):
     if not arm.round_seconds:
         return
     for number, value in zip(arm.round_index, arm.round_seconds, strict=True):
-        yield "round_seconds", None, None, number, value
+        yield "round_seconds", number, value
         if arm.images_per_round:
-            yield "epoch_seconds", None, None, number, value * (arm.images_per_epoch / arm.images_per_round)
+            yield "epoch_seconds", number, value * (arm.images_per_epoch / arm.images_per_round)
     for number, value in enumerate(arm.calibrator_seconds):
-        yield "calibrator_seconds", None, None, number, value
+        yield "calibrator_seconds", number, value
     if arm.compile_seconds is not None:
-        yield "compile_seconds", None, None, None, arm.compile_seconds
-    yield "contention", None, None, None, arm.contention
+        yield "compile_seconds", None, arm.compile_seconds
+    yield "contention", None, arm.contention
+    for name, value in arm.clocks.items():
+        yield name.replace(" ", "_"), None, value
 
 
 def rows_of(table):
-    kept = table[["test", "arm", "metric", "seed", "epoch", "round", "value"]].astype(object)
+    kept = table[["test", "arm", "metric", "seed", "epoch", "round", "process", "value"]].astype(object)
     return kept.where(kept.notna(), None).itertuples(index=False, name=None)
 
 
-@given(drawn=st.lists(arms(), max_size=3, unique_by=lambda arm: (arm.test, arm.name)), started=text)
-def test_a_run_written_and_loaded_gives_exactly_its_figures(tmp_path_factory, drawn, started):
+@given(
+    drawn=st.lists(arms(), max_size=3, unique_by=lambda arm: (arm.test, arm.name)),
+    started=text,
+    again=st.integers(0, 2),
+)
+def test_a_run_written_and_loaded_gives_exactly_its_figures(tmp_path_factory, drawn, started, again):
+    """Those of its further fresh processes too, in which all its arms were timed again."""
     folder = tmp_path_factory.mktemp("runs")
-    save(folder, make_run(arms=drawn, started=started))
+    save(folder, make_run(arms=drawn, started=started, repeats=drawn * again))
     expected = [(arm.test, arm.name, *row) for arm in drawn for row in figures_of(arm)]
+    for process in range(1, again + 1):
+        expected += [
+            (arm.test, arm.name, metric, None, None, number, process, value)
+            for arm in drawn
+            for metric, number, value in times_of(arm)
+        ]
     assert sorted(map(repr, rows_of(load_runs(folder)))) == sorted(map(repr, expected))
 
 

@@ -9,8 +9,8 @@ import pytest
 from dlcv04.harness import selftest
 from dlcv04.harness.baselines import Store
 from dlcv04.harness.replay import rejudge
-from dlcv04.harness.schema import Commit, decode_run
-from tests.conftest import FAKE_MACHINE, SUITE
+from dlcv04.harness.schema import decode_run
+from tests.conftest import FAKE_MACHINE, SUITE, accept_processes
 from tests.harness.test_selftest import a_test
 
 SLOWER_IS_FALSE = """
@@ -57,12 +57,8 @@ def run_block(pytester, *arguments):
 
 
 def store(pytester, processes=5):
-    """Store a baseline of some processes; on the fake machine every process measures the same."""
     assert pytester.runpytest("bench", "--benchmark-json=stored.json").ret == 0
-    for number in range(processes):
-        document = json.loads((pytester.path / "stored.json").read_text())
-        document["dlcv04"]["id"] += str(number)
-        Store(pytester.path / "baselines").accept(document, part="timing", reason="test", commit=Commit())
+    accept_processes(pytester.path, pytester.path / "stored.json", processes)
 
 
 def with_slowdown(ratio):
@@ -409,6 +405,17 @@ def test_the_report_is_written_and_its_path_printed(suite):
     assert "The long arm is slower" in (pytester.path / "out" / "latest.html").read_text()
 
 
+def test_history_is_shown_without_a_comparison_and_judges_nothing(suite):
+    pytester = suite()
+    store(pytester)
+    result, block = run_block(suite(machine=with_slowdown(1.5)))
+    assert result.ret == 0 and block["compared_with"] == block["claims"][0]["comparisons"] == []
+    page = (pytester.path / "reports" / "latest.html").read_text()
+    assert page.count('class="spark none"') == 2 and "+50" in page
+    assert "This run was not compared with any stored run" in page and "<h1" in page
+    assert "stored run" not in page[page.index("<h1") : page.index("</h1>")]
+
+
 def test_ctrl_c_before_the_first_claim_leaves_the_last_report(suite):
     pytester = suite()
     assert pytester.runpytest_subprocess("bench").ret == 0
@@ -468,3 +475,24 @@ def test_a_tracer_is_not_timed(suite, hook):
     result = suite(traced).runpytest_subprocess("bench")
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*A tracer is active (coverage, a profiler or a debugger)*"])
+
+
+def test_a_tool_of_sys_monitoring_is_not_timed(suite):
+    """As coverage and cProfile may be from Python 3.12 on."""
+    fake = "NS(DEBUGGER_ID=0, COVERAGE_ID=1, PROFILER_ID=2, get_tool={1: 'coverage.py'}.get)"
+    watched = f"    import sys; from types import SimpleNamespace as NS; sys.monitoring = {fake}\n    times ="
+    result = suite(SUITE.replace("    times =", watched)).runpytest_subprocess("bench")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["A tracer is active (coverage, a profiler or a debugger)*"])
+    assert "another exception" not in result.stdout.str()
+
+
+def test_a_control_follows_its_claim_whoever_orders_the_tests(suite):
+    """As pytest-randomly and pytest's own --ff may put it first, where it could not take its claim's n."""
+    backwards = "\n\ndef pytest_collection_modifyitems(items):\n    items.reverse()\n"
+    result, block = run_block(suite(TWO_CLAIMS, FAKE_MACHINE + backwards), "--dl-controls")
+    names = [claim["test"].partition("::test_")[2] for claim in block["claims"]]
+    assert names == [f"{name}{end}" for name in ("longest_is_slower", "longer_is_slower") for end in ("", "[control]")]
+    assert result.ret == 0
+    alone, _ = run_block(suite(), "--dl-controls", "-k", "control")
+    alone.assert_outcomes(passed=1)

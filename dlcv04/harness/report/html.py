@@ -81,6 +81,7 @@ def _environment() -> Any:
         "fingerprint": fmt.fingerprint,
         "plural": fmt.plural,
         "groupby_stable": _groups,
+        "noted": model.noted,
         "sparkline": sparkline,
     }
     return found
@@ -107,7 +108,7 @@ def _plots(card: model.Card) -> Plots:
     published = card.claim.published
     return Plots(
         forest=forest(card.claim.assertions),
-        times=epoch_times(card.arms, card.stored_times, published),
+        times=epoch_times(card.arms, card.stored_times, published, card.repeats),
         reach=[svg for a in card.claim.assertions if (svg := curves.epochs_to_target(a, card.arms))],
         learning=curves.learning_curves(card.arms),
         published=curves.published_curves(published, card.arms),

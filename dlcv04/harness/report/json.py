@@ -21,6 +21,7 @@ figure that does not exist is null. The text is ASCII with escapes, so that noth
                           seconds or shares of one, oldest first and this run last; runs[i] is the id of values[i]
                           or null for this run; changes [{index, size, text}]
     environment           [{group, name, now, stored, differs}]
+    clocks                [{name, text}]: worst readings of the timed blocks
     self_test             null, or {id, started, process_sd, process_df, process_point, process_upper95, rounds_sd,
                           smallest_slowdown, replayed}
 """
@@ -57,6 +58,7 @@ def render(run: Run, baselines: Sequence[Run] = (), self_test: SelfTest | None =
             {"group": row.group, "name": row.name, "now": row.now, "stored": row.then, "differs": row.differs}
             for row in view.environment
         ],
+        "clocks": [{"name": fact.label, "text": fact.text} for fact in view.clocks],
         "self_test": _self_test(self_test, Policy(profile=run.profile)) if self_test is not None else None,
     }
     return json.dumps(_strict(document), indent=1, allow_nan=False) + "\n"

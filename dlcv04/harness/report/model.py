@@ -12,10 +12,14 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 
+from dlcv04.harness.environment import throttle_reasons
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.schema import Arm, Claim, Comparison, Run
 
+#: From so many exact figures on a card they stand in one table instead of a paragraph each.
+COUNTED_FROM = 3
 #: How a control's node id ends: `test_x[control]`, `test_x[a-control]`.
 _CONTROL_ID = re.compile(r"\[(.*?)-?\bcontrol\]$")
 
@@ -135,6 +139,11 @@ class ComparisonRow:
     against: str
     anchor: str = ""
 
+    @property
+    def note(self) -> tuple[object, ...]:
+        """What stands below the figures; rows in a row with the same one share it."""
+        return self.badge.word, self.reason, self.differences, self.method, self.against
+
 
 @dataclass(frozen=True)
 class ControlRow:
@@ -181,6 +190,18 @@ class Card:
     claim: Claim
     arms: tuple[Arm, ...]
     stored_times: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    repeats: tuple[Arm, ...] = ()
+
+    @property
+    def counted(self) -> tuple[AssertionRow, ...]:
+        """The exact figures where they are many: they have no interval, and share their method."""
+        found = tuple(row for row in self.assertions if row.kind == "EXACT")
+        return found if len(found) >= COUNTED_FROM else ()
+
+    @property
+    def detailed(self) -> tuple[AssertionRow, ...]:
+        """The assertions that are shown one by one."""
+        return tuple(row for row in self.assertions if row not in self.counted)
 
     @property
     def also(self) -> tuple[Badge, ...]:
@@ -227,9 +248,10 @@ class View:
     control_counts: tuple[tuple[Badge, int], ...]
     tasks: tuple[str, ...]
     environment: tuple[EnvironmentRow, ...]
+    clocks: tuple[Fact, ...]
     calibrator: tuple[Fact, ...]
     overhead: tuple[Fact, ...]
-    stored_runs: int
+    held_against: str
 
 
 def build(run: Run, baselines: Sequence[Run] = ()) -> View:
@@ -242,10 +264,9 @@ def build(run: Run, baselines: Sequence[Run] = ()) -> View:
             key=lambda row: (_RANK[row.badge.word], row.test, row.name),
         )
     )
-    stored = len(run.compared_with) or len(baselines)
     return View(
         run=run,
-        headline=headline(run, stored),
+        headline=headline(run),
         tiles=_tiles(run),
         facts=_facts(run),
         suspects=_suspects(run, cards, rows),
@@ -256,9 +277,10 @@ def build(run: Run, baselines: Sequence[Run] = ()) -> View:
         control_counts=_counts(control_badge(c).word for c in controls(run)),
         tasks=tuple(sorted({card.claim.task for card in cards if card.claim.task})),
         environment=_environment(run, baselines),
+        clocks=_clocks(run),
         calibrator=_calibrator(run, baselines),
         overhead=_overhead(run),
-        stored_runs=stored,
+        held_against=_held_against(run),
     )
 
 
@@ -318,10 +340,10 @@ def word(name: str) -> str:
 # --- the headline ---
 
 
-def headline(run: Run, stored: int) -> Headline:
-    """Say the verdict of `run` in one sentence, `stored` being the number of runs it was compared with."""
+def headline(run: Run) -> Headline:
+    """Say the verdict of `run` in one sentence."""
     failed = errors(run)
-    parts = [_claims_part(run), _comparisons_part(run, stored), _controls_part(run)]
+    parts = [_claims_part(run), _comparisons_part(run), _controls_part(run)]
     if failed:
         parts.append(f"{fmt.plural(len(failed), 'test')} ended with an error")
     text = "; ".join(part for part in parts if part) + "."
@@ -357,20 +379,20 @@ def _claims_part(run: Run) -> str:
     return text + (f", {shown} shown without a verdict" if shown else "")
 
 
-def _held_against(run: Run, stored: int) -> str:
-    found = [f"{fmt.plural(stored, 'stored run')}"] if stored else []
+def _held_against(run: Run) -> str:
+    found = [fmt.plural(len(run.compared_with), "stored run")] if run.compared_with else []
     if run.against is not None:
         pairs = len({rounds.pair for rounds in run.against.pairs})
         found.append(f"{run.against.rev} in {fmt.plural(pairs, 'process pair')}")
     return f"against {' and '.join(found)}" if found else "(no stored run to compare with)"
 
 
-def _comparisons_part(run: Run, stored: int) -> str:
+def _comparisons_part(run: Run) -> str:
     compared = sorted(run.comparisons, key=lambda c: _RANK[c.verdict])
     if not compared:
         return ""
     counts: Counter[str] = Counter(c.verdict for c in compared)
-    against = _held_against(run, stored)
+    against = _held_against(run)
     text = f"{counts['PASS']} of {fmt.plural(len(compared), 'figure')} pass {against}"
     alone = counts["NO_BASELINE"] + counts["INCOMPARABLE"]
     text += f", {alone} without a comparable baseline" if alone else ""
@@ -530,6 +552,7 @@ def _card(claim: Claim, anchor: str, run: Run, stored: _Times) -> Card:
         arm_rows=tuple(_arm_row(a) for a in arms),
         claim=claim,
         arms=arms,
+        repeats=tuple(a for a in run.repeats if a.test == claim.test),
         stored_times={arm.name: tuple(times) for arm in arms if (times := stored.get(_arm_key(arm)))},
     )
 
@@ -575,6 +598,15 @@ def _comparison_row(c: Comparison, anchor: str) -> ComparisonRow:
         against=_against(c.baselines),
         anchor=anchor,
     )
+
+
+def noted(rows: Sequence[ComparisonRow]) -> list[tuple[ComparisonRow, int]]:
+    """Each row with how many rows, itself the last, the note below it speaks of; 0 where a later row's note does."""
+    found = []
+    for _, group in groupby(rows, key=lambda row: row.note):
+        shared = list(group)
+        found += [*((row, 0) for row in shared[:-1]), (shared[-1], len(shared))]
+    return found
 
 
 def _against(baselines: Sequence[str]) -> str:
@@ -663,7 +695,18 @@ def _environment(run: Run, baselines: Sequence[Run]) -> tuple[EnvironmentRow, ..
             _environment_row(group, name, [s.get(name, "absent") for s in stored], pick(run).get(name, "absent"))
             for name in names
         ]
+    # The clocks themselves move from run to run; that something slowed them is a difference.
+    if now := _throttled(run):
+        rows.append(_environment_row("clocks", "GPU throttled", [_throttled(b) or "unknown" for b in baselines], now))
     return tuple(rows)
+
+
+def _throttled(run: Run) -> str:
+    """What slowed the GPU's clocks in any timed arm, "no", or "" where no GPU was read."""
+    read = [arm.clocks for arm in run.arms if "gpu throttle" in arm.clocks]
+    if not read:
+        return ""
+    return ", ".join(dict.fromkeys(reason for one in read for reason in throttle_reasons(one))) or "no"
 
 
 def _environment_row(group: str, name: str, stored: Sequence[str], now: str) -> EnvironmentRow:
@@ -691,6 +734,29 @@ def _key(run: Run) -> dict[str, str]:
 def differences(run: Run, baselines: Sequence[Run]) -> tuple[EnvironmentRow, ...]:
     """The rows of the environment that differ between `run` and the stored runs."""
     return tuple(row for row in _environment(run, baselines) if row.differs)
+
+
+#: How a reading of the clocks is shown: its name, a figure's form, and the unit of the range.
+_READINGS = {
+    "gpu sm mhz": ("GPU clock", "{:,.0f}", "MHz"),
+    "gpu memory mhz": ("GPU memory clock", "{:,.0f}", "MHz"),
+    "gpu celsius": ("GPU temperature", "{:.0f}", "°C"),
+    "gpu watts": ("GPU power", "{:.0f}", "W"),
+    "cpu mhz": ("CPU clock", "{:,.0f}", "MHz"),
+    "cpu steal": ("Taken by the hypervisor", "{:.1%}", ""),
+}
+
+
+def _clocks(run: Run) -> tuple[Fact, ...]:
+    """The worst readings of each timed block, from the least to the most of all blocks."""
+    facts = []
+    for name, (label, form, unit) in _READINGS.items():
+        if values := [arm.clocks[name] for arm in run.arms if name in arm.clocks]:
+            ends = dict.fromkeys(form.format(value).replace("%", " %") for value in (min(values), max(values)))
+            facts.append(Fact(label, f"{' to '.join(ends)} {unit}".strip()))
+    if throttled := _throttled(run):
+        facts.append(Fact("GPU throttled", throttled, warn=throttled != "no"))
+    return tuple(facts)
 
 
 def _calibrator(run: Run, baselines: Sequence[Run]) -> tuple[Fact, ...]:

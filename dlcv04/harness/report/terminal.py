@@ -17,7 +17,7 @@ def lines(run: Run, baselines: Sequence[Run] = ()) -> list[str]:
     out: list[str] = []
     for card in view.cards:
         out.append(_claim(card))
-        out += [_comparison(row) for row in card.comparisons if row.badge.tone in {"bad", "better"}]
+        out += [_comparison(row) for row in card.comparisons if row.badge.tone in {"bad", "unsure", "better"}]
         out += [
             f"    {c.badge.word:<14}control ({fmt.shorten(c.name, 60)}): {fmt.shorten(c.text, 120)}"
             for c in card.controls

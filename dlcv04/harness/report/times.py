@@ -19,20 +19,28 @@ _TOP, _BARE_TOP, _FOOT = 40, 4, 42
 
 @dataclass(frozen=True)
 class _Row:
-    """One arm: its rounds, the stored runs' and its time in 2016 on our scale."""
+    """One arm: its rounds, those of the fresh processes that timed it again, the stored runs' and its time in 2016."""
 
     arm: Arm
     times: list[float]
+    again: list[list[float]]
     stored: list[float]
     then: float | None
 
     @property
     def height(self) -> float:
-        return _ROW + (_STORED_ROW if self.stored else 0)
+        return _ROW + _STORED_ROW * (len(self.again) + bool(self.stored))
 
 
-def epoch_times(arms: Sequence[Arm], stored: Mapping[str, Sequence[float]], published: Published) -> str:
+def epoch_times(
+    arms: Sequence[Arm],
+    stored: Mapping[str, Sequence[float]],
+    published: Published,
+    repeats: Sequence[Arm] = (),
+) -> str:
     """Each round as a dot, with quartiles and median; the stored runs below; 2016 as a diamond. Empty without times.
+
+    `repeats` are the same arms, timed again in fresh processes: each stands between its arm and the stored runs.
 
     The 2016 figures have their own scale along the top edge, laid so that both experiments agree at one arm: the
     distance of the other markers from ours is then a difference of ratios.
@@ -42,7 +50,10 @@ def epoch_times(arms: Sequence[Arm], stored: Mapping[str, Sequence[float]], publ
         return ""
     factor, base = _factor(timed, published)
     then = {name: value / factor for name, value in published.epoch_seconds.items()} if factor else {}
-    rows = [_Row(arm, times, _durations(stored.get(arm.name, ())), then.get(arm.name)) for arm, times in timed]
+    rows = [
+        _Row(arm, times, _again(arm, repeats), _durations(stored.get(arm.name, ())), then.get(arm.name))
+        for arm, times in timed
+    ]
     top = _TOP if factor else _BARE_TOP
     canvas = Canvas(sum(row.height for row in rows) + top + _FOOT)
     scale = Scale(0, _limit(rows), _EDGE, WIDTH - _EDGE)
@@ -56,8 +67,18 @@ def epoch_times(arms: Sequence[Arm], stored: Mapping[str, Sequence[float]], publ
     return canvas.element(_label(rows, published))
 
 
+def _again(arm: Arm, repeats: Sequence[Arm]) -> list[list[float]]:
+    return [times for one in repeats if one.name == arm.name and (times := _durations(one.epoch_seconds))]
+
+
+def _medians(groups: Sequence[Sequence[float]]) -> str:
+    return ", ".join(fmt.seconds(statistics.median(group)) for group in groups)
+
+
 def _draw_row(canvas: Canvas, scale: Scale, top: float, row: _Row, colour: str) -> None:
     words = [(fmt.shorten(row.arm.name, 30), INK, False), (fmt.seconds(statistics.median(row.times)), colour, True)]
+    if row.again:
+        words.append((f"again {_medians(row.again)}", colour, False))
     if row.stored:
         words.append((f"stored {fmt.seconds(statistics.median(row.stored))}", MUTED, False))
     canvas.phrases(_EDGE, top + 14, words)
@@ -65,8 +86,10 @@ def _draw_row(canvas: Canvas, scale: Scale, top: float, row: _Row, colour: str) 
     if row.then is not None:
         canvas.line(scale(row.then), top + 17, scale(row.then), top + 45, INK)
         canvas.markers("diamond", [(scale(row.then), top + 31)], 9, INK, hollow=True)
+    for index, times in enumerate(row.again):
+        _draw_box(canvas, scale, top + _ROW + _STORED_ROW * index, 6, times, colour)
     if row.stored:
-        _draw_box(canvas, scale, top + _ROW, 6, row.stored, MUTED)
+        _draw_box(canvas, scale, top + row.height - _STORED_ROW, 6, row.stored, MUTED)
 
 
 def _draw_box(canvas: Canvas, scale: Scale, y: float, half: float, times: list[float], colour: str) -> None:
@@ -93,7 +116,7 @@ def _draw_2016(canvas: Canvas, scale: Scale, base: str, published: Published) ->
 
 def _limit(rows: Sequence[_Row]) -> float:
     """The right end of the time axis: all rounds, unless a few are so slow that they would squeeze the rest."""
-    groups = [group for row in rows for group in (row.times, row.stored) if group]
+    groups = [group for row in rows for group in (row.times, *row.again, row.stored) if group]
     most, usual = max(max(g) for g in groups), max(statistics.median(g) for g in groups)
     limit = 2 * usual if most > 3 * usual else most
     return 1.06 * max([limit, *(row.then for row in rows if row.then is not None)])
@@ -124,6 +147,7 @@ def _label(rows: Sequence[_Row], published: Published) -> str:
         name, times = row.arm.name, row.times
         text = f"{name}: median {fmt.seconds(statistics.median(times))} of {fmt.plural(len(times), 'round')}"
         text += f", {fmt.seconds(min(times))} to {fmt.seconds(max(times))}"
+        text += f", in fresh processes {_medians(row.again)}" if row.again else ""
         text += f", stored runs {fmt.seconds(statistics.median(row.stored))}" if row.stored else ""
         text += f", in 2016 {fmt.seconds(published.epoch_seconds[name])}" if name in published.epoch_seconds else ""
         parts.append(text)

@@ -242,3 +242,10 @@ def test_a_folder_that_can_not_be_written_is_one_sentence(tmp_path: Path) -> Non
     (tmp_path / "file").write_text("x")
     with pytest.raises(report.ReportError, match="--dl-report-dir"):
         report.write(empty_run(), [], tmp_path / "file")
+
+
+def test_many_exact_figures_stand_in_one_table() -> None:
+    page = Page(html.render(sample_run(), sample_baselines()))
+    tables = [attributes for tag, attributes in page.tags if tag == "table" and attributes.get("class") == "counted"]
+    assert len(tables) == 1
+    assert "base has 600,810 parameters 600,810 parameters expected 600,810" in page.text

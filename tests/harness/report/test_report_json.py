@@ -20,7 +20,7 @@ from tests.harness.test_selftest import a_test
 
 KEYS = [
     "format", "version", "headline", "run", "counts", "suspects", "claims", "comparisons", "history", "environment",
-    "self_test",
+    "clocks", "self_test",
 ]  # fmt: skip
 
 

@@ -153,3 +153,45 @@ def test_stored_times_of_other_data_are_not_drawn_beside_ours() -> None:
     stored = sample_baselines()[0]
     arms = [msgspec.structs.replace(arm, key={**arm.key, "data": "another"}) for arm in stored.arms]
     assert drawn(stored) and not drawn(changed(stored, arms=arms))
+
+
+def test_many_exact_figures_are_counted_and_few_are_told_one_by_one() -> None:
+    run = sample_run()
+    claim = next(c for c in run.claims if c.test == node("test_parameter_counts"))
+    few = msgspec.structs.replace(claim, assertions=claim.assertions[: model.COUNTED_FROM - 1])
+    many = msgspec.structs.replace(claim, assertions=claim.assertions[: model.COUNTED_FROM])
+    for one, counted in ((few, 0), (many, model.COUNTED_FROM)):
+        (card,) = model.build(changed(green_run(), claims=[one])).cards
+        assert (len(card.counted), len(card.detailed)) == (counted, len(one.assertions) - counted)
+
+
+def test_rows_in_a_row_share_their_note() -> None:
+    rows = model.build(sample_run()).comparisons
+    noted = model.noted([rows[0], rows[1], rows[1], rows[1], rows[0]])
+    assert [row for row, _ in noted] == [rows[0], rows[1], rows[1], rows[1], rows[0]]
+    assert [count for _, count in noted] == [1, 0, 0, 3, 1]
+
+
+def test_the_clocks_and_what_slowed_them_are_shown_and_compared() -> None:
+    def on_a_card(run: Run, clock: float, bits: float) -> Run:
+        clocks = {"gpu sm mhz": clock, "gpu throttle": bits, "cpu steal": 0.021}
+        arms = [msgspec.structs.replace(arm, clocks=clocks) if arm.round_seconds else arm for arm in run.arms]
+        return changed(run, arms=arms)
+
+    view = model.build(on_a_card(sample_run(), 1410, 0x4), [on_a_card(one, 1980, 0) for one in sample_baselines()])
+    shown = {fact.label: (fact.text, fact.warn) for fact in view.clocks}
+    assert shown == {
+        "GPU clock": ("1,410 MHz", False),
+        "Taken by the hypervisor": ("2.1 %", False),
+        "GPU throttled": ("software power cap", True),
+    }
+    row = next(row for row in view.environment if row.name == "GPU throttled")
+    assert (row.now, row.then, row.differs) == ("software power cap", "no", True)
+    assert model.build(sample_run(), sample_baselines()).clocks == ()
+
+
+def test_baselines_beside_a_run_that_was_not_compared_are_its_history_alone() -> None:
+    alone = changed(
+        green_run(), compared_with=[], claims=[msgspec.structs.replace(c, comparisons=[]) for c in green_run().claims]
+    )
+    assert model.build(alone, sample_baselines()).headline == model.build(alone).headline

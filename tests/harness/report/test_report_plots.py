@@ -238,3 +238,15 @@ def test_an_axis_without_a_span_has_no_ticks(low: float, high: float) -> None:
 
 def test_an_assertion_is_a_record() -> None:
     assert isinstance(sample_run().claims[0].assertions[0], Assertion)
+
+
+def test_fresh_processes_that_timed_an_arm_again_have_their_own_row() -> None:
+    slow, again = (
+        timed("base", [1.4, 1.5]),
+        [timed("base", [1.6, 1.7]), timed("base", [1.2, 1.3]), timed("other", [9.0])],
+    )
+    svg = epoch_times([slow], {"base": [1.0]}, Published(), again)
+    words = " ".join(parsed(svg).itertext())
+    assert "again 1.65 s, 1.25 s" in words and "in fresh processes 1.65 s, 1.25 s" in parsed(svg).attrib["aria-label"]
+    alone = epoch_times([slow], {"base": [1.0]}, Published(), again[2:])
+    assert "again" not in alone and svg.count("<path") > alone.count("<path")

@@ -105,3 +105,9 @@ def test_json_keeps_hostile_text_exactly_and_escaped(name: str) -> None:
     assert text.isascii() and not re.search("[\x00-\x09\x0b-\x1f\x7f]", text)
     found = json.loads(text)
     assert found["claims"][0]["sentence"] == found["run"]["commit"]["branch"] == HOSTILE[name]
+
+
+def test_undecided_figures_stand_below_their_claim_with_their_sentence() -> None:
+    lines = terminal.lines(sample_run())
+    at = next(i for i, x in enumerate(lines) if "Removing a conv layer learns worse" in x)
+    assert "INCONCLUSIVE" in lines[at + 1] and "The interval straddles the gate" in lines[at + 1]

@@ -1,0 +1,209 @@
+"""Whole runs on a card that nobody has: `nvidia-smi` is a script on PATH, the framework a stand-in that sees one GPU.
+
+Everything between them is ours: the options, the device, its machine class, the clocks, the stored gate, the report.
+Nothing here ran on a real card.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import H100, SUITE, accept_processes, write_nvidia_smi
+
+FAKE_CARD = """
+import math
+import os
+import random
+from pathlib import Path
+from types import SimpleNamespace as NS
+
+import pytest
+
+from dlcv04 import backend, timed_call
+from dlcv04.harness import environment
+
+environment._DEV = Path("/nonexistent")
+cards = [NS(device_type="GPU")] * int(os.environ.get("FRAMEWORK_SEES", "1"))
+waits = []
+backend.tf = NS(
+    __version__="2.21.0",
+    test=NS(experimental=NS(sync_devices=lambda: waits.append(1))),
+    config=NS(
+        get_visible_devices=lambda kind: cards,
+        threading=NS(get_intra_op_parallelism_threads=lambda: 0),
+        experimental=NS(get_device_details=lambda card: {"device_name": "NVIDIA H100 80GB HBM3"}),
+    ),
+)
+backend.keras = NS(
+    __version__="3.15.1",
+    config=NS(
+        backend=lambda: "tensorflow",
+        dtype_policy=lambda: NS(name="float32"),
+        image_data_format=lambda: "channels_last",
+    ),
+)
+backend._tf_config = lambda: NS(is_op_determinism_enabled=lambda: False)
+environment._busy_seconds = lambda: 0.0  # what else this machine does is no part of the story
+
+
+class Machine:
+    def __init__(self):
+        self.now, self.random = 0.0, random.Random(1)
+
+    def arm(self, seconds):
+        slowdown = float(os.environ.get("SLOWDOWN", "1"))
+
+        def work():
+            self.now += seconds * slowdown * math.exp(self.random.gauss(0, 0.02))
+
+        return timed_call(work, barrier=backend.barrier, images=10)
+
+
+@pytest.fixture(scope="session")
+def machine():
+    return Machine()
+
+
+@pytest.fixture(scope="session")
+def workbench(workbench, machine):
+    workbench.clock = lambda: machine.now
+    return workbench
+
+
+@pytest.fixture(autouse=True)
+def every_round_waits():
+    yield
+    assert waits
+"""
+
+STEADY = "0, GPU-aaaa-1, 1980, 1980, 2619, 41, 612.00, 0x0\n"
+CAPPED = "0, GPU-aaaa-1, 1410, 1980, 2619, 71, 699.00, 0x4\n"
+CLASS = "gpu-nvidia-h100-80gb-x1-700w"
+
+
+class Runner:
+    """A folder with claims on a machine with the faked card."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        for name in ("bench", "bin"):
+            (folder / name).mkdir()
+        (folder / "pytest.ini").write_text("[pytest]\n")
+        (folder / "conftest.py").write_text(FAKE_CARD)
+        (folder / "bench/test_it.py").write_text(SUITE)
+
+    def run(self, *options, facts=H100, clocks=STEADY, **environment):
+        """Exit code, what was printed, and the run or None."""
+        write_nvidia_smi(self.folder / "bin", facts=f"{facts}\n" if facts else "", clocks=clocks)
+        out = self.folder / "run.json"
+        out.unlink(missing_ok=True)
+        own = {
+            name: value for name, value in os.environ.items() if name not in {"CUDA_VISIBLE_DEVICES", "KERAS_BACKEND"}
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "bench", "--dl-device=gpu", f"--benchmark-json={out}", *options],
+            cwd=self.folder,
+            env={**own, "PATH": f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}", **environment},
+            capture_output=True,
+            text=True,
+        )
+        return (
+            done.returncode,
+            done.stdout + done.stderr,
+            json.loads(out.read_text())["dlcv04"] if out.exists() else None,
+        )
+
+
+@pytest.fixture(scope="module")
+def card(tmp_path_factory):
+    return Runner(tmp_path_factory.mktemp("card"))
+
+
+@pytest.fixture(scope="module")
+def first(card):
+    """The first run on the card; five processes of it are stored."""
+    code, printed, run = card.run()
+    accept_processes(card.folder, card.folder / "run.json")
+    page = (card.folder / "reports/latest.html").read_text()
+    return code, printed, run, page
+
+
+def rows(run):
+    return run["claims"][0]["comparisons"]
+
+
+def test_the_run_names_the_card_and_its_class(first):
+    code, printed, run, _ = first
+    assert code == 0, printed
+    assert "on the GPU (NVIDIA H100 80GB HBM3)" in printed and "HOLDS" in printed
+    assert (run["device"], run["environment"]["machine_class"]) == ("gpu", CLASS)
+    assert run["key"] == {"profile": "smoke", "backend": "tensorflow", "dtype_policy": "float32", "jit": "true"}
+    software = run["environment"]["software"]
+    assert (software["device"], software["gpu driver"], software["cuda driver"]) == (
+        "NVIDIA H100 80GB HBM3",
+        "580.95.05",
+        "13.0",
+    )
+
+
+def test_its_times_have_no_calibrator_and_its_clocks_are_recorded_and_shown(first):
+    *_, run, page = first
+    for arm in run["arms"]:
+        assert arm["calibrator_seconds"] == []
+        assert (arm["clocks"]["gpu sm mhz"], arm["clocks"]["gpu throttle"]) == (1980, 0)
+    shown = page[page.index('id="clocks-title"') :]
+    for text in ("GPU clock</dt><dd>1,980 MHz", "GPU temperature</dt><dd>41 °C", "GPU throttled</dt><dd>no"):
+        assert text in shown
+
+
+def test_the_same_code_passes_by_absolute_times(card, first):
+    code, printed, run = card.run("--benchmark-compare", "--dl-strict")
+    assert code == 0, printed
+    assert [(row["verdict"], row["n_new"], row["n_old"]) for row in rows(run)] == [("PASS", 1, 5)] * 2
+    assert all("absolute times" in row["method"] for row in rows(run))
+
+
+def test_slower_code_is_red_by_one_process_and_what_the_clocks_did_is_said(card, first):
+    code, printed, run = card.run("--benchmark-compare", clocks=CAPPED, SLOWDOWN="1.4")
+    assert code == 1
+    assert [(row["verdict"], row["n_new"]) for row in rows(run)] == [("REGRESSED", 1)] * 2
+    assert run["repeats"] == [] and "fresh process" not in printed
+    for row in rows(run):
+        assert {"GPU throttled no -> software power cap", "GPU clock 1,980 -> 1,410 MHz"} <= {*row["differences"]}
+    page = (card.folder / "reports/latest.html").read_text()
+    assert "GPU throttled</th>" in page and "⚠ </span>software power cap" in page
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        "0, GPU-cccc-3, NVIDIA H200, 143771, 700.00, 580.95.05, Disabled",
+        H100.replace("700.00", "350.00"),
+        f"{H100}\n{H100.replace('0, GPU-aaaa-1', '1, GPU-bbbb-2')}",
+    ],
+    ids=["another model", "a lower power cap", "a second card"],
+)
+def test_new_hardware_is_incomparable_and_ends_with_seven(card, first, facts):
+    code, printed, run = card.run("--benchmark-compare", facts=facts)
+    assert code == 7, printed
+    assert {row["verdict"] for row in rows(run)} == {"INCOMPARABLE"}
+    assert f"stored, but only for the machine class {CLASS}" in rows(run)[0]["reason"]
+    assert "dlcv04 baseline" in printed and "Exit code 7" in printed
+
+
+def test_no_card_is_an_error_before_anything_runs(card):
+    code, printed, run = card.run(facts="")
+    assert code == 4 and run is None
+    assert printed.strip().endswith("Run on a GPU machine, or use --dl-device cpu.")
+
+
+def test_a_card_that_the_framework_does_not_see_ends_the_run_with_one_sentence(card, first):
+    before = (card.folder / "reports/latest.html").read_bytes()
+    code, printed, run = card.run(FRAMEWORK_SEES="0")
+    assert code == 4 and run is None
+    assert printed.count("tensorflow finds no GPU on this machine: install its GPU build and a driver") == 1
+    assert "Traceback" not in printed
+    assert (card.folder / "reports/latest.html").read_bytes() == before
