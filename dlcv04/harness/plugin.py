@@ -323,9 +323,15 @@ def _make_suite(config: pytest.Config) -> Suite:
         compare=config.stash[ASKED] is not None,
         controls=config.getoption("dl_controls"),
         max_seeds=config.getoption("dl_seeds"),
+        settings={"plugins": ", ".join(_plugins(config)) or "none"},
     )
     config.hook.pytest_dlcv04_plan(config=config, suite=suite, device=device)
     return suite
+
+
+def _plugins(config: pytest.Config) -> list[str]:
+    """Those of `-p`: both sides of a process pair have them, so a difference of theirs would not show there."""
+    return sorted({name for name in config.option.plugins or [] if not name.startswith("no:")})
 
 
 def _load_baselines(config: pytest.Config, suite: Suite) -> None:
@@ -339,6 +345,7 @@ def _load_baselines(config: pytest.Config, suite: Suite) -> None:
     suite.problems = list(loaded.problems)
     # A recording process is never timed again: where an ini file asks for the comparison, it would be without end.
     if not suite.policy.record:
+        suite.pair_again = lambda test, found, gated: against_session.recheck(config, suite, test, found, gated)
         suite.time_again = lambda test: child_sessions.time_again(config, suite, test)
 
 

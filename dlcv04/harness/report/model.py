@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from dlcv04.harness.report import formatting as fmt
-from dlcv04.harness.schema import Arm, Claim, Comparison, Run
+from dlcv04.harness.schema import Arm, Claim, Comparison, Recheck, Run
 
 #: How a control's node id ends: `test_x[control]`, `test_x[a-control]`.
 _CONTROL_ID = re.compile(r"\[(.*?)-?\bcontrol\]$")
@@ -118,7 +118,10 @@ class AssertionRow:
 
 @dataclass(frozen=True)
 class ComparisonRow:
-    """One figure held against stored runs, every value already text."""
+    """One figure held against stored runs, every value already text.
+
+    `by_pairs`: it looked slower than the stored times, and process pairs decided in their place.
+    """
 
     badge: Badge
     test: str
@@ -134,6 +137,7 @@ class ComparisonRow:
     differences: tuple[str, ...]
     against: str
     anchor: str = ""
+    by_pairs: bool = False
 
 
 @dataclass(frozen=True)
@@ -463,10 +467,22 @@ def _facts(run: Run) -> tuple[Fact, ...]:
         known = f"{100 * run.against.process_sd:.1f} % on {run.against.process_df:g} degrees of freedom"
         text = f"{run.against.rev} ({run.against.commit[:10]}); between processes {known}, {run.against.process_source}"
         facts.append(Fact("Against", text))
+    facts += [_recheck_fact(found) for found in run.rechecks]
     if run.acceptance:
         forced = ", forced" if run.acceptance.forced else ""
         facts.append(Fact("Accepted", f"{fmt.moment(run.acceptance.accepted)}{forced}: {run.acceptance.reason}"))
     return tuple(replace(f, text=fmt.shorten(f.text, 160), title=f.title or f.text) for f in facts)
+
+
+def _recheck_fact(found: Recheck) -> Fact:
+    """What decided a test whose time looked slower than the stored ones."""
+    if found.against is None:
+        return Fact("Looked slower", f"{test_name(found.test)}: no process pairs: {found.why}", warn=True)
+    count = len({rounds.pair for rounds in found.against.pairs})
+    known = f"{100 * found.against.process_sd:.1f} % on {found.against.process_df:g} degrees of freedom"
+    pairs = f"{fmt.plural(count, 'process pair')} against {found.against.rev}"
+    text = f"{test_name(found.test)}: {pairs}; between processes {known}, {found.against.process_source}"
+    return Fact("Looked slower", text)
 
 
 def _suspects(run: Run, cards: Sequence[Card], rows: Sequence[ComparisonRow]) -> tuple[Suspect, ...]:
@@ -574,6 +590,7 @@ def _comparison_row(c: Comparison, anchor: str) -> ComparisonRow:
         differences=tuple(c.differences),
         against=_against(c.baselines),
         anchor=anchor,
+        by_pairs=c.first_look is not None,
     )
 
 
