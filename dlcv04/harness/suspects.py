@@ -103,7 +103,7 @@ def compare(claim: Claim, arms: Sequence[Arm], context: Context, pairs: Against 
         pairs: of `--dl-against`, which serve where REV is a commit that was stored.
     """
     rows = compare_claim(claim, arms, context)
-    if not context.rechecks and pairs is None:
+    if not (context.rechecks or context.repeats or pairs):
         return rows
     found = {one.look.key: one for one in suspects(claim, arms, context)}
     return [_settled(row, found[row.key], context, pairs) if row.key in found else row for row in rows]

@@ -48,8 +48,8 @@ class Project:
 
     def judged_again(self, run):
         """The same run, judged from its file and the stored ones."""
-        stored = Store(self.pytester.path / "baselines").load(machine_class=CLASS).as_stored()
-        return rejudge(run, stored)
+        loaded = Store(self.pytester.path / "baselines").load(machine_class=CLASS)
+        return rejudge(run, loaded.as_stored(lambda path: str(path.relative_to(self.pytester.path))))
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_a_machine_that_became_slower_is_not_red(project, monkeypatch):
     assert "process pairs decide: no slower than" in report and "Looked slower" in report
     again = project.judged_again(run)
     assert to_builtins(again)["claims"] == to_builtins(run)["claims"] and again.exit_status == 0
-    assert [path for path in project.repository.git("status", "--short").split() if "baselines" not in path] == ["??"]
+    assert project.repository.git("worktree", "list").count("\n") == 0
 
 
 def test_a_slowdown_in_the_code_is_red_by_the_pairs(project, monkeypatch):
@@ -114,6 +114,7 @@ def test_changed_software_is_decided_by_three_processes_and_may_be_red(project, 
 def test_a_plugin_of_the_command_line_is_not_taken_for_the_machine(project, monkeypatch):
     monkeypatch.setenv("FAKE_DRIFT", "1.4")
     project.pytester.makepyfile(further="")
+    project.pytester.syspathinsert()
     run = project.run("-p", "further")
     assert run.rechecks == [] and verdicts(run) == {"REGRESSED"}
     assert "plugins none -> further" in run.comparisons[0].reason
@@ -220,11 +221,10 @@ SLOW = timed(0.28, seed=1)
     [(1.0, 2, "PASS"), (1.3, 2, "REGRESSED"), (0.7, 2, "IMPROVED"), (1.07, 8, "INCONCLUSIVE")],
 )
 def test_the_pairs_decide(ratio, count, verdict):
-    row = judged(SLOW, stored("aaaaa"), recheck(ratio, count))
-    assert (row.verdict, row.n_new) == (verdict, count) and row.baselines == [
-        "a" * 12,
-        *(f"{i}.json" for i in range(5)),
-    ]
+    noisy = {"process_sd": 0.06, "gated": 9} if verdict == "INCONCLUSIVE" else {}
+    row = judged(SLOW, stored("aaaaa"), recheck(ratio, count, **noisy))
+    assert (row.verdict, row.n_new) == (verdict, count)
+    assert row.baselines == ["a" * 12, *(f"{i}.json" for i in range(5))]
 
 
 def test_they_decide_on_a_machine_that_others_use_too():
@@ -299,7 +299,8 @@ def test_a_card_of_its_own_needs_no_pairs():
 finite = st.floats(1e-6, 1e6)
 rounds = st.builds(
     PairRounds, test=st.text(max_size=5), arm=st.text(max_size=5), pair=st.integers(0, 7), steps=st.integers(1, 9),
-    images_per_step=st.integers(1, 512), old_seconds=st.lists(finite, max_size=3), new_seconds=st.lists(finite, max_size=3),
+    images_per_step=st.integers(1, 512), old_seconds=st.lists(finite, max_size=3),
+    new_seconds=st.lists(finite, max_size=3),
 )  # fmt: skip
 rechecks = st.builds(
     Recheck, test=st.text(max_size=5), why=st.text(max_size=9),
@@ -320,7 +321,7 @@ def test_what_was_done_goes_through_a_file_unchanged(found):
 
 
 def test_a_file_from_before_there_were_rechecks_is_read_and_judged():
-    block = to_builtins(a_run(SLOW))
+    block = to_builtins(a_run(msgspec.structs.replace(SLOW, round_index=list(range(10)))))
     del block["rechecks"]
     for row in (row for claim in block["claims"] for row in claim["comparisons"]):
         del row["first_look"]
