@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from dlcv04.harness.claims import ClaimInfo, ClaimRecorder, overall, weak_control
-from dlcv04.harness.judge import LEARNING, Context, Stored, could_be_slower, is_busy
+from dlcv04.harness.judge import LEARNING, Context, Stored, could_be_slower, is_busy, looks_slower
 from dlcv04.harness.measure import ArmTimes
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.schema import (
@@ -168,7 +168,7 @@ class Suite:
         """The comparisons of a claim; times that look slower are decided by process pairs or by fresh processes."""
         context = self._judging() if self.compare else None
         rows = comparisons(claim, arms, context, self.against, self.policy)
-        if context is None or not any(could_be_slower(row, self.policy) for row in rows):
+        if context is None or not any(looks_slower(row, self.policy) for row in rows):
             return rows
         if self.pair_again is not None:
             found = suspecting.suspects(claim, arms, context)

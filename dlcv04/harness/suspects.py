@@ -17,7 +17,7 @@ import msgspec
 
 from dlcv04.harness import against
 from dlcv04.harness.differences import environment_changes
-from dlcv04.harness.judge import Context, baseline_of, compare_claim, could_be_slower, explain
+from dlcv04.harness.judge import Context, baseline_of, compare_claim, explain, looks_slower
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.schema import Against, Arm, Claim, Comparison, Run
 
@@ -59,7 +59,7 @@ def suspects(claim: Claim, arms: Iterable[Arm], context: Context) -> list[Suspec
     arms = list(arms)
     looks = compare_claim(claim, arms, context.alone)
     changed = any(look.verdict == "STALE" for look in looks)
-    slower = {look.arm: look for look in looks if could_be_slower(look, context.policy)}
+    slower = {look.arm: look for look in looks if looks_slower(look, context.policy)}
     return [
         _suspect(arm, slower[arm.name], context, changed)
         for arm in arms

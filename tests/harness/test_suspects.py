@@ -238,6 +238,12 @@ def test_without_a_suspicion_they_say_nothing():
     assert (row.verdict, row.n_new, row.first_look) == ("PASS", 1, None)
 
 
+def test_they_decide_a_slowdown_that_the_stored_times_let_pass():
+    slower = timed(0.235, seed=1)
+    assert judged(slower, stored("aaaaa")).verdict == "PASS"
+    assert judged(slower, stored("aaaaa"), recheck(1.2)).verdict == "REGRESSED"
+
+
 def test_pairs_against_another_commit_decide_nothing():
     assert judged(SLOW, stored("bbbbb"), recheck(1.0)).n_new == 1
     assert judged(SLOW, stored("bbbbb"), recheck(1.0), against=pairs(1.3, commit="b" * 40)).verdict == "REGRESSED"
