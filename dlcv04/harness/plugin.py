@@ -24,7 +24,7 @@ import pytest
 from dlcv04.harness import pytest_benchmark_adapter as adapter
 from dlcv04.harness.claims import ClaimError, ClaimInfo, ClaimRecorder
 from dlcv04.harness.controls import CONTROL_SEED_OFFSET
-from dlcv04.harness.policy import PROFILES, Policy
+from dlcv04.harness.policy import PROFILES, RECORDED_SEEDS, Policy
 from dlcv04.harness.schema import Arm, Claim, Run, SelfTest, to_builtins
 from dlcv04.harness.suite import EXIT_NOTHING_COMPARABLE, Suite, is_too_good, red_rows
 from dlcv04.lazy import LazyModule
@@ -316,6 +316,7 @@ def _make_suite(config: pytest.Config) -> Suite:
             compare=config.stash[ASKED] is not None,
             against=config.getoption("dl_against") is not None,
             record=config.getoption("dl_record") is not None,
+            recorded_seeds=max(RECORDED_SEEDS, config.getoption("dl_seeds") or 0),
         ),
         machine_class=environment.machine_class(device, hardware),
         hardware=hardware,
