@@ -289,17 +289,23 @@ def commits(arm, held):
 
 def test_a_drift_is_held_against_the_anchors_commit_and_a_lost_improvement_against_the_newest():
     """The anchor's commit, although the newest one is nearer: else 12 commits of +2 % would never show."""
-    old, new = stored("aabbbccccc", 1.0).timing, stored("aabbbccccc", 1.3).timing
+    old, new = stored("aabbbccccd", 1.0).timing, stored("aabbbccccd", 1.3).timing
     drift, lost = [*old[:5], *new[5:]], [*new[:5], *old[5:]]
     assert commits(timed(0.30, seed=1), Stored(timing=drift))[0] == "a"
-    assert commits(timed(0.27, seed=1), Stored(timing=lost))[0] == "c"
+    assert commits(timed(0.27, seed=1), Stored(timing=lost))[0] == "d"
 
 
 def test_a_card_of_its_own_needs_no_pairs():
-    alone = {"calibrator_seconds": []}
-    held = Stored(timing=[("p", a_run(timed(seed=seed, **alone))) for seed in range(5)])
-    context = Context(KEY, "cpu-x", held, Policy())
-    assert suspects.suspects(a_claim(), [timed(0.22, seed=1, **alone)], context) == []
+    for calibrator, count in (([], 0), ([0.05] * 20, 1)):
+        fields = {"calibrator_seconds": calibrator, "noise": 0.02}
+        held = Stored(timing=[("p", a_run(timed(seed=seed, **fields))) for seed in range(5)])
+        found = suspects.suspects(a_claim(), [timed(0.222, seed=7, **fields)], Context(KEY, "cpu-x", held, Policy()))
+        assert len(found) == count
+
+
+def test_the_stored_times_share_the_budget():
+    few, many = (judged(SLOW, stored("aaaaa"), recheck(1.0, gated=gated)) for gated in (1, 60))
+    assert many.minimum_detectable_effect > few.minimum_detectable_effect
 
 
 finite = st.floats(1e-6, 1e6)
