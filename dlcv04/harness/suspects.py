@@ -84,13 +84,15 @@ def _suspect(arm: Arm, look: Comparison, context: Context, changed: bool) -> Sus
 
 
 def decided(suspect: Suspect, records: Iterable[Against], policy: Policy) -> Comparison | None:
-    """The comparison by the process pairs that ran against one of the suspect's commits; None where there are none."""
+    """The comparison by the process pairs against the first of the suspect's commits that has any; None without."""
     if suspect.why:
         return None
-    for record in records:
-        if record.commit in suspect.commits and (row := against.compare(suspect.arm, record, policy)) is not None:
-            return row
-    return None
+    fitting = [record for record in records if record.commit in suspect.commits]
+    rows = (
+        against.compare(suspect.arm, record, policy)
+        for record in sorted(fitting, key=lambda record: suspect.commits.index(record.commit))
+    )
+    return next((row for row in rows if row is not None), None)
 
 
 def compare(claim: Claim, arms: Sequence[Arm], context: Context, pairs: Against | None) -> list[Comparison]:

@@ -249,6 +249,12 @@ def test_pairs_against_another_commit_decide_nothing():
     assert judged(SLOW, stored("bbbbb"), recheck(1.0), against=pairs(1.3, commit="b" * 40)).verdict == "REGRESSED"
 
 
+def test_of_two_stored_commits_that_were_paired_the_first_decides():
+    both = [recheck(1.3, commit="b" * 40), recheck(1.0)]
+    assert judged(SLOW, stored("aaabb"), *both).verdict == "PASS"
+    assert judged(SLOW, stored("bbbaa"), *both).verdict == "REGRESSED"
+
+
 def test_an_arm_that_the_pairs_lack_is_left_to_three_processes():
     repeats = [timed(0.28, seed=seed) for seed in (2, 3)]
     assert judged(SLOW, stored("aaaaa"), recheck(1.0, arm="other"), repeats=repeats).n_new == 3

@@ -479,10 +479,9 @@ def _recheck_fact(found: Recheck) -> Fact:
     if found.against is None:
         return Fact("Looked slower", f"{test_name(found.test)}: no process pairs: {found.why}", warn=True)
     count = len({rounds.pair for rounds in found.against.pairs})
-    known = f"{100 * found.against.process_sd:.1f} % on {found.against.process_df:g} degrees of freedom"
-    pairs = f"{fmt.plural(count, 'process pair')} against {found.against.rev}"
-    text = f"{test_name(found.test)}: {pairs}; between processes {known}, {found.against.process_source}"
-    return Fact("Looked slower", text)
+    return Fact(
+        "Looked slower", f"{test_name(found.test)}: {fmt.plural(count, 'process pair')} against {found.against.rev}"
+    )
 
 
 def _suspects(run: Run, cards: Sequence[Card], rows: Sequence[ComparisonRow]) -> tuple[Suspect, ...]:
