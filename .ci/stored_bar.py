@@ -1,4 +1,6 @@
-"""The stored gate on this machine class: three new processes against five stored ones, unchanged and 20 % slower.
+"""The stored gate's rule of three processes on this machine class: unchanged and 20 % slower, against five stored ones.
+
+It decides where process pairs can't (another version of Keras, no such commit); `stored_live.py` tries the pairs.
 
 Usage: stored_bar.py [FOLDER]. Records three processes of each on the embedded digits (or finds them in FOLDER); then
 redraws three new and five stored ones of all unchanged processes, 20 times.

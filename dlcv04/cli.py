@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, cast
 
 import typer
 
+from dlcv04.harness.policy import RECORDED_SEEDS
+
 if TYPE_CHECKING:
     from dlcv04.finetuning import Result
     from dlcv04.harness.baselines import Candidate
@@ -424,6 +426,7 @@ def baseline(
     device: DeviceName = "auto",
     suite: Annotated[str, typer.Option(help="folder of the claims")] = "bench",
     learning: Annotated[bool, typer.Option(help="also record learning curves and exact figures")] = True,
+    seeds: Annotated[int, typer.Option(min=RECORDED_SEEDS, help="seeds of the learning curves")] = RECORDED_SEEDS,
     name: Annotated[str, typer.Option(help="readable half of the files' names (default: the profile)")] = "",
     force: Force = False,
 ) -> None:
@@ -437,7 +440,7 @@ def baseline(
     if processes == 0 and not learning:
         _stop("--processes 0 --no-learning records nothing: ask for one of them.")
     parts = [*(["portable"] if learning else []), *["timing"] * processes]
-    options = [f"--dl-profile={profile}", f"--dl-data={data}", f"--dl-device={device}"]
+    options = [f"--dl-profile={profile}", f"--dl-data={data}", f"--dl-device={device}", f"--dl-seeds={seeds}"]
     store = baselines.Store("baselines")
     try:
         candidates = _record(parts, options, suite, force, name or profile)

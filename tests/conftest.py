@@ -27,6 +27,7 @@ def pytest_collection_modifyitems(config, items):
 FAKE_MACHINE = '''
 """A machine without framework, whose time passes only while an arm works: every run of it is the same."""
 import math
+import os
 import random
 
 import pytest
@@ -38,6 +39,8 @@ from dlcv04.harness.suite import DeviceLayer
 
 NOISE = 0.05
 SLOWDOWN = 1.0
+#: The host: it slows every process of its minutes, whatever code that runs.
+DRIFT = float(os.environ.get("FAKE_DRIFT", "1"))
 
 
 class Machine:
@@ -46,7 +49,7 @@ class Machine:
 
     def arm(self, seconds):
         def work():
-            self.now += seconds * SLOWDOWN * math.exp(self.random.gauss(0, NOISE))
+            self.now += seconds * SLOWDOWN * DRIFT * math.exp(self.random.gauss(0, NOISE))
         return timed_call(work, images=10)
 
     def calibrate(self):
@@ -61,7 +64,7 @@ def machine():
 @pytest.fixture(scope="session")
 def workbench(request, machine):
     suite = suite_of(request.config)
-    suite.device_layer = DeviceLayer("cpu", {"backend": "fake"}, {})
+    suite.device_layer = DeviceLayer("cpu", {"backend": "fake"}, {"fake": os.environ.get("FAKE_VERSION", "1")})
     return Workbench(suite, "cpu", machine.calibrate, clock=lambda: machine.now)
 
 
@@ -150,6 +153,31 @@ def suite(pytester, heavy_modules):
         return pytester
 
     return write
+
+
+class Repository:
+    """A suite under git: `change(machine)` leaves a change in the working tree, `commit()` commits what there is."""
+
+    def __init__(self, pytester):
+        self.pytester, self.path = pytester, pytester.path
+        ignored = "reports/\n.cache/\n__pycache__/\n.pytest_cache/\n*.json\n*.xml\nrunpytest*\nstd*\n"
+        (self.path / ".gitignore").write_text(ignored)
+        self.git("init", "-q")
+
+    def git(self, *arguments):
+        """Run git; return what it prints."""
+        done = subprocess.run(["git", *arguments], cwd=self.path, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    def commit(self):
+        """Commit everything; return the commit's id."""
+        self.git("add", "-A")
+        self.git("-c", "user.name=x", "-c", "user.email=x@x", "commit", "-qm", "x")
+        return self.git("rev-parse", "HEAD")
+
+    def change(self, machine):
+        """Put another machine into the working tree."""
+        (self.path / "conftest.py").write_text(machine)
 
 
 @pytest.fixture(scope="session")

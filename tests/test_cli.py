@@ -98,6 +98,26 @@ def fake_suite(suite, monkeypatch):
     return folder
 
 
+TWELVE_SEEDS = """
+from dlcv04 import claim, reference_everywhere
+from dlcv04.harness.schema import EpochRow, SeedCurve
+from dlcv04.harness.seeds import SeededBlock
+
+def curve(level):
+    def one(seed):
+        accuracy = level + 0.001 * (seed % 3)
+        row = EpochRow(train_seconds=1, train_loss=1, train_accuracy=level, val_loss=1, val_accuracy=accuracy)
+        return SeedCurve(seed=seed, epochs=[row])
+    return one
+
+@claim("b learns better", control=reference_everywhere("a"))
+def test_better(claim):
+    arms = SeededBlock({"a": curve(0.5), "b": curve(0.8)}, images={"a": 0, "b": 0}).arms
+    claim.better(arms["b"], than=arms["a"], by=0.01)
+    assert len(arms["a"].by_seed) == 12
+"""
+
+
 class TestBaseline:
     record = ("baseline", "--reason", "first", "--no-learning")
 
@@ -123,6 +143,17 @@ class TestBaseline:
     def test_nothing_asked_for(self, fake_suite):
         result = runner.invoke(app, [*self.record, "--processes", "0"])
         assert result.exit_code == 2 and "records nothing" in result.output
+
+    def test_learning_is_recorded_over_as_many_seeds_as_asked_for_never_fewer_than_ten(self, fake_suite):
+        (fake_suite / "bench/test_it.py").write_text(TWELVE_SEEDS)
+        in_git(fake_suite)
+        record = ["baseline", "--reason", "first", "--processes", "0"]
+        result = runner.invoke(app, [*record, "--seeds", "12"])
+        assert result.exit_code == 0, result.output
+        assert len(list(Path("baselines/portable").glob("*.json"))) == 1
+        ten = runner.invoke(app, record)
+        assert ten.exit_code == 1 and "assert 10 == 12" in ten.output
+        assert runner.invoke(app, [*record, "--seeds", "9"]).exit_code == 2
 
     def test_a_kill_in_the_middle_stores_nothing(self, fake_suite):
         """The first process has ended, the second is running."""

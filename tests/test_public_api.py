@@ -100,7 +100,7 @@ HIDDEN = ("--dl-record", "--dl-round-server", "--dl-part")
 
 COMMANDS = """
 accept run --reason --force
-baseline --reason --processes --profile --data --device --suite --learning --name --force
+baseline --reason --processes --profile --data --device --suite --learning --seeds --name --force
 doctor
 fetch name --to
 finetune folder --base --epochs --weights --size --train-from --tap --l2 --dropout --rate --seed --val --data \

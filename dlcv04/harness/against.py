@@ -74,6 +74,16 @@ def resolve(root: Path, rev: str) -> str:
     raise RevisionError(f"--dl-against {rev}: git knows no such commit here; try HEAD, HEAD~1, a branch or a tag.")
 
 
+def is_known(root: Path, commit: str) -> bool:
+    """Whether git has this commit here: a shallow clone has none but the newest."""
+    return _git(root, "cat-file", "-e", f"{commit}^{{commit}}").returncode == 0
+
+
+def has_file(root: Path, commit: str, path: str) -> bool:
+    """Whether a commit has a file; `path` is relative to `root`."""
+    return _git(root, "cat-file", "-e", f"{commit}:./{path}").returncode == 0
+
+
 @contextlib.contextmanager
 def worktree(root: Path, commit: str) -> Iterator[Path]:
     """A checkout of `commit` beside the working tree, gone afterwards; yields the folder that corresponds to `root`."""
@@ -106,6 +116,7 @@ def measure(
     spread: ProcessSd,
     policy: Policy,
     told: Told,
+    gated: int = 0,
 ) -> Against:
     """Run process pairs until every benchmark is decided, or the last look is reached.
 
@@ -120,6 +131,7 @@ def measure(
         spread: between processes.
         policy: error rates and gates.
         told: called with what is being done.
+        gated: the stored times that share the budget, where the pairs decide one that looked slower than those.
 
     Raises:
         PairError: a worker failed.
@@ -131,12 +143,13 @@ def measure(
         process_sd=spread.sd,
         process_df=spread.df,
         process_source=spread.source,
+        gated=gated,
     )
     open_tests = list(wanted)
     for number in range(LOOKS[-1]):
         if number in LOOKS:
             open_tests = [test for test in wanted if _is_open(found, test, policy)]
-        if not open_tests:
+        if not open_tests or (number and not found.pairs):
             break
         what = f"process pair {number + 1} of {LOOKS[0]} to {LOOKS[-1]}"
         told(what)
@@ -161,13 +174,15 @@ def benchmarks(against: Against) -> list[tuple[str, str]]:
 def judge(against: Against, test: str, arm: str, policy: Policy) -> statistics.ComparisonResult:
     """The gate's verdict on one benchmark: a pure function of its rounds.
 
-    The budget is split over the suite's timing tests, and a test's share over its arms, so that `-k` changes nothing.
+    The budget is split over the suite's timing tests, and a test's share over its arms, or over all stored times: `-k`
+    changes neither.
     """
     arms = sum(1 for name, _ in benchmarks(against) if name == test)
+    shares = against.gated or against.tests * arms
     pairs = [rounds.log_ratios for rounds in against.pairs if rounds.key == (test, arm)]
     return statistics.process_pair_gate(
         pairs,
-        alpha=policy.alpha_times / against.tests / arms,
+        alpha=policy.alpha_times / shares,
         s0=against.process_sd,
         d0=against.process_df,
         gate=policy.gate_against,
@@ -175,6 +190,12 @@ def judge(against: Against, test: str, arm: str, policy: Policy) -> statistics.C
         looks=LOOKS,
         pass_levels=PASS_LEVELS,
     )
+
+
+def named(against: Against) -> str:
+    """The commit as it was asked for, and its id where that says something else."""
+    short = against.commit[:12]
+    return short if against.rev == short else f"{against.rev} ({short})"
 
 
 def compare(arm: Arm, against: Against, policy: Policy) -> Comparison | None:
@@ -211,5 +232,5 @@ def compare(arm: Arm, against: Against, policy: Policy) -> Comparison | None:
         f"each; between-process sd {against.process_sd:.1%} on {against.process_df:g} degrees of freedom "
         f"({against.process_source})",
         reason="",
-        baselines=[f"{against.rev} ({against.commit[:12]})"],
+        baselines=[named(against)],
     )

@@ -385,10 +385,10 @@ def enough_processes(stored: Iterable[StoredRun | Run]) -> str | None:
 def _only(run: Run, part: Part, acceptance: Acceptance) -> Run:
     """The run without what the other part holds, and without its comparisons: a baseline is measurements.
 
-    Nor are further processes kept: a stored file is one process.
+    Nor are further processes and process pairs kept: a stored file is one process.
     """
     replace = msgspec.structs.replace
-    run = replace(run, missing=[], repeats=[])
+    run = replace(run, missing=[], repeats=[], rechecks=[], against=None)
     if part == "timing":
         arms = [replace(arm, curves=[]) for arm in run.arms]
         return replace(run, arms=arms, claims=[_bare(claim) for claim in run.claims], acceptance=acceptance)

@@ -49,6 +49,13 @@ def teller(config: pytest.Config) -> Callable[[str], None]:
     return tell
 
 
+def show(config: pytest.Config, text: str) -> None:
+    """Write what a process printed, whatever it is."""
+    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.write_line(text)
+
+
 def time_again(config: pytest.Config, suite: Suite, test: str) -> list[Arm]:
     """Time one test in a fresh process, with a baseline's number of rounds.
 

@@ -44,6 +44,13 @@ def software_changes(new: dict[str, str], old: dict[str, str]) -> list[str]:
     return [f"{name} {old[name]} -> {new[name]}" for name in old if name in new and new[name] != old[name]]
 
 
+def environment_changes(new: dict[str, str], old: dict[str, str]) -> dict[str, str]:
+    """`software_changes` by name, and environment variables (in capitals) that only one of both runs set."""
+    names = [name for name in {**old, **new} if name.isupper() or (name in old and name in new)]
+    values = {name: (old.get(name, "unset"), new.get(name, "unset")) for name in names}
+    return {name: f"{name} {before} -> {now}" for name, (before, now) in values.items() if before != now}
+
+
 def _unnumbered(optimizer: dict[str, Any]) -> dict[str, Any]:
     """Without the name that Keras numbers by how many were made before."""
     return {name: value for name, value in optimizer.items() if name != "name"}

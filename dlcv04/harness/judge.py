@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -21,7 +21,7 @@ from dlcv04.harness.differences import (
     software_changes,
 )
 from dlcv04.harness.policy import MIN_PROCESSES, Policy
-from dlcv04.harness.schema import Arm, Claim, Comparison, Run, finite
+from dlcv04.harness.schema import Arm, Claim, Comparison, Recheck, Run, finite
 from dlcv04.harness.seeds import MEAN_VAL_ACCURACY
 from dlcv04.harness.timing_gate import TimingGate, level
 from dlcv04.lazy import LazyModule
@@ -56,7 +56,8 @@ class Context:
 
     `key` and `machine_class` decide what is comparable. `stored` is what there is, `gate` judges times by it.
     `software` (versions by name) is compared across, and named where a figure regressed. `repeats` are arms of the
-    same new code, measured in further processes and judged together with the run's.
+    same new code, measured in further processes and judged together with the run's. `rechecks` say what was done about
+    tests whose times looked slower (`suspects`).
     """
 
     key: dict[str, str]
@@ -65,6 +66,12 @@ class Context:
     policy: Policy = field(default_factory=Policy)
     software: dict[str, str] = field(default_factory=dict)
     repeats: Sequence[Arm] = ()
+    rechecks: Sequence[Recheck] = ()
+
+    @cached_property
+    def alone(self) -> Context:
+        """The same for the run's own process: without further ones."""
+        return replace(self, repeats=(), rechecks=())
 
     @cached_property
     def gate(self) -> TimingGate:
@@ -210,7 +217,7 @@ def _exact(arm: Arm, found: list[tuple[str, Run, Arm]], context: Context) -> Com
         minimum_detectable_effect=0.0,
         method="integer comparison, no tolerance",
         reason="; ".join(changed),
-        differences=_explain("REGRESSED" if changed else "PASS", arm, found[-1], context),
+        differences=explain("REGRESSED" if changed else "PASS", arm, found[-1], context),
         baselines=[path],
     )
 
@@ -219,7 +226,7 @@ def _times(arm: Arm, found: list[tuple[str, Run, Arm]], context: Context) -> Com
     found = _since_pin(found)
     stored = [old for _, _, old in found]
     new = [arm, *(other for other in context.repeats if (other.fullname, other.key) == (arm.fullname, arm.key))]
-    result, method, history, doubt = context.gate.judge(new, stored)
+    result, method, history, doubt, _ = context.gate.judge(new, stored)
     verdict, reason = _believed(result.verdict, doubt, new, len(found), context.policy)
     return row(
         arm,
@@ -238,9 +245,20 @@ def _times(arm: Arm, found: list[tuple[str, Run, Arm]], context: Context) -> Com
         verdict=verdict,
         method=method,
         reason=reason,
-        differences=[*_explain(verdict, arm, found[-1], context), *history],
+        differences=[*explain(verdict, arm, found[-1], context), *history],
         baselines=[path for path, _, _ in found],
     )
+
+
+def baseline_of(arm: Arm, context: Context) -> list[tuple[str, Run, Arm]]:
+    """The stored processes that this run's own process is held against most strictly, the one they stand for first.
+
+    The newest of the last five, else the oldest: against the newest commit a slow drift would never show.
+    """
+    found = [one for one in _find(arm, context.stored.timing, context.key) if one[2].round_seconds]
+    found = _since_pin(found)
+    places = context.gate.judge([arm], [old for _, _, old in found]).part.places
+    return [found[place] for place in places]
 
 
 def _since_pin(found: list[tuple[str, Run, Arm]]) -> list[tuple[str, Run, Arm]]:
@@ -269,11 +287,17 @@ def is_busy(arms: Iterable[Arm], policy: Policy) -> bool:
 def could_be_slower(row: Comparison, policy: Policy) -> bool:
     """Whether further processes of the same code would decide this time: it looks slower, and too few were timed."""
     return (
-        (row.metric, row.verdict) == (SECONDS, "INCONCLUSIVE")
+        (row.metric, row.verdict, row.first_look) == (SECONDS, "INCONCLUSIVE", None)
         and row.n_old >= MIN_PROCESSES
         and row.n_new < policy.processes_red
         and (row.effect or 0) > policy.smallest_seconds
     )
+
+
+def looks_slower(row: Comparison, policy: Policy) -> bool:
+    """Whether process pairs should decide this time: they see slowdowns that the stored times alone let pass."""
+    looked = (row.metric, row.verdict, row.first_look) == (SECONDS, "PASS", None)
+    return could_be_slower(row, policy) or (looked and (row.effect or 0) >= policy.suspect_seconds)
 
 
 def _mean_level(arms: Sequence[Arm]) -> float:
@@ -310,12 +334,12 @@ def _learning(arm: Arm, found: list[tuple[str, Run, Arm]], context: Context) -> 
         verdict="REGRESSED" if diverged else result.verdict,
         method="mean over seeds against the stored seeds, by seed where these are stored; an alarm by their spread",
         reason="; ".join(diverged) or (_TOO_GOOD if result.verdict == "IMPROVED" else result.reason),
-        differences=_explain(result.verdict, arm, found[-1], context),
+        differences=explain(result.verdict, arm, found[-1], context),
         baselines=[path for path, _, _ in found],
     )
 
 
-def _explain(verdict: str, arm: Arm, found: tuple[str, Run, Arm], context: Context) -> list[str]:
+def explain(verdict: str, arm: Arm, found: tuple[str, Run, Arm], context: Context) -> list[str]:
     """What could be to blame for a regression; where nothing recorded differs, that is the finding."""
     if verdict != "REGRESSED":
         return []

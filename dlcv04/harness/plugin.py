@@ -24,7 +24,7 @@ import pytest
 from dlcv04.harness import pytest_benchmark_adapter as adapter
 from dlcv04.harness.claims import ClaimError, ClaimInfo, ClaimRecorder
 from dlcv04.harness.controls import CONTROL_SEED_OFFSET
-from dlcv04.harness.policy import PROFILES, Policy
+from dlcv04.harness.policy import PROFILES, RECORDED_SEEDS, Policy
 from dlcv04.harness.schema import Arm, Claim, Run, SelfTest, to_builtins
 from dlcv04.harness.suite import EXIT_NOTHING_COMPARABLE, Suite, is_too_good, red_rows
 from dlcv04.lazy import LazyModule
@@ -367,6 +367,7 @@ def _make_suite(config: pytest.Config, claims: list[Any]) -> Suite:
             compare=config.stash[ASKED] is not None,
             against=config.getoption("dl_against") is not None,
             record=config.getoption("dl_record") is not None,
+            recorded_seeds=max(RECORDED_SEEDS, config.getoption("dl_seeds") or 0),
         ),
         machine_class=environment.machine_class(device, hardware),
         hardware=hardware,
@@ -375,9 +376,15 @@ def _make_suite(config: pytest.Config, claims: list[Any]) -> Suite:
         controls=config.getoption("dl_controls"),
         max_seeds=config.getoption("dl_seeds"),
         problems=list(filter(None, [environment.unused_gpu(asked)])),
+        settings={"plugins": ", ".join(_plugins(config)) or "none"},
     )
     config.hook.pytest_dlcv04_plan(config=config, suite=suite, device=device, claims=claims)
     return suite
+
+
+def _plugins(config: pytest.Config) -> list[str]:
+    """Those of `-p`: both sides of a process pair have them, so a difference of theirs would not show there."""
+    return sorted({name for name in config.option.plugins or [] if not name.startswith("no:")})
 
 
 def _load_baselines(config: pytest.Config, suite: Suite) -> None:
@@ -391,6 +398,7 @@ def _load_baselines(config: pytest.Config, suite: Suite) -> None:
     suite.problems += loaded.problems
     # A recording process is never timed again: where an ini file asks for the comparison, it would be without end.
     if not suite.policy.record:
+        suite.pair_again = lambda test, found, gated: against_session.recheck(config, suite, test, found, gated)
         suite.time_again = lambda test: child_sessions.time_again(config, suite, test)
 
 

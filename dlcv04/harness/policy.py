@@ -7,6 +7,8 @@ from dataclasses import dataclass
 PROFILES = ("smoke", "standard", "paper")
 #: Processes that a stored timing baseline needs: fewer don't show how processes differ.
 MIN_PROCESSES = 5
+#: Seeds that a learning baseline has at least: five new ones see 2.9 seed-sd against ten stored, 5.4 against five.
+RECORDED_SEEDS = 10
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Policy:
         processes_red: fresh processes that must all be slower before a time on a shared CPU is red; a run measures
             the further ones itself where its first looks slower. A process there may be slow from start to end
             (measured: one in four by 12 to 15 %), which no number of its rounds shows.
+        suspect_seconds: ratio to the stored times from which process pairs decide a time on a shared CPU, though the
+            stored times exclude a slowdown of `gate_seconds`.
         each_seconds: how much slower than the stored mean each of them must be (ratio).
         most_contention: share of the cores that others may have used during a run whose slower times are believed.
         gate_against: the slowdown that a comparison by process pairs must exclude to PASS.
@@ -43,6 +47,7 @@ class Policy:
     gate_seconds: float = 1.30
     smallest_seconds: float = 1.03
     processes_red: int = 3
+    suspect_seconds: float = 1.10
     each_seconds: float = 1.05
     most_contention: float = 0.10
     margin_points: float = 0.02
@@ -53,7 +58,7 @@ class Policy:
     recorded_pairs: int = 12
     precision: float = 0.015
     most_rounds: int = 40
-    recorded_seeds: int = 10
+    recorded_seeds: int = RECORDED_SEEDS
 
     @property
     def alpha_times(self) -> float:

@@ -47,6 +47,7 @@ def rejudge(run: Run, stored: Stored | None, *, strict: bool = False, companions
         policy,
         software=run.environment.software,
         repeats=[*run.repeats, *_arms_of(companions, run.key)],
+        rechecks=run.rechecks,
     )
     claims = [_rejudged(claim, run, context, stored is not None) for claim in run.claims]
     judged = msgspec.structs.replace(run, claims=claims, strict=strict)

@@ -165,7 +165,8 @@ class Comparison(Record, frozen=True, kw_only=True):
     """One figure of this run held against stored ones.
 
     `effect`, `low`, `high`, `gate` and `minimum_detectable_effect` are ratios new/old for times ("ratio"),
-    differences for learning ("points") and counts for exact figures.
+    differences for learning ("points") and counts for exact figures. `first_look`: the ratio to the stored times, where
+    it looked slower and process pairs decided in its place.
     """
 
     test: str
@@ -187,6 +188,7 @@ class Comparison(Record, frozen=True, kw_only=True):
     reason: str = ""
     differences: list[str] = []
     baselines: list[str] = []
+    first_look: float | None = None
 
     @property
     def key(self) -> str:
@@ -316,9 +318,10 @@ class PairRounds(Record, frozen=True, kw_only=True):
 
 
 class Against(Record, frozen=True, kw_only=True):
-    """What `--dl-against` measured: the process pairs, and the spread between processes that judged them.
+    """Process pairs against a commit, and the spread between processes that judged them.
 
-    `tests` is the number of timing tests of the whole suite, `-k` or not: they share the false-alarm budget.
+    `tests` is the number of timing tests of the whole suite, `-k` or not: they share the false-alarm budget. Where the
+    pairs decide a time that looked slower than stored ones, `gated` is the number of stored times, which share it.
     """
 
     rev: str
@@ -328,6 +331,19 @@ class Against(Record, frozen=True, kw_only=True):
     process_df: float
     process_source: str
     pairs: list[PairRounds] = []
+    gated: int = 0
+
+
+class Recheck(Record, frozen=True, kw_only=True):
+    """What was done about a test with a time that looked slower than the stored ones.
+
+    `against` are its process pairs against the commit that was stored; None where they could not be run, and `why` says
+    why, or where they stand in the run's own `against`.
+    """
+
+    test: str
+    against: Against | None = None
+    why: str = ""
 
 
 class Planted(Record, frozen=True, kw_only=True):
@@ -401,8 +417,9 @@ class Run(Record, frozen=True, kw_only=True):
     """One run of a suite: the `dlcv04` block of a stored file.
 
     `key` is what decides whether figures may be compared at all: backend, dtype policy, jit and profile (an arm
-    adds its data's fingerprint). `repeats` are arms timed again in fresh processes, since this process looked slower
-    than the stored ones. `overhead_seconds` says what calibrator and evaluation added to the wall time.
+    adds its data's fingerprint). `rechecks` are the process pairs that decide times that looked slower than the stored
+    ones, `repeats` the arms of such tests timed again in fresh processes where pairs could not decide.
+    `overhead_seconds` says what calibrator and evaluation added to the wall time.
     """
 
     schema: int = SCHEMA
@@ -420,6 +437,7 @@ class Run(Record, frozen=True, kw_only=True):
     command: str = ""
     arms: list[Arm] = []
     repeats: list[Arm] = []
+    rechecks: list[Recheck] = []
     claims: list[Claim] = []
     missing: list[Comparison] = []
     failures: list[str] = []

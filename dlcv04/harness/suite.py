@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from dlcv04.harness.claims import ClaimInfo, ClaimRecorder, overall, weak_control
-from dlcv04.harness.judge import LEARNING, Context, Stored, compare_claim, could_be_slower, is_busy
+from dlcv04.harness.judge import LEARNING, Context, Stored, could_be_slower, is_busy, looks_slower
 from dlcv04.harness.measure import ArmTimes
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.schema import (
@@ -20,13 +21,18 @@ from dlcv04.harness.schema import (
     Comparison,
     DataRecord,
     Environment,
+    Recheck,
     Run,
 )
 from dlcv04.harness.seeds import ArmCurves
 from dlcv04.lazy import LazyModule
 
+if TYPE_CHECKING:
+    from dlcv04.harness.suspects import Suspect
+
 environment = LazyModule("dlcv04.harness.environment")
 pairs = LazyModule("dlcv04.harness.against")
+suspecting = LazyModule("dlcv04.harness.suspects")
 
 EXIT_NOTHING_COMPARABLE = 7
 
@@ -54,7 +60,10 @@ class DeviceLayer:
 
 @dataclass
 class Suite:
-    """Collects the records of a run; `run()` turns them into the stored form."""
+    """Collects the records of a run; `run()` turns them into the stored form.
+
+    `settings` are recorded with the software: what of the command line may change a figure.
+    """
 
     policy: Policy
     machine_class: str
@@ -67,10 +76,13 @@ class Suite:
     stored: Stored = field(default_factory=Stored)
     against: Against | None = None
     problems: list[str] = field(default_factory=list)
+    settings: dict[str, str] = field(default_factory=dict)
     device_layer: DeviceLayer | None = None
+    pair_again: Callable[[str, Sequence[Suspect], int], list[Recheck]] | None = None
     time_again: Callable[[str], list[Arm]] | None = None
     arms: list[Arm] = field(default_factory=list)
     repeats: list[Arm] = field(default_factory=list)
+    rechecks: list[Recheck] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
     missing: list[Comparison] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -94,11 +106,14 @@ class Suite:
         """What comparisons share, made once: the key is settled as soon as the framework has started."""
         if self._context is None or self._context.key != self.key:
             software = self._software()
-            self._context = Context(self.key, self.machine_class, self.stored, self.policy, software, self.repeats)
+            self._context = Context(
+                self.key, self.machine_class, self.stored, self.policy, software, self.repeats, self.rechecks
+            )
         return self._context
 
     def _software(self) -> dict[str, str]:
-        return dict(environment.software(self.device_layer.software if self.device_layer else {}))
+        facts = environment.software(self.device_layer.software if self.device_layer else {})
+        return {**facts, **self.settings}
 
     def recorder(self, test: str, info: ClaimInfo) -> ClaimRecorder:
         """The `claim` fixture of a real claim."""
@@ -151,12 +166,17 @@ class Suite:
         return claim
 
     def _compared(self, claim: Claim, arms: list[Arm]) -> list[Comparison]:
-        """The comparisons of a claim; where a time looks slower, of as many fresh processes as a red one needs."""
+        """The comparisons of a claim; times that look slower are decided by process pairs or by fresh processes."""
         context = self._judging() if self.compare else None
         rows = comparisons(claim, arms, context, self.against, self.policy)
-        if self.time_again is None or is_busy(arms, self.policy):
+        if context is None or not any(looks_slower(row, self.policy) for row in rows):
             return rows
-        if not any(could_be_slower(row, self.policy) for row in rows):
+        if self.pair_again is not None:
+            found = suspecting.suspects(claim, arms, context)
+            self.rechecks += self.pair_again(claim.test, found, context.gate.gated)
+            rows = comparisons(claim, arms, context, self.against, self.policy)
+        left = any(could_be_slower(row, self.policy) for row in rows)
+        if self.time_again is None or not left or is_busy(arms, self.policy):
             return rows
         # All of them, whatever the second says: stopping at a pleasant one would be measuring until it is green.
         for _ in range(self.policy.processes_red - 1):
@@ -227,6 +247,7 @@ class Suite:
             command=command,
             arms=self.arms,
             repeats=self.repeats,
+            rechecks=self.rechecks,
             claims=self.claims,
             missing=self.missing,
             failures=self.failures,
@@ -242,7 +263,7 @@ def comparisons(
     claim: Claim, arms: Sequence[Arm], context: Context | None, against: Against | None, policy: Policy
 ) -> list[Comparison]:
     """A claim's arms against what is stored (with a context) and against a commit (with its process pairs)."""
-    rows = compare_claim(claim, arms, context) if context is not None else []
+    rows = suspecting.compare(claim, arms, context, against) if context is not None else []
     if against is not None:
         rows += [row for arm in arms if (row := pairs.compare(arm, against, policy)) is not None]
     return rows

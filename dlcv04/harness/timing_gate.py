@@ -44,16 +44,24 @@ class Level(NamedTuple):
         return self.seconds - statistics.PRIOR_SLOPE * self.calibrator
 
 
+class Part(NamedTuple):
+    """Some of the stored processes as one baseline: its name, and their places, the one it stands for first."""
+
+    name: str
+    places: Sequence[int]
+
+
 class Verdict(NamedTuple):
     """The gate's result, its method as a sentence, what the history says of a regression, and what speaks against it.
 
-    `doubt` is empty, or says why a result of REGRESSED does not stand.
+    `doubt` is empty, or says why a result of REGRESSED does not stand. `part` is the baseline that gave the result.
     """
 
     result: Any
     method: str
     history: list[str]
     doubt: str
+    part: Part
 
 
 class Spread(NamedTuple):
@@ -64,11 +72,16 @@ class Spread(NamedTuple):
     source: str
 
 
-def _parts(stored: Sequence[Level]) -> list[tuple[str, Sequence[Level]]]:
-    if len(stored) <= MIN_PROCESSES:
-        return [("all stored processes", stored)]
-    first, last = stored[:MIN_PROCESSES], stored[-MIN_PROCESSES:]
-    return [("the anchor (the first five processes)", first), ("the last five processes", last), ("all", stored)]
+def _parts(count: int) -> list[Part]:
+    """The baselines that so many stored processes are: the last five stand for the newest, others for the oldest."""
+    places = range(count)
+    if count <= MIN_PROCESSES:
+        return [Part("all stored processes", places)]
+    return [
+        Part("the anchor (the first five processes)", places[:MIN_PROCESSES]),
+        Part("the last five processes", places[: -MIN_PROCESSES - 1 : -1]),
+        Part("all", places),
+    ]
 
 
 def level(arm: Arm) -> Level:
@@ -128,19 +141,21 @@ class TimingGate:
         """
         fresh, stored = [level(arm) for arm in new], [self._level(arm) for arm in old]
         sd = self._sd([*fresh, *stored])
-        parts = _parts(stored)
-        results = [(name, part, self._test(fresh, part, sd, len(parts))) for name, part in parts]
-        name, part, worst = min(results, key=lambda found: (_ORDER.index(found[2].verdict), -found[2].low))
+        parts = _parts(len(stored))
+        results = [(part, self._test(fresh, [stored[i] for i in part.places], sd, len(parts))) for part in parts]
+        part, worst = min(results, key=lambda found: (_ORDER.index(found[1].verdict), -found[1].low))
         spread = self.spread
         over = f"over a run-level calibrator (slope {statistics.PRIOR_SLOPE})"
         method = (
-            f"stored-run test against {name}, {over if any(one.calibrator for one in fresh) else 'absolute times'}; "
+            f"stored-run test against {part.name}, "
+            f"{over if any(one.calibrator for one in fresh) else 'absolute times'}; "
             f"between-process sd {spread.sd:.1%} on {spread.df:.3g} degrees of freedom ({spread.source}), with these "
             f"rounds' own error {sd:.1%}"
         )
         if worst.verdict != "REGRESSED":
-            return Verdict(worst, method, [], "")
-        return Verdict(worst, method, self._steps(fresh, stored), self._doubt(fresh, part))
+            return Verdict(worst, method, [], "", part)
+        doubt = self._doubt(fresh, [stored[i] for i in part.places])
+        return Verdict(worst, method, self._steps(fresh, stored), doubt, part)
 
     def _doubt(self, fresh: Sequence[Level], stored: Sequence[Level]) -> str:
         """Why a slower time on a shared CPU may be the luck of a process; where a card is one's own it is not."""

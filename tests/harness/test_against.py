@@ -3,12 +3,10 @@
 import json
 import math
 import statistics
-import subprocess
-from pathlib import Path
 
 import pytest
 
-from tests.conftest import FAKE_MACHINE, SUITE
+from tests.conftest import FAKE_MACHINE, SUITE, Repository
 
 TWO = (
     SUITE
@@ -29,26 +27,16 @@ def slowed(ratio, machine=LIVELY):
 
 @pytest.fixture
 def repository(suite):
-    """A committed suite; `repository.change(machine)` leaves a change in the working tree."""
-    pytester = suite(TWO, LIVELY)
-
-    def git(*arguments):
-        subprocess.run(["git", *arguments], cwd=pytester.path, check=True, capture_output=True)
-
-    (pytester.path / ".gitignore").write_text(
-        "reports/\n.cache/\n__pycache__/\n.pytest_cache/\n*.json\nrunpytest*\nstd*\n"
-    )
-    git("init", "-q")
-    git("add", "-A")
-    git("-c", "user.name=x", "-c", "user.email=x@x", "commit", "-qm", "x")
-    pytester.git = git
-    pytester.change = lambda machine: (pytester.path / "conftest.py").write_text(machine)
-    return pytester
+    """A committed suite."""
+    made = Repository(suite(TWO, LIVELY))
+    made.commit()
+    return made
 
 
-def against(pytester, *options, rev="HEAD"):
-    result = pytester.runpytest_subprocess("bench", f"--dl-against={rev}", "--benchmark-json=run.json", *options)
-    path = pytester.path / "run.json"
+def against(repository, *options, rev="HEAD"):
+    arguments = ("bench", f"--dl-against={rev}", "--benchmark-json=run.json", *options)
+    result = repository.pytester.runpytest_subprocess(*arguments)
+    path = repository.path / "run.json"
     run = json.loads(path.read_text())["dlcv04"] if path.exists() else None
     return result, run
 
@@ -121,10 +109,8 @@ def test_arms_that_differ_are_left_out_and_the_next_test_is_timed(repository):
 
 def test_the_working_tree_and_the_repository_are_left_as_they_were(repository):
     against(repository)
-    trees = subprocess.run(["git", "worktree", "list"], cwd=repository.path, capture_output=True, text=True).stdout
-    assert len(trees.splitlines()) == 1
-    status = subprocess.run(["git", "status", "--short"], cwd=repository.path, capture_output=True, text=True).stdout
-    assert status == ""
+    assert len(repository.git("worktree", "list").splitlines()) == 1
+    assert repository.git("status", "--short") == ""
 
 
 def test_an_unknown_commit_is_a_usage_error(repository):
@@ -143,14 +129,14 @@ def test_a_cut_self_test_is_a_usage_error_that_names_it(repository):
 
 
 def test_no_repository_is_a_usage_error(suite):
-    result, _ = against(suite())
+    result = suite().runpytest_subprocess("bench", "--dl-against=HEAD")
     assert result.ret == 4
     result.stderr.fnmatch_lines(["*in no git repository*"])
 
 
 def test_a_worker_that_fails_ends_the_run_with_what_it_printed(repository):
     repository.change(LIVELY + "\nraise RuntimeError('broken on purpose')\n")
-    repository.git("-c", "user.name=x", "-c", "user.email=x@x", "commit", "-qam", "broken")
+    repository.commit()
     repository.change(LIVELY)
     result, _ = against(repository)
     assert result.ret == 3
@@ -166,7 +152,7 @@ def test_a_commit_older_than_process_pairs_is_named(repository, monkeypatch):
     )
     from dlcv04.harness.process_pairs import PairError, Side, run_pair
 
-    old, new = Side("old", fake), Side("new", Path(repository.path))
+    old, new = Side("old", fake), Side("new", repository.path)
     with pytest.raises(PairError, match="too old to be paired"):
         list(run_pair(old, new, ["bench"], number=0))
 

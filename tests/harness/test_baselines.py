@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from dlcv04.harness import baselines
 from dlcv04.harness.baselines import BaselineError, Store, enough_processes, may_accept, parts, span
 from dlcv04.harness.schema import (
+    Against,
     Arm,
     Assertion,
     Claim,
@@ -26,6 +27,7 @@ from dlcv04.harness.schema import (
     Comparison,
     Environment,
     EpochRow,
+    Recheck,
     Run,
     RunFileError,
     SeedCurve,
@@ -147,7 +149,8 @@ arms = st.builds(
 runs = st.builds(
     make_run, run_id=st.text(min_size=1, max_size=20), arms=st.lists(arms, min_size=1, max_size=3),
     key=st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=3), command=st.text(max_size=20),
-    seconds=finite, repeats=st.lists(arms, max_size=2),
+    seconds=finite, repeats=st.lists(arms, max_size=2), rechecks=st.lists(st.builds(Recheck, test=st.text(max_size=5))),
+    against=st.none() | st.builds(Against, process_sd=finite, process_df=finite),
 )  # fmt: skip
 
 
@@ -170,7 +173,8 @@ def test_round_trip(run, reason, name):
             c.epochs for c in after.curves
         ]
     for stored in (timing, portable):
-        assert stored.run.repeats == [], "a stored file is one process"
+        kept = stored.run.repeats, stored.run.rechecks, stored.run.against
+        assert kept == ([], [], None), "a stored file is one process"
         assert (stored.run.id, stored.run.key, stored.run.command) == (run.id, run.key, run.command)
         assert stored.run.acceptance.reason == reason.strip()
 

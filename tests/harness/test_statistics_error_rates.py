@@ -22,6 +22,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from dlcv04.harness.against import LOOKS, PASS_LEVELS
+from dlcv04.harness.policy import Policy
 from dlcv04.harness.statistics import (
     PRIOR_DF,
     PRIOR_SD,
@@ -773,3 +775,71 @@ def test_the_updated_prior_sees_thirty_percent_with_one_new_process():
         new = [y[0, 0] + math.log(1.3)]
         red.append(stored_run_test(new, y[0, 1:], alpha=split_alpha(0.005, 7), sd=sd, df=df).verdict == "REGRESSED")
     Rate("stored gate red at x1.3, 1 new + 5 stored, m=7, updated prior", red).proves_at_least(0.9)
+
+
+# -------------------------------------------------------------------- stored processes, then process pairs
+
+
+def drifting_runs(rng, runs, m, ratio=1.0, session_sd=0.10, slow=0.25, sticks=False):
+    """Whole runs on a host that drifts: which benchmarks are red by process pairs, and by three processes.
+
+    Five stored processes share one session's level, the new ones another's. A process is slow with probability `slow`,
+    by 12 to 15 % in all its benchmarks. The two of a pair share the host's minutes; where `sticks`, a slow process is
+    slow by itself and not by its minutes, so that its partner isn't.
+    """
+    alpha = Policy().alpha_times / m
+    sessions = rng.normal(0, session_sd, (runs, 1, 2)).repeat([3, 5], axis=2)
+    slower = (rng.random((runs, 1, 8)) < slow) * rng.uniform(0.12, 0.15, (runs, 1, 8))
+    y = sessions + slower + rng.normal(0, 0.025, (runs, m, 8))
+    y[..., :3] += math.log(ratio)
+    own = rng.normal(0, 0.021, (runs, m, LOOKS[-1]))
+    if sticks:
+        sides = (rng.random((runs, 1, LOOKS[-1], 2)) < slow) * rng.uniform(0.12, 0.15, (runs, 1, LOOKS[-1], 2))
+        own = own + sides[..., 0] - sides[..., 1]
+    by_pairs, by_three = np.zeros((2, runs, m), bool)
+    for place in np.ndindex(runs, m):
+        new, old = y[place][:3], y[place][3:]
+        look = stored_run_test(new[:1], old, alpha=alpha, gate=1.30)
+        if look.verdict == "IMPROVED" or look.effect < math.log(Policy().smallest_seconds):
+            continue
+        if look.verdict != "PASS":
+            three = stored_run_test(new, old, alpha=alpha, gate=1.30).verdict == "REGRESSED"
+            by_three[place] = three and new.min() - old.mean() > math.log(Policy().each_seconds)
+        elif look.effect < math.log(Policy().suspect_seconds):
+            continue
+        rounds = pair_noise(rng, "recorded", LOOKS[-1], 20) + own[place][:, None] + math.log(ratio)
+        gate = process_pair_gate(rounds, alpha=alpha, looks=LOOKS, pass_levels=PASS_LEVELS)
+        by_pairs[place] = gate.verdict == "REGRESSED"
+    return by_pairs, by_three
+
+
+def test_on_a_drifting_host_process_pairs_keep_the_false_alarms_that_three_processes_do_not():
+    """n = 1,000 whole runs of m = 7, sessions 10 % apart, one process in four slow: .5 % is what times may cost."""
+    by_pairs, by_three = drifting_runs(np.random.default_rng(70), 1000, 7)
+    Rate("suspects by pairs, whole run red, drifting host, m=7", by_pairs.any(axis=1)).proves_at_most(0.01)
+    Rate("suspects by three processes, the same runs", by_three.any(axis=1)).proves_at_least(0.1)
+
+
+def test_a_slow_process_that_is_slow_by_itself_is_not_withstood_by_pairs_either():
+    """n = 600 whole runs of m = 7 whose pairs are broken by one side's luck: more than promised, below 10 %."""
+    by_pairs, _ = drifting_runs(np.random.default_rng(71), 600, 7, sticks=True)
+    rate = Rate("suspects by pairs, whole run red, slow processes stick to one side, m=7", by_pairs.any(axis=1))
+    rate.proves_at_most(0.10)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "session_sd", "slow", "low"),
+    [
+        (1.2, 0.0, 0.0, 0.9),
+        (1.3, 0.0, 0.0, 0.98),
+        (1.2, 0.1, 0.25, 0.5),
+        (1.3, 0.1, 0.25, 0.75),
+        (1.5, 0.1, 0.25, 0.95),
+    ],
+)
+def test_power_of_suspects_by_pairs(ratio, session_sd, slow, low):
+    """n = 700 benchmarks: on a quiet host nearly all; on a drifting one a fast session hides what is slower."""
+    by_pairs, _ = drifting_runs(np.random.default_rng(72), 100, 7, ratio, session_sd, slow)
+    Rate(f"suspects by pairs red at x{ratio}, sessions {session_sd}, slow {slow}", by_pairs.ravel()).proves_at_least(
+        low
+    )

@@ -16,7 +16,7 @@ from itertools import groupby
 
 from dlcv04.harness.environment import throttle_reasons
 from dlcv04.harness.report import formatting as fmt
-from dlcv04.harness.schema import Arm, Claim, Comparison, Run
+from dlcv04.harness.schema import Arm, Claim, Comparison, Recheck, Run
 
 #: From so many exact figures on a card they stand in one table instead of a paragraph each.
 COUNTED_FROM = 3
@@ -122,7 +122,10 @@ class AssertionRow:
 
 @dataclass(frozen=True)
 class ComparisonRow:
-    """One figure held against stored runs, every value already text."""
+    """One figure held against stored runs, every value already text.
+
+    `by_pairs`: it looked slower than the stored times, and process pairs decided in their place.
+    """
 
     badge: Badge
     test: str
@@ -138,6 +141,7 @@ class ComparisonRow:
     differences: tuple[str, ...]
     against: str
     anchor: str = ""
+    by_pairs: bool = False
 
     @property
     def note(self) -> tuple[object, ...]:
@@ -485,10 +489,21 @@ def _facts(run: Run) -> tuple[Fact, ...]:
         known = f"{100 * run.against.process_sd:.1f} % on {run.against.process_df:g} degrees of freedom"
         text = f"{run.against.rev} ({run.against.commit[:10]}); between processes {known}, {run.against.process_source}"
         facts.append(Fact("Against", text))
+    facts += [_recheck_fact(found) for found in run.rechecks]
     if run.acceptance:
         forced = ", forced" if run.acceptance.forced else ""
         facts.append(Fact("Accepted", f"{fmt.moment(run.acceptance.accepted)}{forced}: {run.acceptance.reason}"))
     return tuple(replace(f, text=fmt.shorten(f.text, 160), title=f.title or f.text) for f in facts)
+
+
+def _recheck_fact(found: Recheck) -> Fact:
+    """What decided a test whose time looked slower than the stored ones."""
+    if found.against is None:
+        return Fact("Looked slower", f"{test_name(found.test)}: no process pairs: {found.why}", warn=True)
+    count = len({rounds.pair for rounds in found.against.pairs})
+    return Fact(
+        "Looked slower", f"{test_name(found.test)}: {fmt.plural(count, 'process pair')} against {found.against.rev}"
+    )
 
 
 def _suspects(run: Run, cards: Sequence[Card], rows: Sequence[ComparisonRow]) -> tuple[Suspect, ...]:
@@ -597,6 +612,7 @@ def _comparison_row(c: Comparison, anchor: str) -> ComparisonRow:
         differences=tuple(c.differences),
         against=_against(c.baselines),
         anchor=anchor,
+        by_pairs=c.first_look is not None,
     )
 
 

@@ -17,7 +17,8 @@ def lines(run: Run, baselines: Sequence[Run] = ()) -> list[str]:
     out: list[str] = []
     for card in view.cards:
         out.append(_claim(card))
-        out += [_comparison(row) for row in card.comparisons if row.badge.tone in {"bad", "unsure", "better"}]
+        shown = {"bad", "unsure", "better"}
+        out += [_comparison(row) for row in card.comparisons if row.by_pairs or row.badge.tone in shown]
         out += [
             f"    {c.badge.word:<14}control ({fmt.shorten(c.name, 60)}): {fmt.shorten(c.text, 120)}"
             for c in card.controls
@@ -49,7 +50,8 @@ def _claim(card: model.Card) -> str:
 
 
 def _comparison(row: model.ComparisonRow) -> str:
-    effect = "" if row.effect == fmt.ABSENT else f" {row.effect}, gate {row.gate}, n = {row.n};"
-    text = f"    {row.badge.word:<14}{fmt.shorten(row.name, _WIDTH)}:{effect} {fmt.shorten(row.reason, 160)}".rstrip()
+    effect = "" if row.effect == fmt.ABSENT else f" {row.effect}, gate {row.gate}, MDE {row.detectable}, n = {row.n};"
+    reason = fmt.shorten(row.reason, 300 if row.by_pairs else 160)
+    text = f"    {row.badge.word:<14}{fmt.shorten(row.name, _WIDTH)}:{effect} {reason}".rstrip()
     changed = "; ".join(fmt.shorten(d, 80) for d in row.differences[:3])
     return text + (f" [{changed}]" if changed else "")
