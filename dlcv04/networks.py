@@ -200,13 +200,18 @@ IMAGENET_MEAN = (123.68, 116.779, 103.939)
 """Mean red, green and blue of ImageNet's pictures, of 0..255 (seed, Task 4)."""
 
 
+def keras_spelling(name: str) -> str:
+    """Keras's name of a VGG16 layer in the seed's spelling: ``conv5_1`` is ``block5_conv1``; other names stay."""
+    return re.sub(r"^conv(\d)_(\d)$", r"block\1_conv\2", re.sub(r"^pool(\d)$", r"block\1_pool", name))
+
+
 def vgg16_layer(name: str) -> str:
-    """Keras's spelling of a VGG16 layer, from that or the seed's: ``conv5_1`` is ``block5_conv1``.
+    """Keras's spelling of a VGG16 layer, from that or the seed's (`keras_spelling`).
 
     Raises:
         ValueError: there is no such layer; the message names the nearest.
     """
-    found = re.sub(r"^conv(\d)_(\d)$", r"block\1_conv\2", re.sub(r"^pool(\d)$", r"block\1_pool", name))
+    found = keras_spelling(name)
     if found in VGG16_LAYERS:
         return found
     near = difflib.get_close_matches(found, VGG16_LAYERS, n=3) or VGG16_LAYERS
