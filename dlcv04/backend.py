@@ -43,7 +43,7 @@ else:
 
 Device = Literal["auto", "cpu", "gpu"]
 Loss = Callable[[Any, Any], Any]
-Predictor = Callable[[npt.NDArray[Any]], dict[str, Any]]
+Predict = Callable[[npt.NDArray[Any]], dict[str, Any]]
 Objective = Callable[..., Any]
 GradientStep = Callable[..., tuple[Any, Any]]
 Augment = Any  # a keras.Model or None; Keras itself is not imported yet
@@ -386,30 +386,53 @@ def predict(
     Raises:
         BackendError: unsupported backend.
     """
-    size = min(batch_size, len(x))
-    step = (_tensorflow_predictor if name() == "tensorflow" else _jax_predictor)(model, (size, *x.shape[1:]), x.dtype)
-    outputs: dict[str, npt.NDArray[Any]] = {}
-    for start in range(0, len(x), size):
-        rows = np.arange(start, start + size)
-        found = step(x[np.minimum(rows, len(x) - 1)])
-        count = min(size, len(x) - start)
-        for label, values in found.items():
-            values = to_numpy(values)
-            if label not in outputs:
-                outputs[label] = np.empty((len(x), *values.shape[1:]), values.dtype)
-            outputs[label][start : start + count] = values[:count]
-        on_batch(start + count)
-    return outputs
+    return Predictor(model, x.shape[1:], x.dtype, min(batch_size, len(x)))(x, on_batch)
 
 
-def _tensorflow_predictor(model: "keras.Model", shape: tuple[int, ...], dtype: Any) -> Predictor:
+class Predictor:
+    """A model's outputs as by `predict`, compiled once for any number of rows.
+
+    Args:
+        model: as for `predict`.
+        shape: of a row.
+        dtype: of the rows.
+        batch_size: rows at once.
+
+    Raises:
+        BackendError: unsupported backend.
+    """
+
+    def __init__(self, model: "keras.Model", shape: tuple[int, ...], dtype: Any, batch_size: int) -> None:
+        make = _tensorflow_step if name() == "tensorflow" else _jax_step
+        self._size, self._step = batch_size, make(model, (batch_size, *shape), dtype)
+
+    def __call__(
+        self, x: npt.NDArray[Any], on_batch: Callable[[int], None] = lambda done: None
+    ) -> dict[str, npt.NDArray[Any]]:
+        """The outputs by name for each row of `x`, which is not empty."""
+        size = self._size
+        outputs: dict[str, npt.NDArray[Any]] = {}
+        for start in range(0, len(x), size):
+            rows = np.arange(start, start + size)
+            found = self._step(x[np.minimum(rows, len(x) - 1)])
+            count = min(size, len(x) - start)
+            for label, values in found.items():
+                values = to_numpy(values)
+                if label not in outputs:
+                    outputs[label] = np.empty((len(x), *values.shape[1:]), values.dtype)
+                outputs[label][start : start + count] = values[:count]
+            on_batch(start + count)
+        return outputs
+
+
+def _tensorflow_step(model: "keras.Model", shape: tuple[int, ...], dtype: Any) -> Predict:
     function = tf.function(lambda x: model(_scaled(x), training=False), jit_compile=resolved_jit(), autograph=False)
     # Concrete, since TensorFlow would warn of retracing when several models live in one process.
     concrete = function.get_concrete_function(tf.TensorSpec(shape, dtype))
     return lambda x: concrete(tf.constant(x))
 
 
-def _jax_predictor(model: "keras.Model", shape: tuple[int, ...], dtype: Any) -> Predictor:
+def _jax_step(model: "keras.Model", shape: tuple[int, ...], dtype: Any) -> Predict:
     def step(weights: Any, others: Any, x: Any) -> Any:
         return model.stateless_call(weights, others, _scaled(x), training=False)[0]
 

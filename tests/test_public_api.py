@@ -65,7 +65,17 @@ slower(treatment, *, than, by)
 times_as_many(value, *, than, by, of, reference, what='parameters')
 """
 
-FIXTURES = {"claim", "computed", "dataset", "epoch_time", "footprints", "learning", "recipe", "timing_recipe"}
+FIXTURES = {
+    "claim",
+    "computed",
+    "dataset",
+    "epoch_time",
+    "footprints",
+    "learning",
+    "picture",
+    "recipe",
+    "timing_recipe",
+}
 
 OPTIONS = """
 --dl-profile smoke|standard|paper

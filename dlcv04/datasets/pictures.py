@@ -27,6 +27,7 @@ METHOD = "squeezed to a square by Pillow's bilinear filter with antialiasing"
 _METHOD_VERSION = 1  # of the cache's keys: raise it with every change of what a decoded picture looks like
 _LARGEST_SIDE = 1024
 _MOST_PIXELS = 80_000_000
+_SMALLEST_SIDE = 4
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,14 @@ def decode(content: bytes, size: int, name: str) -> npt.NDArray[np.uint8]:
     """One JPEG or PNG of any size and mode as uint8 (size, size, 3), upright and RGB; transparent parts become white.
 
     Raises:
-        DataError: it is not a picture, has more than 80 million pixels, or is cut.
+        DataError: it is not a picture, has more than 80 million pixels or fewer than 4 on a side, or is cut.
     """
     try:
         with Image.open(io.BytesIO(content), formats=("JPEG", "PNG")) as picture:
             if picture.width * picture.height > _MOST_PIXELS:
                 raise DataError(f"{name} has {picture.width} x {picture.height} pixels; make it smaller.")
+            if min(picture.width, picture.height) < _SMALLEST_SIDE:
+                raise DataError(f"{name} has {picture.width} x {picture.height} pixels, too few to show anything.")
             upright = ImageOps.exif_transpose(picture)
             square = _rgb(upright).resize((size, size), Image.Resampling.BILINEAR)
             return np.asarray(square, np.uint8)

@@ -208,8 +208,22 @@ class Published(Record, frozen=True, kw_only=True):
     size: str = ""
 
 
+class Picture(Record, frozen=True, kw_only=True):
+    """A picture that a claim shows: a PNG (base64 in JSON) of `width` x `height` pixels.
+
+    `name` says what it shows, `caption` what to see in it, `published` what the published picture showed.
+    """
+
+    name: str
+    caption: str = ""
+    published: str = ""
+    width: int
+    height: int
+    png: bytes
+
+
 class Claim(Record, frozen=True, kw_only=True):
-    """One claim test: its sentence, what was asserted, and the verdict."""
+    """One claim test: its sentence, what was asserted, the verdict, and the pictures beside it."""
 
     test: str
     sentence: str
@@ -225,6 +239,7 @@ class Claim(Record, frozen=True, kw_only=True):
     verdict: ClaimVerdict = "INCONCLUSIVE"
     reason: str = ""
     comparisons: list[Comparison] = []
+    pictures: list[Picture] = []
     seconds: float = 0.0
     source_hash: str = ""
     command: str = ""

@@ -20,6 +20,7 @@ from dlcv04.harness.schema import (
     Comparison,
     DataRecord,
     Environment,
+    Picture,
     Run,
 )
 from dlcv04.harness.seeds import ArmCurves
@@ -120,6 +121,7 @@ class Suite:
         recorder: ClaimRecorder,
         arms: Iterable[Arm],
         *,
+        pictures: Sequence[Picture] = (),
         seconds: float,
         source_hash: str,
         command: str,
@@ -140,6 +142,7 @@ class Suite:
             assertions=recorder.assertions,
             verdict=verdict,
             reason=reason,
+            pictures=list(pictures),
             seconds=seconds,
             source_hash=source_hash,
             command=command,
