@@ -5,6 +5,7 @@ Three layouts are read, all HDF5: Keras's own file of ImageNet weights (a group 
 """
 
 import hashlib
+import math
 import re
 from collections.abc import Iterator
 from importlib import metadata
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from dlcv04 import backend
 from dlcv04.datasets.fetch import DOWNLOADS
 from dlcv04.datasets.sources import keras_cache
 from dlcv04.lazy import LazyModule
@@ -63,6 +65,17 @@ def load_vgg16(model: "keras.Model", source: str | Path) -> None:
                 f"{path} has {shapes} where VGG16's {layer.name} needs {layer.kernel.shape} and its bias."
             )
         layer.set_weights(list(pair))
+
+
+def require_finite(model: "keras.Model") -> None:
+    """Raises WeightsError where a weight is not a number or infinite, which would spoil all that is made with it."""
+    for weight in model.weights:
+        bad = int((~np.isfinite(backend.to_numpy(weight))).sum())
+        if bad:
+            raise WeightsError(
+                f"{bad} of the {math.prod(weight.shape)} numbers in {weight.path} of {model.name!r} are not finite: "
+                "the training diverged, or the file is damaged."
+            )
 
 
 def find(source: str | Path, *, dense: bool = False) -> Path:

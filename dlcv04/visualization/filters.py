@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
-from dlcv04 import backend, networks
+from dlcv04 import backend, networks, weights
 from dlcv04.backend import keras
 
 CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspose")
@@ -104,8 +104,8 @@ def excite(
         on_step: called after each step with the number of filter steps done and of all.
 
     Raises:
-        VisualizationError: there is no such layer or filter, a weight is not finite, or the model takes no pictures of
-            that size.
+        VisualizationError: there is no such layer or filter, or the model takes no pictures of that size.
+        dlcv04.weights.WeightsError: a weight is not finite.
     """
     trunk = trunk_to(model, find_convolution(model, layer))
     height, width, channels = _picture_shape(trunk, size)
@@ -190,7 +190,8 @@ def trunk_to(model: "keras.Model", layer: str) -> "keras.Model":
     """The part of the model that ends with a layer, for pictures with channels last.
 
     Raises:
-        VisualizationError: it takes something else than pictures, or a weight is not finite.
+        VisualizationError: it takes something else than pictures.
+        dlcv04.weights.WeightsError: a weight is not finite.
     """
     if len(model.inputs) != 1 or len(model.inputs[0].shape) != 4:
         raise VisualizationError(
@@ -198,14 +199,8 @@ def trunk_to(model: "keras.Model", layer: str) -> "keras.Model":
         )
     if getattr(model.get_layer(layer), "data_format", "channels_last") != "channels_last":
         raise VisualizationError(f"The layer {layer!r} has its channels first: build the model with channels last.")
-    trunk = keras.Model(model.inputs, model.get_layer(layer).output)
-    for weight in trunk.weights:
-        bad = int((~np.isfinite(backend.to_numpy(weight))).sum())
-        if bad:
-            raise VisualizationError(
-                f"{bad} of the {math.prod(weight.shape)} numbers in {weight.path!r} are not finite (NaN or infinite): "
-                "the training diverged, or the file is damaged."
-            )
+    trunk = keras.Model(model.inputs, model.get_layer(layer).output, name=model.name)
+    weights.require_finite(trunk)
     return trunk
 
 
