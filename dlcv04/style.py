@@ -71,8 +71,8 @@ class LossWeights:
 SEED_WEIGHTS = LossWeights()
 """The seed's, for ImageNet's features (code)."""
 
-BALANCE = LossWeights(content=0.1, style=1.0, variation=0.01)
-"""The parts of the loss at their references for `calibrated`, chosen by eye on the trunk hed."""
+BALANCE = LossWeights(content=0.3, style=1.0, variation=1.0)
+"""The parts of the loss at the references of `Stylist.calibrated`, chosen by eye on the trunk hed."""
 
 
 @dataclass(frozen=True)
@@ -268,6 +268,7 @@ def run(
     iterations: int,
     *,
     seed: int = 0,
+    progress: Progress | None = None,
     state: Path | None = None,
     on_evaluation: Callable[[int, float], None] = lambda evaluations, loss: None,
     on_iteration: Callable[[Progress], None] = lambda progress: None,
@@ -278,6 +279,7 @@ def run(
         stylist: the loss.
         iterations: how many, of about `EVALUATIONS` evaluations each.
         seed: draws the noise.
+        progress: a run of this stylist and seed to go on with; it is changed.
         state: a file that holds the run after each iteration, whole at any moment; where it is there, the run goes on
             from it, to the same pictures as without the break.
         on_evaluation: called with the number of evaluations in this iteration so far and the loss.
@@ -287,7 +289,7 @@ def run(
         StyleError: the state is of another run, or damaged; it is left as it is.
     """
     key = {"version": _VERSION, "seed": seed, "backend": backend.name(backend.DIFFERENTIABLE), **stylist.key}
-    progress = _stored(state, key) or Progress(noise_like(stylist.content.shape, seed))
+    progress = progress or _stored(state, key) or Progress(noise_like(stylist.content.shape, seed))
     while progress.iterations < iterations:
         _iterate(stylist, progress, on_evaluation)
         if state is not None:

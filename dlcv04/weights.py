@@ -98,6 +98,20 @@ def find(source: str | Path, *, dense: bool = False) -> Path:
     return path
 
 
+def best_stored() -> str:
+    """The best weights of VGG16's convolutions that are there: "imagenet", else "hed".
+
+    Raises:
+        WeightsError: neither is there; the message says how to get them.
+    """
+    try:
+        find("imagenet")
+    except WeightsError:
+        find("hed")
+        return "hed"
+    return "imagenet"
+
+
 def _imagenet(dense: bool) -> Path:
     name = "vgg16-top" if dense else "vgg16"
     download = DOWNLOADS[name]

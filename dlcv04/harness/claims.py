@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import pytest
 
@@ -32,6 +32,10 @@ Test = TypeVar("Test", bound=Callable[..., Any])
 
 class ClaimError(ValueError):
     """A claim is written in a way that can't be judged."""
+
+
+class Lacking(Exception):
+    """Ends a test whose claim can't be judged for something that isn't there."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,15 @@ class ClaimRecorder:
     fixed_n: Mapping[int, int] | None = None
     max_seeds: int | None = None
     assertions: list[Assertion] = field(default_factory=list)
+    lack: str = ""
+
+    def lacks(self, what: str) -> NoReturn:
+        """End the test, its claim INCONCLUSIVE: `what` says what isn't there, and how to get it (weights, say).
+
+        A control that ends so has not run.
+        """
+        self.lack = what
+        raise Lacking(what)
 
     # -- EXACT ---------------------------------------------------------------------------------------------
 
@@ -362,12 +375,17 @@ class ClaimRecorder:
         return None if self.fixed_n is None else self.fixed_n.get(len(self.assertions))
 
 
-def overall(assertions: list[Assertion]) -> tuple[ClaimVerdict, str]:
-    """The claim's verdict: all must hold (intersection-union, no correction); one violated is enough to fail."""
+def overall(assertions: list[Assertion], lack: str = "") -> tuple[ClaimVerdict, str]:
+    """The claim's verdict: all must hold (intersection-union, no correction); one violated is enough to fail.
+
+    Where something was lacking, the assertions made before that can violate a claim and not uphold it.
+    """
     for verdict in ("VIOLATED", "INCONCLUSIVE"):
         found = [assertion for assertion in assertions if assertion.verdict == verdict]
         if found:
             return verdict, "; ".join(describe(assertion) for assertion in found)
+    if lack:
+        return "INCONCLUSIVE", lack
     if not assertions:
         return "INCONCLUSIVE", "the test asserted nothing: call claim.slower, claim.better, claim.exactly ..."
     return "HOLDS", ""

@@ -223,7 +223,10 @@ class Picture(Record, frozen=True, kw_only=True):
 
 
 class Claim(Record, frozen=True, kw_only=True):
-    """One claim test: its sentence, what was asserted, the verdict, and the pictures beside it."""
+    """One claim test: its sentence, what was asserted, the verdict, and the pictures beside it.
+
+    `lack` says what was not there without which it can't be judged.
+    """
 
     test: str
     sentence: str
@@ -238,6 +241,7 @@ class Claim(Record, frozen=True, kw_only=True):
     assertions: list[Assertion] = []
     verdict: ClaimVerdict = "INCONCLUSIVE"
     reason: str = ""
+    lack: str = ""
     comparisons: list[Comparison] = []
     pictures: list[Picture] = []
     seconds: float = 0.0

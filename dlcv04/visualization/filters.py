@@ -85,7 +85,7 @@ def excite(
     *,
     ascent: Ascent = Ascent(),
     size: int | None = None,
-    white: float = 1.0,
+    pixels: networks.Pixels = "unit",
     seed: int = 0,
     batch_size: int | None = None,
     on_step: Callable[[int, int], None] = lambda done, steps: None,
@@ -98,7 +98,7 @@ def excite(
         filters: their numbers, all of the layer's by default.
         ascent: how far.
         size: height and width in pixels, where the model does not fix them.
-        white: what white is for the model: 1 where pixels arrive in [0, 1], as in this package, 255 where they don't.
+        pixels: how the model takes its pixels (`dlcv04.networks.from_unit`).
         seed: draws the noise; each filter has its own, whatever the batch.
         batch_size: filters at once; by default what memory allows (`batch_of`).
         on_step: called after each step with the number of filter steps done and of all.
@@ -108,12 +108,11 @@ def excite(
         dlcv04.weights.WeightsError: a weight is not finite.
     """
     trunk = trunk_to(model, find_convolution(model, layer))
-    height, width, channels = _picture_shape(trunk, size)
+    shape = _picture_shape(trunk, size)
     chosen = _chosen(trunk, filters)
-    shape = (height, width, channels)
     noise = np.stack([_noise(ascent, shape, seed, number) for number in chosen])
     count = batch_size or batch_of(trunk, shape, len(chosen))
-    climb = _climber(trunk, white, ascent)
+    climb = _climber(trunk, shape, pixels, ascent)
     pictures, before, after = np.empty_like(noise), np.empty(len(chosen)), np.empty(len(chosen))
     for start in range(0, len(chosen), count):
         # The last batch is filled up with the last filter, so that all have one shape and compile once.
@@ -127,25 +126,54 @@ def excite(
     return Excited(trunk.layers[-1].name, chosen, pictures, before, after)
 
 
-def _climber(trunk: "keras.Model", white: float, ascent: Ascent) -> Callable[..., tuple[Any, Any, Any]]:
+def answering(
+    model: "keras.Model",
+    layer: str,
+    *,
+    ascent: Ascent = Ascent(),
+    size: int | None = None,
+    pixels: networks.Pixels = "unit",
+    seed: int = 0,
+) -> npt.NDArray[np.int_]:
+    """Numbers of the filters that answer to noise at all, by one pass of one picture.
+
+    Filters after a ReLU that do not are dead as a rule: no gradient leads them anywhere. Arguments and errors are those
+    of `excite`, which draws other noise for each filter.
+    """
+    trunk = trunk_to(model, find_convolution(model, layer))
+    shape = _picture_shape(trunk, size)
+    noise = _noise(ascent, shape, seed, int(trunk.outputs[0].shape[-1]))[None] / np.float32(255)
+    outputs = _whole(trunk, shape, pixels)(noise, training=False)
+    return np.flatnonzero(backend.to_numpy(outputs).mean(axis=(0, 1, 2)) > 0)
+
+
+def _whole(trunk: "keras.Model", shape: tuple[int, int, int], pixels: networks.Pixels) -> "keras.Model":
+    """The trunk for pictures of this shape with pixels in [0, 1]."""
+    inputs = keras.Input(shape)
+    return keras.Model(inputs, trunk(networks.from_unit(inputs, pixels)))
+
+
+def _climber(
+    trunk: "keras.Model", shape: tuple[int, int, int], pixels: networks.Pixels, ascent: Ascent
+) -> Callable[..., tuple[Any, Any, Any]]:
     """Climbs with one batch: pictures, filters -> pictures, mean activations before and after."""
-    ops, scale = keras.ops, white / 255
+    ops = keras.ops
 
     def objective(_: Any, outputs: Any, filters: Any) -> Any:
         means = ops.mean(outputs, axis=(1, 2))
         return ops.take_along_axis(means, filters[:, None], axis=1)[:, 0]
 
-    gradient_step = backend.value_and_gradient(trunk, objective)
+    gradient_step = backend.value_and_gradient(_whole(trunk, shape, pixels), objective)
 
     def climb(noise: Any, filters: Any, told: Callable[[int], None]) -> tuple[Any, Any, Any]:
-        x, filters = ops.convert_to_tensor(noise * np.float32(scale)), filters.astype(np.int32)
+        x, filters = ops.convert_to_tensor(noise / np.float32(255)), filters.astype(np.int32)
         values, gradient = before, _ = gradient_step(x, filters)
         for step in range(ascent.steps):
             size = ops.sqrt(ops.mean(ops.square(gradient), axis=(1, 2, 3), keepdims=True)) + 1e-5
-            x = x + gradient * (ascent.step * scale) / size
+            x = x + gradient * (ascent.step / 255) / size
             values, gradient = gradient_step(x, filters)
             told(step + 1)
-        return backend.to_numpy(x) / scale, backend.to_numpy(before), backend.to_numpy(values)
+        return backend.to_numpy(x) * 255, backend.to_numpy(before), backend.to_numpy(values)
 
     return climb
 
@@ -255,32 +283,6 @@ def shown(pictures: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     centred = pictures - pictures.mean(axis=(1, 2, 3), keepdims=True)
     scaled = centred / (pictures.std(axis=(1, 2, 3), keepdims=True) + 1e-5) * 0.1 + 0.5
     return (np.clip(scaled, 0, 1) * 255).astype(np.uint8)
-
-
-def grid(tiles: npt.NDArray[np.uint8], columns: int | None = None, margin: int = 5) -> npt.NDArray[np.uint8]:
-    """Tiles stitched together, row by row, on black.
-
-    Args:
-        tiles: uint8, shape (tiles, height, width, 1 or 3).
-        columns: tiles in a row; by default the grid is about square.
-        margin: pixels between two tiles.
-
-    Returns:
-        uint8, shape (height, width, channels).
-
-    Raises:
-        VisualizationError: there is no tile.
-    """
-    if not len(tiles):
-        raise VisualizationError("There is nothing to show: no filter was excited.")
-    columns = min(len(tiles), columns or math.ceil(math.sqrt(len(tiles))))
-    rows = math.ceil(len(tiles) / columns)
-    height, width, channels = tiles.shape[1:]
-    whole = np.zeros((rows * (height + margin) - margin, columns * (width + margin) - margin, channels), dtype=np.uint8)
-    for number, tile in enumerate(tiles):
-        top, left = (number // columns) * (height + margin), (number % columns) * (width + margin)
-        whole[top : top + height, left : left + width] = tile
-    return whole
 
 
 def roughness(filters: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

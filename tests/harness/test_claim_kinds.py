@@ -401,3 +401,41 @@ def test_recording_trains_ten_seeds_for_every_kind():
     made.reaches_sooner(arms["b"], than=arms["a"], target=0.6, by=1.25)
     made.at_least(arms["a"], 0.5, of=FINAL_VAL_ACCURACY)
     assert len(arms["a"].curves) == 10
+
+
+LACKING = """
+import pytest
+from dlcv04 import claim, reference_everywhere
+
+@claim("Rests on what isn't there", control=reference_everywhere("a"))
+def test_lacks(computed, claim):
+    claim.exactly(1, 1, of="a")
+    claim.lacks("There are no weights: `pip install weights`.")
+    pytest.fail("the test goes on")
+
+@claim("Is false before that", control=reference_everywhere("a"))
+def test_false(claim):
+    claim.exactly(1, 2, of="a")
+    claim.lacks("There are no weights: `pip install weights`.")
+"""
+
+
+def test_a_claim_that_lacks_something_is_inconclusive_and_never_green(suite):
+    folder = suite(LACKING)
+    result = folder.runpytest("bench", "-k", "lacks", "--benchmark-json=run.json", "-rs")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["INCONCLUSIVE  Rests on*There are no weights: `pip install weights`."])
+    stored = read_run(folder.path / "run.json")
+    for run in (stored, rejudge(stored, None)):
+        (claim,) = run.claims
+        assert (claim.verdict, claim.reason) == ("INCONCLUSIVE", "There are no weights: `pip install weights`.")
+    folder.runpytest("bench", "-k", "lacks", "--dl-strict").assert_outcomes(failed=1)
+
+
+def test_what_is_lacking_does_not_save_a_claim_that_was_violated_before(suite):
+    suite(LACKING).runpytest("bench", "-k", "false").assert_outcomes(failed=1)
+
+
+def test_a_control_that_lacks_something_has_not_run(suite):
+    result = suite(LACKING).runpytest("bench", "-k", "lacks", "--dl-controls")
+    result.stdout.fnmatch_lines(["*CONTROL NOT RUN*There are no weights*"])
