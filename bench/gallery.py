@@ -74,7 +74,7 @@ class Gallery:
     def grid(self, layer, weights=None):
         """The most excited filters, as the slides show them."""
         found = self._excite(layer, weights, None, 0)
-        return tiles.grid(filters.shown(found.pictures[found.best(self.sizes.shown)]), COLUMNS)
+        return tiles.page_sized(tiles.grid(filters.shown(found.pictures[found.best(self.sizes.shown)]), COLUMNS))
 
     def caption(self, layer, weights=None):
         """How many filters are shown, left out and dead."""

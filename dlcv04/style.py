@@ -43,6 +43,7 @@ EVALUATIONS = 20
 SMALLEST_SIDE = 32
 
 Pixels = npt.NDArray[np.uint8]
+OnEvaluation = Callable[[int, int, float], None]
 
 _VERSION = 1  # of stored states: raise it with every change of what an iteration does
 
@@ -270,7 +271,7 @@ def run(
     seed: int = 0,
     progress: Progress | None = None,
     state: Path | None = None,
-    on_evaluation: Callable[[int, float], None] = lambda evaluations, loss: None,
+    on_evaluation: OnEvaluation = lambda iteration, evaluations, loss: None,
     on_iteration: Callable[[Progress], None] = lambda progress: None,
 ) -> Progress:
     """Lower the loss from noise, iteration by iteration.
@@ -282,7 +283,7 @@ def run(
         progress: a run of this stylist and seed to go on with; it is changed.
         state: a file that holds the run after each iteration, whole at any moment; where it is there, the run goes on
             from it, to the same pictures as without the break.
-        on_evaluation: called with the number of evaluations in this iteration so far and the loss.
+        on_evaluation: called with the number of the iteration, from 1, its evaluations so far, and the loss.
         on_iteration: called after each iteration.
 
     Raises:
@@ -298,14 +299,14 @@ def run(
     return progress
 
 
-def _iterate(stylist: Stylist, progress: Progress, on_evaluation: Callable[[int, float], None]) -> None:
+def _iterate(stylist: Stylist, progress: Progress, on_evaluation: OnEvaluation) -> None:
     shape, done = progress.picture.shape, 0
 
     def evaluate(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
         nonlocal done
         loss, gradient = stylist.evaluate(flat.reshape(shape))
         done += 1
-        on_evaluation(done, loss)
+        on_evaluation(progress.iterations + 1, done, loss)
         return loss, gradient.ravel()
 
     # No tolerance: what is a small gradient depends on how large the features are.

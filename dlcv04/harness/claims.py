@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -32,10 +32,6 @@ Test = TypeVar("Test", bound=Callable[..., Any])
 
 class ClaimError(ValueError):
     """A claim is written in a way that can't be judged."""
-
-
-class Lacking(Exception):
-    """Ends a test whose claim can't be judged for something that isn't there."""
 
 
 @dataclass(frozen=True)
@@ -104,15 +100,20 @@ class ClaimRecorder:
     fixed_n: Mapping[int, int] | None = None
     max_seeds: int | None = None
     assertions: list[Assertion] = field(default_factory=list)
-    lack: str = ""
+    lacking: list[str] = field(default_factory=list)
 
-    def lacks(self, what: str) -> NoReturn:
-        """End the test, its claim INCONCLUSIVE: `what` says what isn't there, and how to get it (weights, say).
+    def lacks(self, what: str) -> None:
+        """Leave the claim INCONCLUSIVE: something that it needs is not on this machine.
 
-        A control that ends so has not run.
+        Args:
+            what: a sentence that says what is missing and how to get it (`pip install ...`, `dlcv04 fetch ...`).
+
+        Raises:
+            ClaimError: it says nothing.
         """
-        self.lack = what
-        raise Lacking(what)
+        if not what.strip():
+            raise ClaimError("claim.lacks() needs a sentence that says what is missing and how to get it.")
+        self.lacking.append(what)
 
     # -- EXACT ---------------------------------------------------------------------------------------------
 
@@ -375,17 +376,17 @@ class ClaimRecorder:
         return None if self.fixed_n is None else self.fixed_n.get(len(self.assertions))
 
 
-def overall(assertions: list[Assertion], lack: str = "") -> tuple[ClaimVerdict, str]:
+def overall(assertions: list[Assertion], lacking: Sequence[str] = ()) -> tuple[ClaimVerdict, str]:
     """The claim's verdict: all must hold (intersection-union, no correction); one violated is enough to fail.
 
-    Where something was lacking, the assertions made before that can violate a claim and not uphold it.
+    What is lacking on this machine leaves open what else would hold.
     """
     for verdict in ("VIOLATED", "INCONCLUSIVE"):
         found = [assertion for assertion in assertions if assertion.verdict == verdict]
         if found:
             return verdict, "; ".join(describe(assertion) for assertion in found)
-    if lack:
-        return "INCONCLUSIVE", lack
+    if lacking:
+        return "INCONCLUSIVE", " ".join(lacking)
     if not assertions:
         return "INCONCLUSIVE", "the test asserted nothing: call claim.slower, claim.better, claim.exactly ..."
     return "HOLDS", ""

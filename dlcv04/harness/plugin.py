@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from dlcv04.harness import pytest_benchmark_adapter as adapter
-from dlcv04.harness.claims import ClaimError, ClaimInfo, ClaimRecorder, Lacking
+from dlcv04.harness.claims import ClaimError, ClaimInfo, ClaimRecorder
 from dlcv04.harness.controls import CONTROL_SEED_OFFSET
 from dlcv04.harness.policy import PROFILES, Policy
 from dlcv04.harness.schema import Arm, Claim, Picture, Run, SelfTest, to_builtins
@@ -514,11 +514,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Judge a claim test when its body has ended, still inside its own call phase."""
     start = time.perf_counter()
     recorder = item.stash.get(RECORDER, None)  # none in a worker of a process pair: it judges nothing
-    result = None
     try:
         result = yield
-    except Lacking:
-        pass  # the recorder knows what is lacking
     except ClaimError as error:
         suite_of(item.config).failures.append(f"{item.nodeid}: {error}")
         pytest.fail(str(error), pytrace=False)

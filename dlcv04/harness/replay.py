@@ -82,7 +82,7 @@ def _rejudged(claim: Claim, run: Run, context: Context, asked: bool) -> Claim:
     arms = {arm.name: arm for arm in run.arms if arm.test == claim.test}
     policy = context.policy
     assertions = [_again(one, arms, policy, fixed_n=claim.is_control) for one in claim.assertions]
-    verdict, reason = overall(assertions, claim.lack)
+    verdict, reason = overall(assertions, claim.lacking)
     rows = []
     if not claim.is_control:
         rows = comparisons(claim, list(arms.values()), context if asked else None, run.against, policy)

@@ -225,7 +225,7 @@ class Picture(Record, frozen=True, kw_only=True):
 class Claim(Record, frozen=True, kw_only=True):
     """One claim test: its sentence, what was asserted, the verdict, and the pictures beside it.
 
-    `lack` says what was not there without which it can't be judged.
+    `lacking` says what the machine lacked for a verdict, and how to get it.
     """
 
     test: str
@@ -241,8 +241,8 @@ class Claim(Record, frozen=True, kw_only=True):
     assertions: list[Assertion] = []
     verdict: ClaimVerdict = "INCONCLUSIVE"
     reason: str = ""
-    lack: str = ""
     comparisons: list[Comparison] = []
+    lacking: list[str] = []
     pictures: list[Picture] = []
     seconds: float = 0.0
     source_hash: str = ""

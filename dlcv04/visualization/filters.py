@@ -81,7 +81,7 @@ class Excited:
 def excite(
     model: "keras.Model",
     layer: str,
-    filters: Sequence[int] | None = None,
+    filters: Sequence[int] | npt.NDArray[np.int_] | None = None,
     *,
     ascent: Ascent = Ascent(),
     size: int | None = None,
@@ -242,7 +242,7 @@ def _picture_shape(trunk: "keras.Model", size: int | None) -> tuple[int, int, in
     return shape
 
 
-def _chosen(trunk: "keras.Model", filters: Sequence[int] | None) -> npt.NDArray[np.int_]:
+def _chosen(trunk: "keras.Model", filters: Sequence[int] | npt.NDArray[np.int_] | None) -> npt.NDArray[np.int_]:
     count = int(trunk.outputs[0].shape[-1])
     chosen = np.arange(count) if filters is None else np.array(filters, dtype=np.int_)
     if chosen.size == 0 or chosen.min() < 0 or chosen.max() >= count:

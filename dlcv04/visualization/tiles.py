@@ -67,6 +67,28 @@ def strip(stages: Sequence[tuple[str, Pixels]], margin: int = 6) -> Pixels:
     return np.asarray(whole)
 
 
+def page_sized(pixels: Pixels, area: int = 160_000) -> Pixels:
+    """The picture in about as many pixels as a page shows: enlarged by whole numbers, or made smaller.
+
+    Args:
+        pixels: uint8, shape (height, width, 1 or 3).
+        area: the most pixels.
+    """
+    height, width = pixels.shape[:2]
+    scale = math.sqrt(area / (height * width))
+    if scale >= 1:
+        return pixels.repeat(int(scale), axis=0).repeat(int(scale), axis=1)
+    size = max(1, int(width * scale)), max(1, int(height * scale))
+    picture = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    return np.asarray(picture.resize(size, Image.Resampling.LANCZOS)).reshape(size[1], size[0], -1)
+
+
+def require_folder(path: Path) -> None:
+    """Raises FileNotFoundError where a PNG could not be written for want of its folder, before hours of work."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {path.parent}: make it, or choose another place for {path.name}.")
+
+
 def write_png(path: Path, pixels: Pixels) -> None:
     """Write uint8 (height, width, 1 or 3) as a PNG.
 
