@@ -73,7 +73,7 @@ def require_finite(model: "keras.Model") -> None:
         bad = int((~np.isfinite(backend.to_numpy(weight))).sum())
         if bad:
             raise WeightsError(
-                f"{bad} of the {math.prod(weight.shape)} numbers in {weight.path} of {model.name!r} are not finite: "
+                f"{bad} of the {math.prod(weight.shape)} numbers in {weight.path} are not finite: "
                 "the training diverged, or the file is damaged."
             )
 

@@ -222,9 +222,8 @@ def trunk_to(model: "keras.Model", layer: str) -> "keras.Model":
         dlcv04.weights.WeightsError: a weight is not finite.
     """
     if len(model.inputs) != 1 or len(model.inputs[0].shape) != 4:
-        raise VisualizationError(
-            f"The model {model.name!r} takes no single picture: {[i.shape for i in model.inputs]}."
-        )
+        shapes = ", ".join(str(tuple(tensor.shape)) for tensor in model.inputs)
+        raise VisualizationError(f"{model.name!r} takes no single picture: its inputs are of shape {shapes}.")
     if getattr(model.get_layer(layer), "data_format", "channels_last") != "channels_last":
         raise VisualizationError(f"The layer {layer!r} has its channels first: build the model with channels last.")
     trunk = keras.Model(model.inputs, model.get_layer(layer).output, name=model.name)
@@ -237,7 +236,11 @@ def _picture_shape(trunk: "keras.Model", size: int | None) -> tuple[int, int, in
     if size is not None and any(side not in (None, size) for side in (height, width)):
         raise VisualizationError(f"{trunk.name!r} takes pictures of {height}x{width} pixels alone, not {size}x{size}.")
     shape = height or size or 128, width or size or 128, channels
-    if 0 in trunk.compute_output_shape((1, *shape)):
+    try:
+        left = math.prod(trunk.compute_output_shape((1, *shape)))
+    except ValueError:  # Keras counts less than no pixel
+        left = 0
+    if not left:
         raise VisualizationError(f"Nothing is left of a picture of {shape[0]}x{shape[1]} pixels: take larger ones.")
     return shape
 
@@ -246,9 +249,7 @@ def _chosen(trunk: "keras.Model", filters: Sequence[int] | npt.NDArray[np.int_] 
     count = int(trunk.outputs[0].shape[-1])
     chosen = np.arange(count) if filters is None else np.array(filters, dtype=np.int_)
     if chosen.size == 0 or chosen.min() < 0 or chosen.max() >= count:
-        raise VisualizationError(
-            f"{trunk.layers[-1].name!r} has the filters 0 to {count - 1}; choose one or more of them."
-        )
+        raise VisualizationError(f"{trunk.layers[-1].name!r} has the filters 0 to {count - 1}: choose some of them.")
     return chosen
 
 
