@@ -100,6 +100,20 @@ class ClaimRecorder:
     fixed_n: Mapping[int, int] | None = None
     max_seeds: int | None = None
     assertions: list[Assertion] = field(default_factory=list)
+    lacking: list[str] = field(default_factory=list)
+
+    def lacks(self, what: str) -> None:
+        """Leave the claim INCONCLUSIVE: something that it needs is not on this machine.
+
+        Args:
+            what: a sentence that says what is missing and how to get it (`pip install ...`, `dlcv04 fetch ...`).
+
+        Raises:
+            ClaimError: it says nothing.
+        """
+        if not what.strip():
+            raise ClaimError("claim.lacks() needs a sentence that says what is missing and how to get it.")
+        self.lacking.append(what)
 
     # -- EXACT ---------------------------------------------------------------------------------------------
 
@@ -362,12 +376,17 @@ class ClaimRecorder:
         return None if self.fixed_n is None else self.fixed_n.get(len(self.assertions))
 
 
-def overall(assertions: list[Assertion]) -> tuple[ClaimVerdict, str]:
-    """The claim's verdict: all must hold (intersection-union, no correction); one violated is enough to fail."""
+def overall(assertions: list[Assertion], lacking: Sequence[str] = ()) -> tuple[ClaimVerdict, str]:
+    """The claim's verdict: all must hold (intersection-union, no correction); one violated is enough to fail.
+
+    What is lacking on this machine leaves open what else would hold.
+    """
     for verdict in ("VIOLATED", "INCONCLUSIVE"):
         found = [assertion for assertion in assertions if assertion.verdict == verdict]
         if found:
             return verdict, "; ".join(describe(assertion) for assertion in found)
+    if lacking:
+        return "INCONCLUSIVE", " ".join(lacking)
     if not assertions:
         return "INCONCLUSIVE", "the test asserted nothing: call claim.slower, claim.better, claim.exactly ..."
     return "HOLDS", ""

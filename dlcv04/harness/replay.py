@@ -65,7 +65,7 @@ def exit_status(run: Run, *, asked: bool) -> int:
     red = (
         any(claim.judged and claim.verdict == "VIOLATED" for claim in real)
         or any(row.verdict in RED for row in run.comparisons)
-        or any(claim.control_verdict in broken for claim in run.claims if claim.is_control)
+        or any(claim.control_verdict in broken for claim in run.claims if claim.is_control and not claim.lacking)
         or bool(run.failures)
     )
     unsure = any(claim.judged and claim.verdict == "INCONCLUSIVE" for claim in real) or any(
@@ -82,7 +82,7 @@ def _rejudged(claim: Claim, run: Run, context: Context, asked: bool) -> Claim:
     arms = {arm.name: arm for arm in run.arms if arm.test == claim.test}
     policy = context.policy
     assertions = [_again(one, arms, policy, fixed_n=claim.is_control) for one in claim.assertions]
-    verdict, reason = overall(assertions)
+    verdict, reason = overall(assertions, claim.lacking)
     rows = []
     if not claim.is_control:
         rows = comparisons(claim, list(arms.values()), context if asked else None, run.against, policy)

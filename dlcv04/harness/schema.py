@@ -223,7 +223,10 @@ class Picture(Record, frozen=True, kw_only=True):
 
 
 class Claim(Record, frozen=True, kw_only=True):
-    """One claim test: its sentence, what was asserted, the verdict, and the pictures beside it."""
+    """One claim test: its sentence, what was asserted, the verdict, and the pictures beside it.
+
+    `lacking` says what the machine lacked for a verdict, and how to get it.
+    """
 
     test: str
     sentence: str
@@ -239,6 +242,7 @@ class Claim(Record, frozen=True, kw_only=True):
     verdict: ClaimVerdict = "INCONCLUSIVE"
     reason: str = ""
     comparisons: list[Comparison] = []
+    lacking: list[str] = []
     pictures: list[Picture] = []
     seconds: float = 0.0
     source_hash: str = ""

@@ -128,7 +128,7 @@ class Suite:
     ) -> Claim:
         """Judge one claim test that ran to its end, and hold its arms against the baselines."""
         info, measured = recorder.info, distinct(arms)
-        verdict, reason = overall(recorder.assertions)
+        verdict, reason = overall(recorder.assertions, recorder.lacking)
         judged = self.policy.judges(info.judged_from)
         claim = Claim(
             test=test,
@@ -142,6 +142,7 @@ class Suite:
             assertions=recorder.assertions,
             verdict=verdict,
             reason=reason,
+            lacking=recorder.lacking,
             pictures=list(pictures),
             seconds=seconds,
             source_hash=source_hash,
@@ -174,6 +175,8 @@ class Suite:
         real = self.claim(real_test)
         if survivors:
             outcome, reason = "SURVIVED", "; ".join(survivors)
+        elif recorder.lacking:
+            outcome, reason = "CONTROL_WEAK", " ".join(recorder.lacking)
         elif not recorder.assertions:
             outcome, reason = "NOT RUN", "the control asserted nothing"
         else:
@@ -192,6 +195,7 @@ class Suite:
             assertions=recorder.assertions,
             verdict=verdict,
             reason=reason,
+            lacking=recorder.lacking,
             seconds=seconds,
         )
         self.arms += distinct(arms)
