@@ -65,7 +65,7 @@ def exit_status(run: Run, *, asked: bool) -> int:
     red = (
         any(claim.judged and claim.verdict == "VIOLATED" for claim in real)
         or any(row.verdict in RED for row in run.comparisons)
-        or any(claim.control_verdict in broken for claim in run.claims if claim.is_control)
+        or any(claim.control_verdict in broken for claim in run.claims if claim.is_control and not claim.lacking)
         or bool(run.failures)
     )
     unsure = any(claim.judged and claim.verdict == "INCONCLUSIVE" for claim in real) or any(
