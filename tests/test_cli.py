@@ -22,7 +22,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-COMMANDS = ["doctor", "new", "fetch", "train", "baseline", "accept", "judge", "report", "selftest"]
+COMMANDS = ["doctor", "new", "fetch", "train", "filters", "style", "baseline", "accept", "judge", "report", "selftest"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -97,10 +97,13 @@ accept run --reason --force
 baseline --reason --processes --profile --data --device --suite --learning --name --force
 doctor
 fetch name --to
+filters model --layer --filters --size --steps --weights --pixels --data --profile --seed --device --out
 judge runs --against --strict
 new folder
 report run stored --out --format
 selftest --quick --identical --planted --profile --data --device --suite
+style content look --size --layers --iterations --stages --weights --content-weight --style-weight --variation-weight \
+--raw --seed --device --out
 train variant --data --profile --seed --epochs --device --out
 """
 

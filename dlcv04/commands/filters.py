@@ -55,13 +55,8 @@ def write(asked: Asked, say: Callable[[str], None]) -> None:
         OSError: the PNG can't be written.
     """
     tiles.require_folder(asked.out)
-    model, layer, size = _model(asked, say)
-    settings: dict[str, Any] = {
-        "ascent": filters.Ascent(steps=asked.steps),
-        "size": size,
-        "pixels": asked.pixels if model.name != "vgg16" else "unit",
-        "seed": asked.seed,
-    }
+    model, layer, takes = _model(asked, say)
+    settings: dict[str, Any] = {"ascent": filters.Ascent(steps=asked.steps), "seed": asked.seed, **takes}
     answering = filters.answering(model, layer, **settings)
     chosen = answering[: asked.count] if asked.count else None
     if not len(answering):
@@ -82,13 +77,13 @@ def write(asked: Asked, say: Callable[[str], None]) -> None:
     say(f"stored: {asked.out}")
 
 
-def _model(asked: Asked, say: Callable[[str], None]) -> tuple["keras.Model", str, int | None]:
-    """The model, the layer and the size that is left to choose."""
+def _model(asked: Asked, say: Callable[[str], None]) -> tuple["keras.Model", str, dict[str, Any]]:
+    """The model, the layer and what pictures it takes, as arguments."""
     if asked.model == "vgg16":
         source, size, layer = asked.weights or weights.best_stored(), asked.size or 128, asked.layer or "conv5_1"
         base = bases.vgg16_base(source, input_shape=(size, size, 3), until=layer)
         say(base.provenance)
-        return base.model, layer, None
+        return base.model, layer, {}
     if asked.model == "cifar10":
         data = datasets.load("cifar10", asked.data)
         base = bases.trained_base(
@@ -99,6 +94,7 @@ def _model(asked: Asked, say: Callable[[str], None]) -> tuple["keras.Model", str
             on_epoch=lambda number, epoch: say(f"training: epoch {number}, accuracy {epoch.val_accuracy:.3f}"),
         )
         say(base.provenance)
-        return base.model, asked.layer or "conv4", asked.size
+        return base.model, asked.layer or "conv4", {"size": asked.size}
     model = classifiers.read_model(asked.model)
-    return model, asked.layer or (filters.convolutions(model) or [""])[-1], asked.size
+    layer = asked.layer or (filters.convolutions(model) or [""])[-1]
+    return model, layer, {"size": asked.size, "pixels": asked.pixels}

@@ -58,7 +58,7 @@ class Classifier:
         pictures = isinstance(shape, tuple) and len(shape) == 4 and shape[3] in (1, 3) and None not in shape[1:]
         if not pictures:
             raise ClassifierError(
-                f"{self.name} takes {_shapes(shape)}, not pictures: its input must be (height, width, 1 or 3) of one size."
+                f"{self.name} takes {_shapes(shape)}, not pictures of one size: its input must be (height, width, 1 or 3)."
             )
         if not isinstance(output, tuple) or len(output) != 2 or (output[1] or 0) < 2:
             raise ClassifierError(

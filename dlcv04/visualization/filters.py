@@ -169,13 +169,17 @@ def _climber(
         x, filters = ops.convert_to_tensor(noise / np.float32(255)), filters.astype(np.int32)
         values, gradient = before, _ = gradient_step(x, filters)
         for step in range(ascent.steps):
-            size = ops.sqrt(ops.mean(ops.square(gradient), axis=(1, 2, 3), keepdims=True)) + 1e-5
-            x = x + gradient * (ascent.step / 255) / size
+            x = x + gradient * (ascent.step / 255) / (root_mean_square(gradient) + 1e-5)
             values, gradient = gradient_step(x, filters)
             told(step + 1)
         return backend.to_numpy(x) * 255, backend.to_numpy(before), backend.to_numpy(values)
 
     return climb
+
+
+def root_mean_square(gradient: Any) -> Any:
+    """Of each picture's own gradient; shape (pictures, 1, 1, 1)."""
+    return keras.ops.sqrt(keras.ops.mean(keras.ops.square(gradient), axis=(1, 2, 3), keepdims=True))
 
 
 def _noise(ascent: Ascent, shape: tuple[int, ...], seed: int, number: int) -> npt.NDArray[np.float32]:
