@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from dlcv04 import backend, networks, recipes, training, weights
+from dlcv04 import backend, caching, networks, recipes, training, weights
 from dlcv04.backend import keras
 from dlcv04.bases import Base, Tap, trained_base
 from dlcv04.datasets import Dataset
@@ -58,7 +58,8 @@ class Classifier:
         pictures = isinstance(shape, tuple) and len(shape) == 4 and shape[3] in (1, 3) and None not in shape[1:]
         if not pictures:
             raise ClassifierError(
-                f"{self.name} takes {_shapes(shape)}, not pictures: its input must be (height, width, 1 or 3) of one size."
+                f"{self.name} takes {_shapes(shape)}, not pictures of one size: its input must be (height, width, "
+                "1 or 3)."
             )
         if not isinstance(output, tuple) or len(output) != 2 or (output[1] or 0) < 2:
             raise ClassifierError(
@@ -181,7 +182,7 @@ def imagenet() -> Classifier:
 def fine_tuned(base: Base, tap: Tap, dataset: Dataset, recipe: Recipe, seed: int = 0) -> Classifier:
     """A trained network with a new head for a data set's classes; everything below the head is frozen.
 
-    The features below the head are computed once and kept on disk.
+    The features below the head, and the head, are computed once and kept on disk.
 
     Args:
         base: the trained network.
@@ -196,18 +197,23 @@ def fine_tuned(base: Base, tap: Tap, dataset: Dataset, recipe: Recipe, seed: int
     """
     features = compute_features(base, dataset, [tap])[tap]
     scaling = Scaling.of(features.x_train)
-    network = HeadNetwork(features.x_train.shape[1], dataset.classes, Head())
-    with backend.deterministic():
-        trainer = Trainer(network, scaling.apply(features), recipe, seed=seed)
-        run = training.complete(trainer)
-    if run.status != "ok":
-        raise ClassifierError(f"The head on {base.name} did not learn {dataset.name}: {run.reason}")
+
+    def learn() -> caching.Arrays:
+        network = HeadNetwork(features.x_train.shape[1], dataset.classes, Head())
+        with backend.deterministic():
+            trainer = Trainer(network, scaling.apply(features), recipe, seed=seed)
+            run = training.complete(trainer)
+        if run.status != "ok":
+            raise ClassifierError(f"The head on {base.name} did not learn {dataset.name}: {run.reason}")
+        kernel, bias = trainer.model.layers[-1].get_weights()
+        return {"kernel": kernel, "bias": bias, "val_accuracy": np.array(run.epochs[-1].val_accuracy)}
+
+    key = {"features": features.fingerprint, "recipe": recipe.settings(), "seed": seed, "backend": backend.name()}
+    learnt = caching.cached("head", key, learn)
     model = Grafted(base, tap, dataset.classes, scaling=scaling)()
-    model.layers[-1].set_weights(trainer.model.layers[-1].get_weights())
-    accuracy = run.epochs[-1].val_accuracy
-    return Classifier(
-        f"{base.name} with a head for {dataset.name} (accuracy {accuracy:.2f})", model, dataset.class_names
-    )
+    model.layers[-1].set_weights([learnt["kernel"], learnt["bias"]])
+    name = f"{base.name} with a head for {dataset.name} (accuracy {float(learnt['val_accuracy']):.2f})"
+    return Classifier(name, model, dataset.class_names)
 
 
 def trained(

@@ -223,7 +223,7 @@ def draw(rows: Sequence[Sequence[Panel]], *, side: int = 150) -> bytes:
         side: of a panel, in pixels.
     """
     high, wide = len(rows), len(rows[0])
-    figure = figures.Figure(figsize=(wide * side / 100, high * (side + 36) / 100), dpi=100, layout="constrained")
+    figure = figures.Figure(figsize=(wide * side / 100, high * (side + 42) / 100), dpi=100, layout="constrained")
     for axes, panel in zip(
         figure.subplots(high, wide, squeeze=False).flat, (one for row in rows for one in row), strict=True
     ):
