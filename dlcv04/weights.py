@@ -5,6 +5,7 @@ Three layouts are read, all HDF5: Keras's own file of ImageNet weights (a group 
 """
 
 import hashlib
+import math
 import re
 from collections.abc import Iterator
 from importlib import metadata
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from dlcv04 import backend
 from dlcv04.datasets.fetch import DOWNLOADS
 from dlcv04.datasets.sources import keras_cache
 from dlcv04.lazy import LazyModule
@@ -65,6 +67,17 @@ def load_vgg16(model: "keras.Model", source: str | Path) -> None:
         layer.set_weights(list(pair))
 
 
+def require_finite(model: "keras.Model") -> None:
+    """Raises WeightsError where a weight is not a number or infinite, which would spoil all that is made with it."""
+    for weight in model.weights:
+        bad = int((~np.isfinite(backend.to_numpy(weight))).sum())
+        if bad:
+            raise WeightsError(
+                f"{bad} of the {math.prod(weight.shape)} numbers in {weight.path} are not finite: "
+                "the training diverged, or the file is damaged."
+            )
+
+
 def find(source: str | Path, *, dense: bool = False) -> Path:
     """The file of "imagenet" or "hed" weights, checked, or a path as it is.
 
@@ -83,6 +96,20 @@ def find(source: str | Path, *, dense: bool = False) -> Path:
     if not path.is_file():
         raise WeightsError(f"There are no weights {str(source)!r}: choose imagenet, hed, random or the path of a file.")
     return path
+
+
+def best_stored() -> str:
+    """The best weights of VGG16's convolutions that are there: "imagenet", else "hed".
+
+    Raises:
+        WeightsError: neither is there; the message says how to get them.
+    """
+    try:
+        find("imagenet")
+    except WeightsError:
+        find("hed")
+        return "hed"
+    return "imagenet"
 
 
 def _imagenet(dense: bool) -> Path:

@@ -50,7 +50,7 @@ def _overhead(run: Run) -> list[str]:
 
 def _claim(card: model.Card) -> str:
     title = f"{card.badge.word:<14}{fmt.shorten(card.sentence, _WIDTH):<{_WIDTH}}"
-    if not card.assertions:
+    if not card.assertions or (card.claim.lacking and card.badge.word == "INCONCLUSIVE"):
         return f"{title}  {fmt.shorten(card.reason, 120)}".rstrip()
     words = model.worst_first(a.badge.word for a in card.assertions)
     deciding = next(a for a in card.assertions if a.badge.word == words[0])
