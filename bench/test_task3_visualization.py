@@ -316,8 +316,8 @@ def show_masks(scene, picture, published):
     for number, at in enumerate(known[first[:: -(-len(first) // 3)]]):
         shown = occlusion.panels(scene.classifier, scene.pictures[at], scene.objects[at], side // 5, side // 16)
         told = (
-            f"The class of the whole picture by {scene.classifier.name}, and its probability. Heat map: dark red where a "
-            "black patch lowers it most, blue where it raises it. "
+            f"The class of the whole picture by {scene.classifier.name}, and its probability. Heat map: dark red where "
+            "a black patch lowers it most, blue where it raises it. "
             f"{scene.left_out} pictures without room for a bar were left out."
         )
         picture(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +18,10 @@ from dlcv04.bases import Base, Tap, trained_base
 from dlcv04.datasets import Dataset
 from dlcv04.datasets.sources import keras_cache
 from dlcv04.features import Scaling, compute_features
+from dlcv04.networks import Pixels
 from dlcv04.recipes import Recipe
 from dlcv04.training import Epoch, Trainer
 from dlcv04.transfer import Grafted, Head, HeadNetwork
-
-Pixels = Literal["unit", "bytes", "imagenet"]
-PIXELS = ("unit", "bytes", "imagenet")
 
 _SUM_TOLERANCE = 1e-2  # half precision's probabilities of a thousand classes add up to 1 within this
 
@@ -83,8 +81,7 @@ class Classifier:
         Raises:
             ClassifierError: the pictures have another shape, or what the model gives are no probabilities.
         """
-        if pictures.shape[1:] != self.input_shape or not len(pictures):
-            raise ClassifierError(f"{self.name} takes pictures of {self.input_shape}, not {pictures.shape[1:]}.")
+        self._check_pictures(pictures)
         size = 1 if len(pictures) == 1 else self.batch_size  # two sizes, so that little is compiled
         if size not in self._compiled:
             named = keras.Model(self.model.inputs, {"classes": self.model.outputs[0]})
@@ -102,9 +99,38 @@ class Classifier:
             )
         return found
 
+    def features(self, pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """What the layer below the last one gives, flattened: float32 (pictures, features).
+
+        Raises:
+            ClassifierError: the pictures have another shape, or the model is no chain of layers.
+        """
+        self._check_pictures(pictures)
+        try:
+            below = keras.layers.Flatten()(self.model.layers[-1].input)
+            named = keras.Model(self.model.inputs, {"features": below})
+        except (AttributeError, ValueError, TypeError) as error:
+            raise ClassifierError(
+                f"{self.name} has no single layer below its last one: give a plain classifier."
+            ) from error
+        return backend.predict(named, pictures, batch_size=self.batch_size)["features"].astype(np.float32)
+
+    def _check_pictures(self, pictures: npt.NDArray[np.uint8]) -> None:
+        if pictures.shape[1:] != self.input_shape or not len(pictures):
+            raise ClassifierError(f"{self.name} takes pictures of {self.input_shape}, not {pictures.shape[1:]}.")
+
     def class_name(self, label: int) -> str:
         """A class in words, or its number."""
         return self.class_names[label] if self.class_names else f"class {label}"
+
+
+def in_channels(pictures: npt.NDArray[np.uint8], channels: int) -> npt.NDArray[np.uint8]:
+    """Pictures (n, height, width, 1 or 3) with as many channels as a network takes; grey by Rec. 601's luma."""
+    if pictures.shape[-1] == channels:
+        return pictures
+    if channels == 3:
+        return pictures.repeat(3, axis=-1)
+    return np.rint(pictures @ np.array([0.299, 0.587, 0.114]))[..., None].astype(np.uint8)
 
 
 def from_model(model: "keras.Model", name: str, pixels: Pixels = "unit", class_names: Sequence[str] = ()) -> Classifier:
@@ -113,8 +139,7 @@ def from_model(model: "keras.Model", name: str, pixels: Pixels = "unit", class_n
     Args:
         model: ends with a softmax.
         name: as reports call it.
-        pixels: what it takes: "unit" ([0, 1]), "bytes" (0..255) or "imagenet" (blue, green, red of 0..255 minus
-            ImageNet's mean, as ``keras.applications.vgg16.preprocess_input`` gives).
+        pixels: what it takes: "unit" ([0, 1]) or another kind of `dlcv04.networks.from_unit`.
         class_names: of the classes in order.
 
     Raises:
@@ -128,12 +153,9 @@ def from_model(model: "keras.Model", name: str, pixels: Pixels = "unit", class_n
         return Classifier(name, model, tuple(class_names))
     if pixels == "imagenet" and checked.input_shape[2] != 3:
         raise ClassifierError(f"{name} takes grey pictures; pixels {pixels!r} are of three colours.")
-    inputs = outputs = keras.Input(checked.input_shape)
-    offset: Any = 0.0 if pixels == "bytes" else [-mean for mean in networks.IMAGENET_MEAN]
-    outputs = keras.layers.Rescaling(255.0, offset=offset, name="pixels")(outputs)
-    if pixels == "imagenet":
-        outputs = keras.ops.flip(outputs, axis=-1)
-    return Classifier(name, keras.Model(inputs, model(outputs)), tuple(class_names))
+    inputs = keras.Input(checked.input_shape)
+    outputs = model(networks.from_unit(inputs, pixels))
+    return Classifier(name, keras.Model(inputs, outputs), tuple(class_names))
 
 
 def from_file(path: str | Path, pixels: Pixels = "unit", class_names: Sequence[str] = ()) -> Classifier:
@@ -159,8 +181,12 @@ def read_model(path: str | Path) -> "keras.Model":
     try:
         return keras.saving.load_model(place, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises what its layers raise
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise ClassifierError(f"{place} can't be read as a Keras model: {lines[0].rstrip('.')}.") from error
+        if "safe_mode" in str(error):
+            raise ClassifierError(
+                f"{place} holds Python code (a Lambda layer), and nothing in a file is run: build it of stock layers."
+            ) from error
+        said = (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0]
+        raise ClassifierError(f"{place} can't be read as a Keras model: {said.rstrip('.')}.") from error
 
 
 def imagenet() -> Classifier:
