@@ -166,7 +166,7 @@ def show_map(mapped, picture, seed):
     chosen, drawn = mapped(seed)
     names = chosen.class_names or [str(label) for label in range(chosen.classes)]
     picture(
-        f"t-SNE map of {len(chosen.x_train):,} digits, a colour, shape and name a class",
+        f"t-SNE map of {len(chosen.x_train):,} digits, a colour and a shape a class",
         embedding.draw(drawn, chosen.y_train, names),
         caption=f"KL divergence {drawn.kl_divergence:.2f}, perplexity {drawn.perplexity:g}, of {chosen.provenance}. "
         "Distances between crowds mean nothing.",
@@ -232,7 +232,7 @@ SIDES = {"smoke": 32, "standard": 64, "paper": 64}  # of the drawn buildings, in
 SMALLEST_BAR = 0.04  # of the picture's area: what has no more room beside its building is left out
 BAR_LOWERS = 0.03  # of probability; half of the published 0.113 - 0.0493
 OBJECT_KEEPS = 0.05  # of probability; a third of the published 0.25 - 0.113
-SAME = 1e-4  # of probability: sums of float32 in another order
+SAME_PROBABILITY = 1e-4  # of probability: sums of float32 in another order
 PHOTOS = {"smoke": 12, "standard": 40, "paper": None}  # for VGG16 at 224 x 224, a second each on two cores
 SLIDE_13 = "0.113 for the whole kitten, 0.0493 with a bar over half of it, 0.25 with its face alone"
 
@@ -312,19 +312,20 @@ def show_masks(scene, picture, published):
     side = scene.pictures.shape[1]
     found, _ = occlusion.of_whole_class(scene.classifier, scene.pictures, [])
     known = np.flatnonzero(found == scene.labels)
-    rows = [
-        occlusion.panels(scene.classifier, scene.pictures[at], scene.objects[at], patch=side // 5, stride=side // 16)
-        for at in known[np.linspace(0, len(known) - 1, 5).astype(int)[1:4]]
-    ]
-    picture(
-        "three pictures, whole, with a bar over the object and beside it, the object alone, all but the object, and "
-        "what a sliding patch takes away",
-        occlusion.draw(rows),
-        caption=f"Below each: the probability of the class of the whole picture, by {scene.classifier.name}. Heat map: "
-        "dark red where a black patch lowers it most, blue where it raises it, each on its own scale. "
-        f"{scene.left_out} pictures without room for a bar were left out.",
-        published=published,
-    )
+    _, first = np.unique(scene.labels[known], return_index=True)  # of each building
+    for number, at in enumerate(known[first[:: -(-len(first) // 3)]]):
+        shown = occlusion.panels(scene.classifier, scene.pictures[at], scene.objects[at], side // 5, side // 16)
+        told = (
+            f"The class of the whole picture by {scene.classifier.name}, and its probability. Heat map: dark red where "
+            "a black patch lowers it most, blue where it raises it. "
+            f"{scene.left_out} pictures without room for a bar were left out."
+        )
+        picture(
+            f"{scene.data.name}, a picture of {scene.buildings[at]}: parts of it masked, and its heat map",
+            occlusion.draw([shown[:3], shown[3:]]),
+            caption="" if number else told,
+            published="" if number else published,
+        )
 
 
 random_boxes = planted("every box at a random place, of the same size", lambda one: replace(one, at_random=True))
@@ -406,7 +407,7 @@ class Slid:
 def test_a_heat_map_in_batches_is_the_one_mask_by_mask(scene, computed, claim):
     """The same probabilities, up to the order in which float32 numbers are added."""
     values = computed(data=scene.data, batched=Slid(scene, 32), one_by_one=Slid(scene, 1))
-    claim.identical(values.batched, values.one_by_one, within=SAME, what="probabilities")
+    claim.identical(values.batched, values.one_by_one, within=SAME_PROBABILITY, what="probabilities")
 
 
 @claim(

@@ -336,6 +336,62 @@ def style(
         _stop(str(error))
 
 
+@app.command(epilog="Example: dlcv04 tsne mnist --images 2500 --out map.png")
+def tsne(
+    source: Annotated[
+        str, typer.Argument(help="mnist, cifar10, terrassa, or a folder of folder/class/*.jpg")
+    ] = "mnist",
+    images: Annotated[int, typer.Option(min=1, help="at most so many, drawn by the seed")] = 1000,
+    model: Annotated[Path | None, typer.Option(help="a .keras file: map what it sees (default: the pixels)")] = None,
+    pixels: Annotated[str, typer.Option(help="what its network takes: unit, bytes or imagenet")] = "unit",
+    size: Annotated[int, typer.Option(help="pixels a side of a folder's pictures, without a model")] = 32,
+    perplexity: Annotated[float, typer.Option(help="about how many neighbours count")] = 30.0,
+    data: Source = "auto",
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="draws the pictures and the map")] = 0,
+    out: Annotated[Path, typer.Option(help="the PNG")] = Path("tsne.png"),
+) -> None:
+    """Draw a map of pictures by t-SNE, where neighbours are alike, and say how far it can be trusted."""
+    from dlcv04.commands import tsne as command
+    from dlcv04.networks import PIXELS
+
+    kind = cast(Any, _choose(pixels, PIXELS, "kind of pixels"))
+    asked = command.Asked(source, images, cast(Any, data), model, kind, size, perplexity, seed, out)
+    try:
+        command.write(asked, say)
+    except (ValueError, OSError) as error:
+        _stop(str(error))
+
+
+@app.command(epilog="Example: dlcv04 occlude cat.jpg --box 0.1 0.2 0.6 0.8 --out occlusion.png")
+def occlude(
+    picture: Annotated[Path | None, typer.Argument(help="a JPEG or PNG (default: one that suits the network)")] = None,
+    model: Annotated[
+        str, typer.Option(help="imagenet, buildings (trained here) or a .keras file (default: what is there)")
+    ] = "",
+    pixels: Annotated[str, typer.Option(help="what a file's network takes: unit, bytes or imagenet")] = "unit",
+    box: Annotated[
+        tuple[float, float, float, float] | None,
+        typer.Option(help="the object's top, left, bottom, right, as shares of the picture (default: its middle)"),
+    ] = None,
+    patch: Annotated[int | None, typer.Option(help="side of the sliding patch in pixels (default: a fifth)")] = None,
+    stride: Annotated[int | None, typer.Option(help="pixels from place to place (default: a sixteenth)")] = None,
+    profile: ProfileName = "smoke",
+    device: DeviceName = "auto",
+    out: Annotated[Path, typer.Option(help="the PNG")] = Path("occlusion.png"),
+) -> None:
+    """Say how probable a picture's class stays with parts of it blacked out, and draw a heat map of a sliding patch."""
+    from dlcv04.commands import occlude as command
+    from dlcv04.networks import PIXELS
+
+    kind = cast(Any, _choose(pixels, PIXELS, "kind of pixels"))
+    _on_device(device)
+    asked = command.Asked(picture, model, kind, box, patch, stride, profile, out)
+    try:
+        command.write(asked, say)
+    except (ValueError, OSError) as error:
+        _stop(str(error))
+
+
 def _on_device(device: str) -> None:
     from dlcv04 import backend
 

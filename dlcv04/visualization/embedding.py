@@ -147,7 +147,8 @@ def draw(
         outline = [effects.withStroke(linewidth=4, foreground="white")]
         font = {"fontsize": 17 if len(names[label]) < 3 else 10, "weight": "bold", "ha": "center", "va": "center"}
         axes.text(*_heart(chosen), names[label], c=_darker(colour), path_effects=outline, **font)
-    axes.set(xticks=[], yticks=[], title=title, aspect="equal")
+    axes.set(xticks=[], yticks=[], title=title)
+    axes.set_aspect("equal", adjustable="datalim")
     axes.title.set_fontsize(11)
     axes.spines[:].set_color("#bbbbbb")
     file = io.BytesIO()

@@ -21,6 +21,7 @@ patches = LazyModule("matplotlib.patches")
 
 Boxes = npt.NDArray[np.int32]
 Pictures = npt.NDArray[np.uint8]
+OnBatch = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +128,7 @@ def heat_map(
     *,
     patch: int,
     stride: int,
-    on_batch: Callable[[int, int], None] = lambda done, total: None,
+    on_batch: OnBatch = lambda done, total: None,
 ) -> HeatMap:
     """Slide a black patch over a picture; all masked pictures pass through the network in batches.
 
@@ -193,7 +194,14 @@ class Panel:
     drop: npt.NDArray[np.float64] | None = None
 
 
-def panels(classifier: Classifier, picture: Pictures, box: Sequence[int], patch: int, stride: int) -> list[Panel]:
+def panels(
+    classifier: Classifier,
+    picture: Pictures,
+    box: Sequence[int],
+    patch: int,
+    stride: int,
+    on_batch: OnBatch = lambda done, total: None,
+) -> list[Panel]:
     """What slide 13 shows of a picture, and what it does not: whole, barred, object only, background only, heat map."""
     height, width = picture.shape[:2]
     whole, boxes = picture[None], np.array([box], np.int32)
@@ -205,7 +213,7 @@ def panels(classifier: Classifier, picture: Pictures, box: Sequence[int], patch:
         "all but the box": masked(whole, boxes),
     }
     (label,), (before, *after) = of_whole_class(classifier, whole, list(variants.values()))
-    mapped = heat_map(classifier, picture, patch=patch, stride=stride)
+    mapped = heat_map(classifier, picture, patch=patch, stride=stride, on_batch=on_batch)
     shown = [Panel(picture, f"{classifier.class_name(int(label))}\nprob {before[0]:.3f}")]
     shown += [
         Panel(pixels[0], f"{text}\nprob {probability[0]:.3f}")
@@ -223,7 +231,7 @@ def draw(rows: Sequence[Sequence[Panel]], *, side: int = 150) -> bytes:
         side: of a panel, in pixels.
     """
     high, wide = len(rows), len(rows[0])
-    figure = figures.Figure(figsize=(wide * side / 100, high * (side + 36) / 100), dpi=100, layout="constrained")
+    figure = figures.Figure(figsize=(wide * side / 100, high * (side + 42) / 100), dpi=100, layout="constrained")
     for axes, panel in zip(
         figure.subplots(high, wide, squeeze=False).flat, (one for row in rows for one in row), strict=True
     ):
