@@ -4,7 +4,7 @@ Public names: the decorator `claim` with its controls `reference_everywhere` and
 that stand beside yours, `Dataset` and `Recipe` for your own experiment, `trained`, `timed_fit` and `timed_call` for
 arms that are no plain network, what can be asked of a learning curve (`Metric`, `Series` and the ready ones), and
 `load_runs`, which reads stored runs into a table. The fixtures (`claim`, `epoch_time`, `learning`, `footprints`,
-`computed`, `dataset`, `cifar10`, `buildings`, `recipe`, `timing_recipe`, `progress`) come with the pytest plugin.
+`computed`, `picture`, `dataset`, `cifar10`, `buildings`, `recipe`, `timing_recipe`, `progress`) come with the plugin.
 """
 
 import importlib

@@ -4,7 +4,8 @@ The data set lies on the device: pictures as uint8, computed features as floats.
 indices, brings pictures to [0, 1], changes them anew where the recipe says so, and adds its loss and its hits to totals
 on the device; nothing is waited for until `Steps.totals` or `Steps.barrier`.
 TensorFlow's own kernels are used on a CPU (``jit_compile=False``: XLA was measured four times slower there) and XLA on
-a GPU; JAX always compiles with ``jax.jit``. PyTorch is not supported.
+a GPU; JAX always compiles with ``jax.jit``. PyTorch gives gradients with respect to pictures (`value_and_gradient`)
+and trains nothing here.
 """
 
 import os
@@ -33,16 +34,21 @@ if TYPE_CHECKING:
     import jax
     import keras as keras
     import tensorflow as tf
+    import torch
 else:
     keras = LazyModule("keras")
     tf = LazyModule("tensorflow")
     jax = LazyModule("jax")
+    torch = LazyModule("torch")
 
 Device = Literal["auto", "cpu", "gpu"]
 Loss = Callable[[Any, Any], Any]
 Predict = Callable[[npt.NDArray[Any]], dict[str, Any]]
+Objective = Callable[..., Any]
+GradientStep = Callable[..., tuple[Any, Any]]
 Augment = Any  # a keras.Model or None; Keras itself is not imported yet
 SUPPORTED = ("tensorflow", "jax")
+DIFFERENTIABLE = (*SUPPORTED, "torch")
 
 
 class BackendError(RuntimeError):
@@ -90,16 +96,16 @@ class Totals(NamedTuple):
     images: int
 
 
-def name() -> str:
-    """Keras's backend, "tensorflow" or "jax".
+def name(supported: tuple[str, ...] = SUPPORTED) -> str:
+    """Keras's backend: "tensorflow" or "jax", for training; of `DIFFERENTIABLE` also "torch".
 
     Raises:
-        BackendError: it is another one.
+        BackendError: it is not one of `supported`.
     """
     backend = str(keras.config.backend())
-    if backend not in SUPPORTED:
+    if backend not in supported:
         raise BackendError(
-            f"Keras's backend {backend!r} is not supported yet: set KERAS_BACKEND to {' or '.join(SUPPORTED)}."
+            f"Keras's backend {backend!r} is not supported for this: set KERAS_BACKEND to {' or '.join(supported)}."
         )
     return backend
 
@@ -127,9 +133,10 @@ def facts() -> BackendFacts:
 
 def has_gpu() -> bool:
     """Whether the steps run on a GPU."""
-    if name() == "tensorflow":
+    backend = name(DIFFERENTIABLE)
+    if backend == "tensorflow":
         return bool(tf.config.get_visible_devices("GPU"))
-    return bool(jax.default_backend() == "gpu")
+    return bool(torch.cuda.is_available() if backend == "torch" else jax.default_backend() == "gpu")
 
 
 def device_name() -> str:
@@ -143,8 +150,8 @@ def device_name() -> str:
 
 
 def resolved_jit() -> bool:
-    """Whether XLA compiles the steps: always on JAX, on a GPU only with TensorFlow."""
-    return name() == "jax" or has_gpu()
+    """Whether the steps are compiled by XLA (PyTorch's by Inductor): on JAX always, on the others on a GPU only."""
+    return name(DIFFERENTIABLE) == "jax" or has_gpu()
 
 
 def select_device(device: Device = "auto") -> str:
@@ -158,11 +165,11 @@ def select_device(device: Device = "auto") -> str:
         raise DeviceError(f"There is no device {device!r}; choose auto, cpu or gpu.")
     if device == "cpu":
         _hide_gpus()
-    found = "gpu" if has_gpu() else "cpu"
+    used, found = name(DIFFERENTIABLE), "gpu" if has_gpu() else "cpu"
     if device == "gpu" and found == "cpu":
-        raise DeviceError(f"{name()} finds no GPU on this machine: install its GPU build and a driver, or use the CPU.")
+        raise DeviceError(f"{used} finds no GPU on this machine: install its GPU build and a driver, or use the CPU.")
     if device == "cpu" and found == "gpu":
-        raise DeviceError(f"{name()} has already started on the GPU: choose the CPU in a fresh process.")
+        raise DeviceError(f"{used} has already started on the GPU: choose the CPU in a fresh process.")
     return found
 
 
@@ -269,9 +276,11 @@ def _cpu_work(random: np.random.RandomState) -> Callable[[], None]:
 
 def to_numpy(variable: Any) -> npt.NDArray[Any]:
     """A copy of a Keras variable or tensor, which later steps leave alone."""
-    tensor = keras.ops.convert_to_tensor(variable)
+    tensor, backend = keras.ops.convert_to_tensor(variable), name(DIFFERENTIABLE)
+    if backend == "torch":
+        tensor = tensor.detach().cpu()
     # Not np.array on a TensorFlow tensor, nor Keras's convert_to_numpy: both end in a deprecated protocol of NumPy's.
-    return tensor.numpy().copy() if name() == "tensorflow" else np.array(tensor)
+    return np.array(tensor) if backend == "jax" else tensor.numpy().copy()
 
 
 class Steps(ABC):
@@ -415,6 +424,82 @@ def _jax_step(model: "keras.Model", shape: tuple[int, ...], dtype: Any) -> Predi
     state = [[v.value for v in part] for part in (model.trainable_variables, model.non_trainable_variables)]
     compiled = jax.jit(step).lower(*state, jax.ShapeDtypeStruct(shape, dtype)).compile()
     return lambda x: compiled(*state, x)
+
+
+def value_and_gradient(model: "keras.Model", objective: Objective) -> GradientStep:
+    """An objective's values and the gradient of their sum with respect to the model's input, compiled.
+
+    The same on TensorFlow, JAX and PyTorch. The model runs in inference mode, so that each picture of a batch has its
+    own gradient where the objective gives one value a picture.
+
+    Args:
+        model: a functional model with one input; its weights are those of the moment of each call.
+        objective: ``objective(x, outputs, *others)``, of ``keras.ops`` alone, gives a tensor of values from the input
+            and what the model makes of it.
+
+    Returns:
+        ``step(x, *others)``: the values and the gradient, which has the shape and type of `x`; both are tensors on the
+        device. Arguments are arrays or tensors; equal shapes compile once.
+
+    Raises:
+        BackendError: another backend.
+    """
+    steps = {"tensorflow": _tensorflow_gradient, "jax": _jax_gradient, "torch": _torch_gradient}
+    return steps[name(DIFFERENTIABLE)](model, objective)
+
+
+def _tensorflow_gradient(model: "keras.Model", objective: Objective) -> GradientStep:
+    compiled: dict[tuple[Any, ...], Any] = {}
+
+    def whole(x: Any, *others: Any) -> tuple[Any, Any]:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(x)
+            values = objective(x, model(x, training=False), *others)
+        return values, tape.gradient(values, x)
+
+    def step(*arguments: Any) -> tuple[Any, Any]:
+        tensors = [tf.convert_to_tensor(argument) for argument in arguments]
+        # Kernels look at determinism when they are made, so each setting has its own function.
+        key = (is_deterministic(), *((tuple(tensor.shape), tensor.dtype) for tensor in tensors))
+        if key not in compiled:
+            function = tf.function(whole, jit_compile=resolved_jit(), autograph=False)
+            compiled[key] = function.get_concrete_function(*tensors)
+        return compiled[key](*tensors)
+
+    return step
+
+
+def _jax_gradient(model: "keras.Model", objective: Objective) -> GradientStep:
+    def whole(x: Any, weights: Any, state: Any, *others: Any) -> tuple[Any, Any]:
+        values = objective(x, model.stateless_call(weights, state, x, training=False)[0], *others)
+        return values.sum(), values
+
+    compiled = jax.jit(jax.value_and_grad(whole, has_aux=True))
+
+    def step(x: Any, *others: Any) -> tuple[Any, Any]:
+        # Arguments, since XLA would fold weights that are constants of the function for minutes.
+        weights, state = (
+            [v.value for v in part] for part in (model.trainable_variables, model.non_trainable_variables)
+        )
+        (_, values), gradient = compiled(jax.numpy.asarray(x), weights, state, *others)
+        return values, gradient
+
+    return step
+
+
+def _torch_gradient(model: "keras.Model", objective: Objective) -> GradientStep:
+    def whole(x: Any, *others: Any) -> Any:
+        return objective(x, model(x, training=False), *others)
+
+    compiled = torch.compile(whole, dynamic=False) if resolved_jit() else whole
+
+    def step(x: Any, *others: Any) -> tuple[Any, Any]:
+        x = keras.ops.convert_to_tensor(x).detach().requires_grad_(True)
+        values = compiled(x, *(keras.ops.convert_to_tensor(other) for other in others))
+        (gradient,) = torch.autograd.grad(values.sum(), x)
+        return values.detach(), gradient
+
+    return step
 
 
 def _scaled(x: Any) -> Any:
@@ -581,8 +666,13 @@ class _JaxSteps(Steps):
 
 
 def _hide_gpus() -> None:
-    if name() == "jax":
+    backend = name(DIFFERENTIABLE)
+    if backend == "jax":
         jax.config.update("jax_platforms", "cpu")
+        return
+    if backend == "torch":
+        if has_gpu():
+            raise DeviceError("torch takes the GPU that it finds: hide it with CUDA_VISIBLE_DEVICES= before the start.")
         return
     try:
         tf.config.set_visible_devices([], "GPU")

@@ -414,6 +414,144 @@ class _Stages:
             self._told = now
 
 
+# -- pictures ----------------------------------------------------------------------------------------------
+
+
+@app.command(epilog="Example: dlcv04 filters vgg16 --layer conv5_1 --filters 16 --out filters.png")
+def filters(
+    model: Annotated[str, typer.Argument(help="vgg16, cifar10 (trained here) or a .keras file")] = "vgg16",
+    layer: Annotated[str, typer.Option(help="a convolution (default: conv5_1, conv4, or a file's last one)")] = "",
+    count: Annotated[int, typer.Option("--filters", min=0, help="the first that answer to noise; 0 for all")] = 64,
+    size: Annotated[int | None, typer.Option(min=8, help="pixels a side (default: 128, or the model's own)")] = None,
+    steps: Annotated[int, typer.Option(min=1, help="steps up the gradient")] = 20,
+    weights: Annotated[
+        str, typer.Option(help="of vgg16: imagenet, hed, random or a file (default: what is there)")
+    ] = "",
+    pixels: Annotated[str, typer.Option(help="what a file's model takes: unit, bytes or imagenet")] = "unit",
+    data: Source = "auto",
+    profile: Annotated[str, typer.Option(help="how long cifar10 is trained: smoke, standard or paper")] = "standard",
+    seed: Annotated[int, typer.Option(min=0, help="draws the noise")] = 0,
+    device: DeviceName = "auto",
+    out: Annotated[Path, typer.Option(help="the PNG")] = Path("filters.png"),
+) -> None:
+    """Show what the filters of a convolution look for: a grid of pictures that excite them, by gradient ascent."""
+    from dlcv04.commands import filters as command
+    from dlcv04.networks import PIXELS
+
+    kind = cast(Any, _choose(pixels, PIXELS, "kind of pixels"))
+    _on_device(device)
+    asked = command.Asked(model, layer, count, size, steps, weights, kind, cast(Any, data), profile, seed, out)
+    try:
+        command.write(asked, say)
+    except (ValueError, OSError) as error:
+        _stop(str(error))
+
+
+@app.command(epilog="Example: dlcv04 style photo.jpg painting.jpg --size 400 --out painted.png")
+def style(
+    content: Annotated[Path | None, typer.Argument(help="a picture (default: scikit-learn's china.jpg)")] = None,
+    look: Annotated[
+        Path | None, typer.Argument(metavar="[STYLE]", help="a picture (default: scikit-learn's flower.jpg)")
+    ] = None,
+    size: Annotated[int, typer.Option(help="pixels of the longer side")] = 400,
+    layers: Annotated[str, typer.Option(help="of the style")] = "conv1_1,conv2_1,conv3_1,conv4_1,conv5_1",
+    iterations: Annotated[int, typer.Option(min=1, help="of 20 evaluations each")] = 20,
+    stages: Annotated[str, typer.Option(help="iterations that the strip shows")] = "1,5,10,20",
+    weights: Annotated[str, typer.Option(help="imagenet, hed, random or a file (default: what is there)")] = "",
+    content_weight: Annotated[float | None, typer.Option(min=0, help="of the content (default: 0.3)")] = None,
+    style_weight: Annotated[float | None, typer.Option(min=0, help="of the style (default: 1)")] = None,
+    variation_weight: Annotated[float | None, typer.Option(min=0, help="of the total variation (default: 1)")] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="weights as in the seed: not fitted to the trunk's features")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="draws the noise at the start")] = 0,
+    device: DeviceName = "auto",
+    out: Annotated[Path, typer.Option(help="the PNG; a strip of iterations and the state lie beside it")] = Path(
+        "style.png"
+    ),
+) -> None:
+    """Paint the content of one picture in the style of another. The same command goes on where it was stopped."""
+    from dlcv04.commands import style as command
+
+    _on_device(device)
+    given = {"content": content_weight, "style": style_weight, "variation": variation_weight}
+    try:
+        counts = command.loss_weights(given, raw)
+        places = command.stages(stages)
+        layered = tuple(name.strip() for name in layers.split(",") if name.strip())
+        asked = command.Asked(content, look, size, layered, iterations, places, weights, counts, raw, seed, out)
+        command.paint(asked, say)
+    except command.Stopped as stopped:
+        _stop(str(stopped), 130)
+    except (ValueError, OSError) as error:
+        _stop(str(error))
+
+
+@app.command(epilog="Example: dlcv04 tsne mnist --images 2500 --out map.png")
+def tsne(
+    source: Annotated[
+        str, typer.Argument(help="mnist, cifar10, terrassa, or a folder of folder/class/*.jpg")
+    ] = "mnist",
+    images: Annotated[int, typer.Option(min=1, help="at most so many, drawn by the seed")] = 1000,
+    model: Annotated[Path | None, typer.Option(help="a .keras file: map what it sees (default: the pixels)")] = None,
+    pixels: Annotated[str, typer.Option(help="what its network takes: unit, bytes or imagenet")] = "unit",
+    size: Annotated[int, typer.Option(help="pixels a side of a folder's pictures, without a model")] = 32,
+    perplexity: Annotated[float, typer.Option(help="about how many neighbours count")] = 30.0,
+    data: Source = "auto",
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="draws the pictures and the map")] = 0,
+    out: Annotated[Path, typer.Option(help="the PNG")] = Path("tsne.png"),
+) -> None:
+    """Draw a map of pictures by t-SNE, where neighbours are alike, and say how far it can be trusted."""
+    from dlcv04.commands import tsne as command
+    from dlcv04.networks import PIXELS
+
+    kind = cast(Any, _choose(pixels, PIXELS, "kind of pixels"))
+    asked = command.Asked(source, images, cast(Any, data), model, kind, size, perplexity, seed, out)
+    try:
+        command.write(asked, say)
+    except (ValueError, OSError) as error:
+        _stop(str(error))
+
+
+@app.command(epilog="Example: dlcv04 occlude cat.jpg --box 0.1 0.2 0.6 0.8 --out occlusion.png")
+def occlude(
+    picture: Annotated[Path | None, typer.Argument(help="a JPEG or PNG (default: one that suits the network)")] = None,
+    model: Annotated[
+        str, typer.Option(help="imagenet, buildings (trained here) or a .keras file (default: what is there)")
+    ] = "",
+    pixels: Annotated[str, typer.Option(help="what a file's network takes: unit, bytes or imagenet")] = "unit",
+    box: Annotated[
+        tuple[float, float, float, float] | None,
+        typer.Option(help="the object's top, left, bottom, right, as shares of the picture (default: its middle)"),
+    ] = None,
+    patch: Annotated[int | None, typer.Option(help="side of the sliding patch in pixels (default: a fifth)")] = None,
+    stride: Annotated[int | None, typer.Option(help="pixels from place to place (default: a sixteenth)")] = None,
+    profile: ProfileName = "smoke",
+    device: DeviceName = "auto",
+    out: Annotated[Path, typer.Option(help="the PNG")] = Path("occlusion.png"),
+) -> None:
+    """Say how probable a picture's class stays with parts of it blacked out, and draw a heat map of a sliding patch."""
+    from dlcv04.commands import occlude as command
+    from dlcv04.networks import PIXELS
+
+    kind = cast(Any, _choose(pixels, PIXELS, "kind of pixels"))
+    _on_device(device)
+    asked = command.Asked(picture, model, kind, box, patch, stride, profile, out)
+    try:
+        command.write(asked, say)
+    except (ValueError, OSError) as error:
+        _stop(str(error))
+
+
+def _on_device(device: str) -> None:
+    from dlcv04 import backend
+
+    try:
+        backend.select_device(cast(Any, _choose(device, ("auto", "cpu", "gpu"), "device")))
+    except (backend.DeviceError, backend.BackendError) as error:
+        _stop(str(error))
+
+
 # -- baselines ---------------------------------------------------------------------------------------------
 
 

@@ -134,14 +134,7 @@ class Workbench:
 
     def note_data(self, dataset: Any) -> None:
         """Remember a data set for the report."""
-        self.suite.data[dataset.fingerprint] = DataRecord(
-            name=dataset.name,
-            kind=dataset.kind,
-            provenance=dataset.provenance,
-            fingerprint=dataset.fingerprint,
-            train_images=len(dataset.x_train),
-            val_images=len(dataset.x_val),
-        )
+        _note_data(self.suite, dataset)
 
 
 @pytest.fixture(scope="session")
@@ -360,7 +353,8 @@ def computed(request: pytest.FixtureRequest, arms_of: Any, first_seed: int) -> C
     Each arm is a function that takes a seed (0; a control's is another) and returns numbers, of any shape; the first
     axis is that of the units (filters, pictures). The returned namespace has one entry an arm, for
     `claim.identical(values.batched, values.one_by_one, within=1e-5)` and
-    `claim.higher(values.after, than=values.before, by=..., over="filters")`.
+    `claim.higher(values.after, than=values.before, by=..., over="filters")`. Pass `data=` to name in the run the
+    data set that they are computed from.
 
     Examples:
         >>> def test_batched_is_one_by_one(computed, claim):
@@ -368,11 +362,14 @@ def computed(request: pytest.FixtureRequest, arms_of: Any, first_seed: int) -> C
         ...     claim.identical(values.batched, values.one_by_one, within=1e-5)
     """
 
-    def measure(**arms: Any) -> Any:
-        found = {}
+    def measure(*, data: Any = None, **arms: Any) -> Any:
+        found, key = {}, {}
+        if data is not None:
+            _note_data(suite_of(request.config), data)
+            key = {"data": data.fingerprint}
         for name, compute in arms_of(arms).items():
             values = found[name] = ArmValues(name, np.asarray(compute(first_seed), dtype=np.float64))
-            arm = Arm(name=name, test=request.node.nodeid, network=_describe(compute), values=values.stored)
+            arm = Arm(name=name, test=request.node.nodeid, network=_describe(compute), key=key, values=values.stored)
             measured_arms(request.node).append(partial(copy, arm))
         return SimpleNamespace(**found)
 
@@ -380,6 +377,17 @@ def computed(request: pytest.FixtureRequest, arms_of: Any, first_seed: int) -> C
 
 
 # -- from the experiment's records to the harness's ---------------------------------------------------------------
+
+
+def _note_data(suite: Suite, dataset: Any) -> None:
+    suite.data[dataset.fingerprint] = DataRecord(
+        name=dataset.name,
+        kind=dataset.kind,
+        provenance=dataset.provenance,
+        fingerprint=dataset.fingerprint,
+        train_images=len(dataset.x_train),
+        val_images=len(dataset.x_val),
+    )
 
 
 def _refuse_tracer() -> None:

@@ -5,7 +5,7 @@ import functools
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dlcv04 import weights as stored_weights
 from dlcv04.backend import keras  # through backend, which quietens the framework's start first
@@ -204,13 +204,38 @@ IMAGENET_MEAN = (123.68, 116.779, 103.939)
 """Mean red, green and blue of ImageNet's pictures, of 0..255 (seed, Task 4)."""
 
 
+Pixels = Literal["unit", "bytes", "imagenet"]
+PIXELS = ("unit", "bytes", "imagenet")
+
+
+def from_unit(pictures: Any, pixels: Pixels) -> Any:
+    """Symbolic pictures with pixels in [0, 1] as a network takes them.
+
+    Args:
+        pictures: a Keras tensor (pictures, height, width, channels).
+        pixels: "unit" (as they are), "bytes" (0..255) or "imagenet" (blue, green, red of 0..255 minus ImageNet's mean,
+            as ``keras.applications.vgg16.preprocess_input`` gives).
+    """
+    if pixels == "unit":
+        return pictures
+    if pixels == "bytes":
+        return keras.layers.Rescaling(255.0, name="bytes")(pictures)
+    offset = [-mean for mean in IMAGENET_MEAN]
+    return keras.ops.flip(keras.layers.Rescaling(255.0, offset=offset, name="minus_imagenet_mean")(pictures), axis=-1)
+
+
+def keras_spelling(name: str) -> str:
+    """Keras's name of a VGG16 layer in the seed's spelling: ``conv5_1`` is ``block5_conv1``; other names stay."""
+    return re.sub(r"^conv(\d)_(\d)$", r"block\1_conv\2", re.sub(r"^pool(\d)$", r"block\1_pool", name))
+
+
 def vgg16_layer(name: str) -> str:
-    """Keras's spelling of a VGG16 layer, from that or the seed's: ``conv5_1`` is ``block5_conv1``.
+    """Keras's spelling of a VGG16 layer, from that or the seed's (`keras_spelling`).
 
     Raises:
         ValueError: there is no such layer; the message names the nearest.
     """
-    found = re.sub(r"^conv(\d)_(\d)$", r"block\1_conv\2", re.sub(r"^pool(\d)$", r"block\1_pool", name))
+    found = keras_spelling(name)
     if found in VGG16_LAYERS:
         return found
     near = difflib.get_close_matches(found, VGG16_LAYERS, n=3) or VGG16_LAYERS
@@ -247,9 +272,7 @@ def vgg16(
         raise ValueError(f"VGG16 takes pictures of at least 32x32 with 3 channels, not {tuple(input_shape)!r}.")
     inputs = outputs = keras.Input(tuple(input_shape))
     if unit_pixels:
-        offset = [-mean for mean in IMAGENET_MEAN]
-        outputs = keras.layers.Rescaling(255.0, offset=offset, name="minus_imagenet_mean")(outputs)
-        outputs = keras.ops.flip(outputs, axis=-1)
+        outputs = from_unit(outputs, "imagenet")
     for layer in _vgg16_layers(VGG16_LAYERS[: last + 1]):
         outputs = layer(outputs)
     model = keras.Model(inputs, outputs, name="vgg16")

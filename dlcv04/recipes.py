@@ -20,6 +20,16 @@ CIFAR_AUGMENTATION: Layers = (
 uncovered edge with its nearest pixels and took the nearest pixel of a shift by less than one."""
 
 
+BLACK_BOXES: Layers = (
+    (
+        "RandomErasing",
+        (("factor", 0.7), ("scale", (0.1, 0.5)), ("fill_value", 0.0), ("value_range", (0.0, 1.0))),
+    ),
+)
+"""Local classification's augmentation: about one picture in three has a black box of a third to seven tenths of its
+height and width. What a network that never saw black makes of a black mask says little about what lies below it."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How a network is trained.
@@ -179,6 +189,13 @@ FINE_TUNING_PROFILES: dict[str, Profile] = {
 }
 """Buildings from CIFAR-10; the seed trained 3,000 epochs (slide)."""
 
+OCCLUSION_PROFILES: dict[str, Profile] = {
+    "smoke": Profile("smoke", train_images=None, val_images=None, epochs=48, batch_size=32),
+    "standard": Profile("standard", train_images=None, val_images=None, epochs=64, batch_size=32),
+    "paper": Profile("paper", train_images=None, val_images=None, epochs=64, batch_size=32),
+}
+"""A small network for local classification; smoke takes 10 s at 32 x 32 on two free cores."""
+
 HEAD_PROFILES: dict[str, Profile] = {
     "smoke": Profile("smoke", train_images=None, val_images=None, epochs=60, batch_size=32),
     "standard": Profile("standard", train_images=None, val_images=None, epochs=350, batch_size=32),
@@ -222,6 +239,16 @@ def fine_tuning_recipe(profile: str | Profile = "smoke") -> Recipe:
         RecipeError: there is no such profile.
     """
     return _sized(profile, FINE_TUNING_PROFILES, "fine-tuning", **_NESTEROV)
+
+
+def occlusion_recipe(profile: str | Profile = "smoke") -> Recipe:
+    """Task 3, a small network that local classification is tried on: Adam, black boxes in its training pictures.
+
+    Raises:
+        RecipeError: there is no such profile.
+    """
+    rate = {"optimizer": "Adam", "learning_rate": 0.002}
+    return _sized(profile, OCCLUSION_PROFILES, "occlusion", **rate, augmentation=BLACK_BOXES)
 
 
 def head_recipe(profile: str | Profile = "smoke") -> Recipe:

@@ -6,6 +6,7 @@ Three layouts are read, all HDF5: Keras's own file of ImageNet weights (a group 
 
 import difflib
 import hashlib
+import math
 import re
 from collections.abc import Iterator
 from importlib import metadata
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from dlcv04 import backend
 from dlcv04.datasets.fetch import DOWNLOADS
 from dlcv04.datasets.sources import keras_cache
 from dlcv04.lazy import LazyModule
@@ -72,6 +74,17 @@ def load_vgg16(model: "keras.Model", source: str | Path) -> None:
         layer.set_weights(list(pair))
 
 
+def require_finite(model: "keras.Model") -> None:
+    """Raises WeightsError where a weight is not a number or infinite, which would spoil all that is made with it."""
+    for weight in model.weights:
+        bad = int((~np.isfinite(backend.to_numpy(weight))).sum())
+        if bad:
+            raise WeightsError(
+                f"{bad} of the {math.prod(weight.shape)} numbers in {weight.path} are not finite: "
+                "the training diverged, or the file is damaged."
+            )
+
+
 def find(source: str | Path, *, dense: bool = False) -> Path:
     """The file of "imagenet" or "hed" weights, checked, or a path as it is.
 
@@ -94,16 +107,19 @@ def find(source: str | Path, *, dense: bool = False) -> Path:
     return path
 
 
-def available() -> str:
-    """The first of "imagenet" (with its dense layers, as in the seed) and "hed" that is on this machine.
+def available(*, dense: bool = True) -> str:
+    """The first of "imagenet" and "hed" that is on this machine.
+
+    Args:
+        dense: "imagenet" counts only with its dense layers, as in the seed.
 
     Raises:
         MissingWeightsError: neither is.
         WeightsError: what is there is damaged.
     """
-    for source, dense in (("imagenet", True), ("hed", False)):
+    for source, whole in (("imagenet", dense), ("hed", False)):
         try:
-            find(source, dense=dense)
+            find(source, dense=whole)
         except MissingWeightsError:
             continue
         return source

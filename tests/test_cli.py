@@ -25,6 +25,9 @@ def folder(tmp_path, monkeypatch):
 COMMANDS = ["doctor", "new", "fetch", "train", "finetune", "baseline", "accept", "judge", "report", "selftest"]
 
 
+COMMANDS = ["doctor", "new", "fetch", "train", "filters", "style", "baseline", "accept", "judge", "report", "selftest"]
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example(command):
     result = runner.invoke(app, [command, "--help"])

@@ -116,6 +116,24 @@ def test_claims_on_overfitting_end_where_buildings_are_easy(tmp_path, claim):
     assert verdicts(block) == {claim: "VIOLATED"}, printed
 
 
+FILTERS_RISE = ("test_filters_of_the_cifar_net_are_excited", "test_filters_of_vgg16_are_excited")
+STYLE = ("test_the_loss_falls", "test_the_first_layers_keep_the_content", "test_the_last_layers_leave_the_colours_away")
+
+
+def test_every_claim_on_made_pictures_is_violated_where_nothing_moves(tmp_path):
+    """The mutation of the claims on what filters answer to (Task 3) and of those on style (Task 5)."""
+    code, printed, block = bench(tmp_path, "-k", "are_excited or task5", fault="nothing_moves")
+    assert code == 1
+    assert verdicts(block) == dict.fromkeys((*FILTERS_RISE, *STYLE), "VIOLATED"), printed
+
+
+def test_claims_on_first_filters_and_on_batches_are_violated_where_weights_and_axes_are_forgotten(tmp_path):
+    """The mutation of the claims on smooth filters and on batches (Task 3)."""
+    code, printed, block = bench(tmp_path, "-k", "smooth or gives_what", fault="forgotten_weights")
+    assert code == 1
+    assert len(verdicts(block)) == 3 and set(verdicts(block).values()) == {"VIOLATED"}, printed
+
+
 def test_a_tenth_of_the_rate_as_the_self_test_plants_it(monkeypatch):
     """Shuffled labels and leaking validation are too small for the stand-in's 3 seeds: .ci/run plants them on MNIST."""
     monkeypatch.delenv("DLCV04_DATA", raising=False)

@@ -80,6 +80,7 @@ FIXTURES = {
     "footprints",
     "learning",
     "progress",
+    "picture",
     "recipe",
     "timing_recipe",
 }
@@ -105,10 +106,13 @@ doctor
 fetch name --to
 finetune folder --base --epochs --weights --size --train-from --tap --l2 --dropout --rate --seed --val --data \
 --profile --device --out
+filters model --layer --filters --size --steps --weights --pixels --data --profile --seed --device --out
 judge runs --against --strict
 new folder
 report run stored --out --format
 selftest --quick --identical --planted --profile --data --device --suite
+style content look --size --layers --iterations --stages --weights --content-weight --style-weight --variation-weight \
+--raw --seed --device --out
 train variant --data --profile --seed --epochs --device --out
 """
 

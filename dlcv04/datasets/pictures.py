@@ -3,7 +3,7 @@
 import hashlib
 import io
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,6 +86,36 @@ def decode(content: bytes, size: int, name: str) -> npt.NDArray[np.uint8]:
     Raises:
         DataError: it is not a picture, has more than 80 million pixels or fewer than 4 on a side, or is cut.
     """
+    return _decode(content, name, lambda picture: picture.resize((size, size), Image.Resampling.BILINEAR))
+
+
+def decode_within(content: bytes, longest: int, name: str) -> npt.NDArray[np.uint8]:
+    """As `decode`, with its own proportions, its longer side brought to `longest`: uint8 (height, width, 3).
+
+    Raises:
+        DataError: as for `decode`, or `longest` is out of range.
+    """
+    check_size(longest)
+
+    def change(picture: "Picture") -> "Picture":
+        scale = longest / max(picture.size)
+        width, height = (max(1, round(side * scale)) for side in picture.size)
+        return picture.resize((width, height), Image.Resampling.BILINEAR)
+
+    return _decode(content, name, change)
+
+
+def decode_covering(content: bytes, shape: Sequence[int], name: str) -> npt.NDArray[np.uint8]:
+    """As `decode`, without distortion: the middle of the picture that covers (height, width), uint8 (height, width, 3).
+
+    Raises:
+        DataError: as for `decode`.
+    """
+    height, width = shape[:2]
+    return _decode(content, name, lambda picture: ImageOps.fit(picture, (width, height), Image.Resampling.BILINEAR))
+
+
+def _decode(content: bytes, name: str, change: Callable[["Picture"], "Picture"]) -> npt.NDArray[np.uint8]:
     try:
         with Image.open(io.BytesIO(content), formats=("JPEG", "PNG")) as picture:
             if picture.width * picture.height > _MOST_PIXELS:
@@ -93,8 +123,7 @@ def decode(content: bytes, size: int, name: str) -> npt.NDArray[np.uint8]:
             if min(picture.width, picture.height) < _SMALLEST_SIDE:
                 raise DataError(f"{name} has {picture.width} x {picture.height} pixels, too few to show anything.")
             upright = ImageOps.exif_transpose(picture)
-            square = _rgb(upright).resize((size, size), Image.Resampling.BILINEAR)
-            return np.asarray(square, np.uint8)
+            return np.asarray(change(_rgb(upright)), np.uint8)
     except Image.DecompressionBombError as error:
         raise DataError(f"{name} has too many pixels ({error}); make it smaller.") from error
     except Image.UnidentifiedImageError as error:

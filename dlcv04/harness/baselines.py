@@ -383,7 +383,7 @@ def enough_processes(stored: Iterable[StoredRun | Run]) -> str | None:
 
 
 def _only(run: Run, part: Part, acceptance: Acceptance) -> Run:
-    """The run without what the other part holds, and without its comparisons: a baseline is measurements.
+    """The run without what the other part holds, its comparisons and its pictures: a baseline is measurements.
 
     Nor are further processes and process pairs kept: a stored file is one process.
     """
@@ -404,7 +404,8 @@ def _only(run: Run, part: Part, acceptance: Acceptance) -> Run:
 
 def _bare(claim: Claim, clocks: bool = True) -> Claim:
     kept = [record for record in claim.assertions if clocks or record.kind != "ORDER"]
-    return msgspec.structs.replace(claim, assertions=kept, comparisons=[], seconds=claim.seconds if clocks else 0.0)
+    seconds = claim.seconds if clocks else 0.0
+    return msgspec.structs.replace(claim, assertions=kept, comparisons=[], pictures=[], seconds=seconds)
 
 
 def _clockless(arm: Arm) -> Arm:

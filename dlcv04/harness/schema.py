@@ -221,8 +221,22 @@ class Published(Record, frozen=True, kw_only=True):
     size: str = ""
 
 
+class Picture(Record, frozen=True, kw_only=True):
+    """A picture that a claim shows: a PNG (base64 in JSON) of `width` x `height` pixels.
+
+    `name` says what it shows, `caption` what to see in it, `published` what the published picture showed.
+    """
+
+    name: str
+    caption: str = ""
+    published: str = ""
+    width: int
+    height: int
+    png: bytes
+
+
 class Claim(Record, frozen=True, kw_only=True):
-    """One claim test: its sentence, what was asserted, and the verdict.
+    """One claim test: its sentence, what was asserted, the verdict, and the pictures beside it.
 
     `lacking` says what the machine lacked for a verdict, and how to get it.
     """
@@ -242,6 +256,7 @@ class Claim(Record, frozen=True, kw_only=True):
     reason: str = ""
     comparisons: list[Comparison] = []
     lacking: list[str] = []
+    pictures: list[Picture] = []
     seconds: float = 0.0
     source_hash: str = ""
     command: str = ""

@@ -21,6 +21,7 @@ from dlcv04.harness.schema import (
     Comparison,
     DataRecord,
     Environment,
+    Picture,
     Recheck,
     Run,
 )
@@ -135,6 +136,7 @@ class Suite:
         recorder: ClaimRecorder,
         arms: Iterable[Arm],
         *,
+        pictures: Sequence[Picture] = (),
         seconds: float,
         source_hash: str,
         command: str,
@@ -156,6 +158,7 @@ class Suite:
             verdict=verdict,
             reason=reason,
             lacking=recorder.lacking,
+            pictures=list(pictures),
             seconds=seconds,
             source_hash=source_hash,
             command=command,

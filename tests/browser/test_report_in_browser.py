@@ -17,7 +17,15 @@ from dlcv04.harness import selftest
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.report import html
 from tests.harness.report.large import large_run, stored_runs
-from tests.harness.report.sample import HOSTILE, empty_run, hostile_baselines, hostile_run, kinds_run, sample_run
+from tests.harness.report.sample import (
+    HOSTILE,
+    empty_run,
+    hostile_baselines,
+    hostile_run,
+    kinds_run,
+    pictured_run,
+    sample_run,
+)
 from tests.harness.report.test_report_history import accepted, stored
 from tests.harness.test_selftest import a_test
 
@@ -68,6 +76,7 @@ def sample_page() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "sample": sample_page,
     "every kind": lambda: html.render(kinds_run()),
+    "pictures": lambda: html.render(pictured_run()),
     "empty": lambda: html.render(empty_run()),
     "200 claims": lambda: html.render(large_run(200)),
     "history of 50": lambda: html.render(large_run(8), stored_runs(large_run(8), 50)),
@@ -165,6 +174,8 @@ def test_it_loads_from_disk_says_nothing_asks_nobody_and_is_not_too_wide(
         ("sample", "light"),
         ("sample", "dark"),
         ("every kind", "dark"),
+        ("pictures", "light"),
+        ("pictures", "dark"),
         ("empty", "dark"),
         ("history of 50", "light"),
         ("hostile: quotes", "light"),
@@ -191,7 +202,8 @@ def test_no_stored_text_becomes_a_script_an_element_or_a_handler(opened: Any, na
     with opened(f"hostile: {name}") as seen:
         seen.page.mouse.move(200, 300)
         assert seen.page.evaluate("window.hit") is None
-        assert seen.page.locator("script").count() == 1 and seen.page.locator("img, a[href^='http']").count() == 0
+        assert seen.page.locator("script").count() == 1
+        assert seen.page.locator("img:not([src^='data:image/png;base64,']), a[href^='http']").count() == 0
         handlers = "[...document.all].filter(e => [...e.attributes].some(a => a.name.startsWith('on'))).length"
         assert seen.page.evaluate(handlers) == 0
         assert seen.problems == []
@@ -214,6 +226,24 @@ def test_every_plot_has_a_size_and_colours(opened: Any) -> None:
     assert len(drawn) >= 20
     assert all(width > 100 and height > 20 and inside for width, height, inside, _ in drawn)
     assert all(stroke.startswith("rgb") for *_, stroke in drawn)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pictures_keep_their_shape_and_stay_in_their_card(opened: Any, width: int, scheme: str) -> None:
+    with opened("pictures", width=width, scheme=scheme) as seen:
+        drawn = seen.page.evaluate(
+            """[...document.querySelectorAll('.pictures img')].map(img => {
+                const box = img.getBoundingClientRect(), card = img.closest('article').getBoundingClientRect();
+                const text = img.nextElementSibling.getBoundingClientRect();
+                return [img.complete && img.naturalWidth, img.naturalHeight, box.width, box.height,
+                        box.left >= card.left && box.right <= card.right, text.width, text.top >= box.bottom];
+            })"""
+        )
+    assert [tuple(one[:2]) for one in drawn] == [(1600, 120), (90, 900), (64, 64), (64, 64)]
+    for natural_width, natural_height, across, down, inside, text_width, below in drawn:
+        assert abs(across / down - natural_width / natural_height) < 0.05 * natural_width / natural_height
+        assert inside and below and text_width >= 290 and across <= natural_width
 
 
 def test_light_and_dark_differ_in_page_and_plots(opened: Any) -> None:

@@ -83,6 +83,7 @@ def _environment() -> Any:
         "groupby_stable": _groups,
         "noted": model.noted,
         "sparkline": sparkline,
+        "data_uri": _data_uri,
     }
     return found
 
@@ -102,6 +103,10 @@ def _constants() -> dict[str, Any]:
 def _clean(value: object) -> object:
     """Drop control characters from stored text; markup that the template trusts is left alone."""
     return fmt.printable(value) if type(value) is str else value
+
+
+def _data_uri(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 def _plots(card: model.Card) -> Plots:

@@ -10,10 +10,11 @@ figure that does not exist is null. The text is ASCII with escapes, so that noth
     counts                {claims, comparisons, controls}: verdict -> how many
     suspects              [{verdict, title, text, differences, card}]
     claims                [{card, test, sentence, task, slide, verdict, judged, reason, control, published, seconds,
-                          command, assertions, controls, comparisons, arms}], worst first
+                          command, assertions, controls, comparisons, arms, pictures}], worst first
       assertions          as stored: kind, treatment, reference, unit, margin, effect, low, high, n, verdict, ...
       controls            [{verdict, name, text}]
       comparisons         as stored: metric, new, old, effect, low, high, gate, minimum_detectable_effect, verdict, ...
+      pictures            [{name, caption, published, width, height, sha256}], of the PNG in the run's own file
       arms                [{name, network, parameters, macs, weight_bytes, optimizer_bytes, activation_bytes, layers,
                           median_epoch_seconds, stored_median_epoch_seconds, facts}]
     comparisons           every one of the run, missing ones included
@@ -28,6 +29,7 @@ figure that does not exist is null. The text is ASCII with escapes, so that noth
 
 from __future__ import annotations
 
+import hashlib
 import json
 import statistics
 from collections.abc import Sequence
@@ -36,7 +38,7 @@ from typing import Any
 from dlcv04.harness import selftest
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.report import history, model
-from dlcv04.harness.schema import Arm, Run, SelfTest, finite, to_builtins
+from dlcv04.harness.schema import Arm, Picture, Run, SelfTest, finite, to_builtins
 
 VERSION = 1
 
@@ -106,7 +108,13 @@ def _claim(card: model.Card) -> dict[str, Any]:
         "controls": [{"verdict": c.badge.word, "name": c.name, "text": c.text} for c in card.controls],
         "comparisons": [to_builtins(row) for row in claim.comparisons],
         "arms": [_arm(arm, card.stored_times.get(arm.name, ())) for arm in card.arms],
+        "pictures": [_picture(one) for one in claim.pictures],
     }
+
+
+def _picture(one: Picture) -> dict[str, Any]:
+    names = ("name", "caption", "published", "width", "height")
+    return {**{name: getattr(one, name) for name in names}, "sha256": hashlib.sha256(one.png).hexdigest()}
 
 
 def _arm(arm: Arm, stored: Sequence[float]) -> dict[str, Any]:

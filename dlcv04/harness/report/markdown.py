@@ -23,6 +23,10 @@ def render(run: Run, baselines: Sequence[Run] = ()) -> str:
         parts += ["### Suspects", _table(("Verdict", "What", "Why", "Changed since"), rows, len(view.suspects))]
     if view.cards:
         parts += ["### Claims", _claims(view.cards)]
+    if pictures := [(card, one) for card in view.cards for one in card.claim.pictures]:
+        rows = ([_text(p.name), _text(card.sentence), _text(p.caption), _text(p.published)] for card, p in pictures)
+        head = ("Picture", "Claim", "What to see", "In 2016")
+        parts += ["### Pictures, in the HTML report", _table(head, rows, len(pictures))]
     if moved := [one for one in history.build(run, baselines).series if one.changes]:
         rows = ([_text(one.arm), _text(one.test), _list([change.text for change in one.changes])] for one in moved)
         parts += ["### Level changed", _table(("Figure", "Test", "Change"), rows, len(moved))]

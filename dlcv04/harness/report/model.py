@@ -172,6 +172,7 @@ class ArmRow:
     epoch: str
     compiled: str
     facts: tuple[Fact, ...]
+    values: str = ""
 
 
 @dataclass(frozen=True)
@@ -663,7 +664,16 @@ def _arm_row(arm: Arm) -> ArmRow:
         epoch=fmt.seconds(statistics.median(times)) if times else fmt.ABSENT,
         compiled=fmt.seconds(arm.compile_seconds),
         facts=tuple(facts),
+        values=_values(arm),
     )
+
+
+def _values(arm: Arm) -> str:
+    """What an arm is that was neither timed nor trained, and the mean of its values where they are stored."""
+    if arm.parameters is not None or arm.round_seconds or arm.curves:
+        return ""
+    mean = f"mean {fmt.number(statistics.fmean(arm.values))} of {len(arm.values):,} values" if arm.values else ""
+    return ", ".join(filter(None, (arm.network, mean))) or "computed"
 
 
 def _flat(value: object) -> str:

@@ -27,7 +27,17 @@ def lines(run: Run, baselines: Sequence[Run] = ()) -> list[str]:
     tests = {card.test for card in view.cards}
     out += [_comparison(row) for row in view.comparisons if row.badge.tone == "bad" and row.test not in tests]
     out += [f"{'ERROR':<14}{fmt.shorten(text, 160)}" for text in model.errors(run)]
-    return [*out, *_overhead(run), fmt.printable(view.headline.text)]
+    return [*out, *_pictures(view), *_overhead(run), fmt.printable(view.headline.text)]
+
+
+def _pictures(view: model.View) -> list[str]:
+    """How many pictures the report shows, and the first names."""
+    names = [picture.name for card in view.cards for picture in card.claim.pictures]
+    if not names:
+        return []
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    listed = ", ".join(fmt.shorten(name, 60) for name in names[:4])
+    return [f"{fmt.plural(len(names), 'picture')} in the report: {listed}{more}."]
 
 
 def _overhead(run: Run) -> list[str]:
@@ -41,7 +51,7 @@ def _overhead(run: Run) -> list[str]:
 
 def _claim(card: model.Card) -> str:
     title = f"{card.badge.word:<14}{fmt.shorten(card.sentence, _WIDTH):<{_WIDTH}}"
-    if not card.assertions:
+    if not card.assertions or (card.claim.lacking and card.badge.word == "INCONCLUSIVE"):
         return f"{title}  {fmt.shorten(card.reason, 120)}".rstrip()
     words = model.worst_first(a.badge.word for a in card.assertions)
     deciding = next(a for a in card.assertions if a.badge.word == words[0])

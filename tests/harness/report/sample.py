@@ -6,7 +6,9 @@ import math
 import random
 
 import msgspec
+import numpy as np
 
+from dlcv04.harness import pictures
 from dlcv04.harness.schema import (
     Acceptance,
     Arm,
@@ -18,6 +20,7 @@ from dlcv04.harness.schema import (
     Environment,
     EpochRow,
     LayerRow,
+    Picture,
     Published,
     Run,
     SeedCurve,
@@ -460,6 +463,23 @@ def kinds_run() -> Run:
     )  # fmt: skip
 
 
+def ramp(height: int, width: int) -> Picture:
+    """A picture that grows lighter to the right."""
+    row = np.linspace(0, 255, width).astype(np.uint8)
+    return pictures.make(
+        f"a ramp from black to white, {width} pixels wide", np.tile(row, (height, 1)),
+        caption="Dark on the left, light on the right; nothing else is to be seen in it.", published="The same ramp.",
+    )  # fmt: skip
+
+
+def pictured_run() -> Run:
+    """A run whose only claim shows four pictures: a wide one, a tall one and two small ones."""
+    run = sample_run()
+    shown = [ramp(120, 1600), ramp(900, 90), ramp(64, 64), ramp(64, 64)]
+    claims = [msgspec.structs.replace(run.claims[0], pictures=shown)]
+    return msgspec.structs.replace(run, claims=claims, missing=[], failures=[])
+
+
 HOSTILE = {
     "script": "<script>window.hit = 1; alert(1)</script>",
     "image": "<img src=x onerror='window.hit = 1'>",
@@ -495,6 +515,7 @@ def hostile_run(text: str) -> Run:
     claim = msgspec.structs.replace(
         claim, test=text, sentence=text, task=text, control=text, reason=text, command=text, assertions=sentences,
         comparisons=rows, published=msgspec.structs.replace(claim.published, sentence=text, size=text),
+        pictures=[msgspec.structs.replace(ramp(4, 4), name=text, caption=text, published=text)],
     )  # fmt: skip
     data = DataRecord(name=text, kind=text, provenance=text, fingerprint=text, train_images=1, val_images=1)
     environment = msgspec.structs.replace(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import filecmp
 import re
 from html.parser import HTMLParser
@@ -11,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from dlcv04.harness import report
+from dlcv04.harness import pictures, report
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report import html, model
 from tests.harness.report.sample import (
@@ -21,6 +22,8 @@ from tests.harness.report.sample import (
     hostile_baselines,
     hostile_run,
     kinds_run,
+    pictured_run,
+    ramp,
     sample_baselines,
     sample_run,
 )
@@ -147,6 +150,25 @@ def test_every_kind_of_assertion_reads_well() -> None:
         "Epochs that each seed took to the target",
     ):
         assert expected in words, expected
+
+
+def test_pictures_stand_in_the_page_with_text_for_those_who_can_not_see_them() -> None:
+    page = Page(html.render(pictured_run()))
+    shown = [attributes for tag, attributes in page.tags if tag == "img"]
+    stored = pictured_run().claims[0].pictures
+    assert [(a["width"], a["height"], a["alt"]) for a in shown] == [
+        (str(p.width), str(p.height), p.name) for p in stored
+    ]
+    for attributes, picture in zip(shown, stored, strict=True):
+        assert base64.b64decode((attributes["src"] or "").removeprefix("data:image/png;base64,")) == picture.png
+    assert page.text.count("Dark on the left") == 4 and page.text.count("2016 The same ramp.") == 4
+
+
+def test_a_page_with_all_the_pictures_that_a_run_may_have_stays_below_5_megabytes() -> None:
+    full = msgspec.structs.replace(ramp(4, 4), png=bytes(pictures.MOST_BYTES))
+    many = [full] * (pictures.MOST_BYTES_A_RUN // pictures.MOST_BYTES)
+    claims = [msgspec.structs.replace(sample_run().claims[0], pictures=many), *sample_run().claims[1:]]
+    assert len(html.render(msgspec.structs.replace(sample_run(), claims=claims), sample_baselines())) < 5_000_000
 
 
 def test_headings_landmarks_and_names_for_a_screen_reader(page: Page) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from pathlib import Path
@@ -14,7 +15,7 @@ from dlcv04.cli import app
 from dlcv04.harness.report import json as renderer
 from dlcv04.harness.report import markdown, model
 from dlcv04.harness.schema import Run, read_run, to_builtins
-from tests.harness.report.sample import empty_run, sample_baselines, sample_run
+from tests.harness.report.sample import empty_run, pictured_run, sample_baselines, sample_run
 from tests.harness.report.test_report_history import stored
 from tests.harness.test_selftest import a_test
 
@@ -46,6 +47,16 @@ def test_it_says_what_the_page_says() -> None:
     assert found["counts"]["comparisons"]["REGRESSED"] == 1 and found["counts"]["controls"]["SURVIVED"] == 1
     assert [s["verdict"] for s in found["suspects"]] == [s.badge.word for s in view.suspects]
     assert [r["name"] for r in found["environment"] if r["differs"]] == ["tensorflow"]
+
+
+def test_pictures_are_named_and_their_bytes_left_in_the_run() -> None:
+    (claim,), text = parsed(pictured_run())["claims"], renderer.render(pictured_run())
+    first = pictured_run().claims[0].pictures[0]
+    assert claim["pictures"][0] == {
+        "name": first.name, "caption": first.caption, "published": first.published, "width": 1600, "height": 120,
+        "sha256": hashlib.sha256(first.png).hexdigest(),
+    }  # fmt: skip
+    assert "iVBOR" not in text
 
 
 def test_figures_are_numbers() -> None:

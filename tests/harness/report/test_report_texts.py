@@ -16,6 +16,7 @@ from tests.harness.report.sample import (
     green_run,
     hostile_baselines,
     hostile_run,
+    pictured_run,
     sample_baselines,
     sample_run,
 )
@@ -83,6 +84,15 @@ def test_a_summary_stays_below_what_a_job_may_write() -> None:
     run = green_run()
     claims = [msgspec.structs.replace(run.claims[0], test=f"t{i}", sentence="x" * 5_000) for i in range(400)]
     assert len(markdown.render(msgspec.structs.replace(run, claims=claims)).encode()) < 1_000_000
+
+
+def test_pictures_are_named_where_they_can_not_be_shown() -> None:
+    run = pictured_run()
+    name = "a ramp from black to white, 1600 pixels wide"
+    assert f"4 pictures in the report: {name}" in "\n".join(terminal.lines(run))
+    text = markdown.render(run)
+    assert "### Pictures, in the HTML report" in text and f"| {name} |" in text and "| The same ramp. |" in text
+    assert "icture" not in "\n".join([*terminal.lines(sample_run()), markdown.render(sample_run())])
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -1,0 +1,271 @@
+"""Networks that give probabilities of classes, whatever they were trained on: VGG16 as it is on ImageNet, a trained
+network with a new head, or anyone's Keras file.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlcv04 import backend, caching, networks, recipes, training, weights
+from dlcv04.backend import keras
+from dlcv04.bases import Base, Tap, trained_base
+from dlcv04.datasets import Dataset
+from dlcv04.datasets.sources import keras_cache
+from dlcv04.features import Scaling, compute_features
+from dlcv04.networks import Pixels
+from dlcv04.recipes import Recipe
+from dlcv04.training import Epoch, Trainer
+from dlcv04.transfer import Grafted, Head, HeadNetwork
+
+_SUM_TOLERANCE = 1e-2  # half precision's probabilities of a thousand classes add up to 1 within this
+
+
+class ClassifierError(ValueError):
+    """A network that is no classifier of pictures, or one that is broken; the message says where."""
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """A network that takes uint8 pictures and gives the probability of each class.
+
+    Attributes:
+        name: as reports call it.
+        model: takes pixels in [0, 1], shape (pictures, height, width, channels), and ends with a softmax.
+        class_names: of the classes in order; empty where they are not known.
+        batch_size: pictures at once.
+
+    Raises:
+        ClassifierError: the model takes no pictures, gives no row of classes, or has a weight that is NaN or infinite.
+    """
+
+    name: str
+    model: "keras.Model"
+    class_names: tuple[str, ...] = ()
+    batch_size: int = 32
+    _compiled: dict[int, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without a picture."""
+        shape, output = self.model.input_shape, self.model.output_shape
+        pictures = isinstance(shape, tuple) and len(shape) == 4 and shape[3] in (1, 3) and None not in shape[1:]
+        if not pictures:
+            raise ClassifierError(
+                f"{self.name} takes {_shapes(shape)}, not pictures of one size: its input must be (height, width, "
+                "1 or 3)."
+            )
+        if not isinstance(output, tuple) or len(output) != 2 or (output[1] or 0) < 2:
+            raise ClassifierError(
+                f"{self.name} gives {_shapes(output)} for a picture, not one row of probabilities: it is no classifier."
+            )
+        for variable in self.model.weights:
+            if not np.isfinite(backend.to_numpy(variable)).all():
+                raise ClassifierError(
+                    f"{self.name} holds NaN or infinity in its weights {variable.path}: train it anew."
+                )
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of a picture."""
+        height, width, channels = self.model.input_shape[1:]
+        return int(height), int(width), int(channels)
+
+    def probabilities(self, pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """The probability of each class, shape (pictures, classes), computed in batches that are compiled once.
+
+        Raises:
+            ClassifierError: the pictures have another shape, or what the model gives are no probabilities.
+        """
+        self._check_pictures(pictures)
+        size = 1 if len(pictures) == 1 else self.batch_size  # two sizes, so that little is compiled
+        if size not in self._compiled:
+            named = keras.Model(self.model.inputs, {"classes": self.model.outputs[0]})
+            self._compiled[size] = backend.Predictor(named, self.input_shape, pictures.dtype, size)
+        found = self._compiled[size](pictures)["classes"].astype(np.float32)
+        if not np.isfinite(found).all():
+            raise ClassifierError(
+                f"{self.name} gives NaN or infinity for a picture: train it anew, or look at its layers."
+            )
+        total = found.sum(axis=1)
+        if (found < -_SUM_TOLERANCE).any() or np.abs(total - 1).max() > _SUM_TOLERANCE:
+            raise ClassifierError(
+                f"{self.name} gives numbers that add up to {total[np.abs(total - 1).argmax()]:.3g}, no probabilities: "
+                "end it with a softmax."
+            )
+        return found
+
+    def features(self, pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """What the layer below the last one gives, flattened: float32 (pictures, features).
+
+        Raises:
+            ClassifierError: the pictures have another shape, or the model is no chain of layers.
+        """
+        self._check_pictures(pictures)
+        try:
+            below = keras.layers.Flatten()(self.model.layers[-1].input)
+            named = keras.Model(self.model.inputs, {"features": below})
+        except (AttributeError, ValueError, TypeError) as error:
+            raise ClassifierError(
+                f"{self.name} has no single layer below its last one: give a plain classifier."
+            ) from error
+        return backend.predict(named, pictures, batch_size=self.batch_size)["features"].astype(np.float32)
+
+    def _check_pictures(self, pictures: npt.NDArray[np.uint8]) -> None:
+        if pictures.shape[1:] != self.input_shape or not len(pictures):
+            raise ClassifierError(f"{self.name} takes pictures of {self.input_shape}, not {pictures.shape[1:]}.")
+
+    def class_name(self, label: int) -> str:
+        """A class in words, or its number."""
+        return self.class_names[label] if self.class_names else f"class {label}"
+
+
+def in_channels(pictures: npt.NDArray[np.uint8], channels: int) -> npt.NDArray[np.uint8]:
+    """Pictures (n, height, width, 1 or 3) with as many channels as a network takes; grey by Rec. 601's luma."""
+    if pictures.shape[-1] == channels:
+        return pictures
+    if channels == 3:
+        return pictures.repeat(3, axis=-1)
+    return np.rint(pictures @ np.array([0.299, 0.587, 0.114]))[..., None].astype(np.uint8)
+
+
+def from_model(model: "keras.Model", name: str, pixels: Pixels = "unit", class_names: Sequence[str] = ()) -> Classifier:
+    """A classifier of a model with other pixels than [0, 1].
+
+    Args:
+        model: ends with a softmax.
+        name: as reports call it.
+        pixels: what it takes: "unit" ([0, 1]) or another kind of `dlcv04.networks.from_unit`.
+        class_names: of the classes in order.
+
+    Raises:
+        ClassifierError: as `Classifier`, or other names than classes.
+    """
+    checked = Classifier(name, model)
+    classes = model.output_shape[1]
+    if class_names and len(class_names) != classes:
+        raise ClassifierError(f"{name} has {classes} classes; {len(class_names)} names were given.")
+    if pixels == "unit":
+        return Classifier(name, model, tuple(class_names))
+    if pixels == "imagenet" and checked.input_shape[2] != 3:
+        raise ClassifierError(f"{name} takes grey pictures; pixels {pixels!r} are of three colours.")
+    inputs = keras.Input(checked.input_shape)
+    outputs = model(networks.from_unit(inputs, pixels))
+    return Classifier(name, keras.Model(inputs, outputs), tuple(class_names))
+
+
+def from_file(path: str | Path, pixels: Pixels = "unit", class_names: Sequence[str] = ()) -> Classifier:
+    """A classifier of a ``.keras`` file, read in Keras's safe mode: nothing in it is run as code.
+
+    Raises:
+        ClassifierError: there is no such file, it is no whole Keras file, it holds code, or as `from_model`.
+    """
+    return from_model(read_model(path), Path(path).name, pixels, class_names)
+
+
+def read_model(path: str | Path) -> "keras.Model":
+    """The model of a ``.keras`` file, read in Keras's safe mode.
+
+    Raises:
+        ClassifierError: there is no such file, it is no whole Keras file, or it holds code.
+    """
+    place = Path(path).expanduser()
+    if place.suffix != ".keras" or not place.is_file():
+        raise ClassifierError(
+            f"{path} is no file that ends with .keras: save the model with `model.save('mine.keras')`."
+        )
+    try:
+        return keras.saving.load_model(place, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises what its layers raise
+        if "safe_mode" in str(error):
+            raise ClassifierError(
+                f"{place} holds Python code (a Lambda layer), and nothing in a file is run: build it of stock layers."
+            ) from error
+        said = (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0]
+        raise ClassifierError(f"{place} can't be read as a Keras model: {said.rstrip('.')}.") from error
+
+
+def imagenet() -> Classifier:
+    """VGG16 as it was trained on ImageNet's 1,000 classes, at 224 x 224.
+
+    Raises:
+        dlcv04.weights.WeightsError: its weights are missing; the message says how to get them.
+    """
+    weights.find("imagenet", dense=True)  # before 138 million weights are drawn
+    model = networks.vgg16(weights="imagenet", until="predictions", unit_pixels=True)
+    index = keras_cache().with_name("models") / "imagenet_class_index.json"
+    names: tuple[str, ...] = ()
+    if index.is_file():
+        found = json.loads(index.read_text())
+        names = tuple(found[str(label)][1].replace("_", " ") for label in range(len(found)))
+    return Classifier("VGG16 (imagenet)", model, names)
+
+
+def fine_tuned(base: Base, tap: Tap, dataset: Dataset, recipe: Recipe, seed: int = 0) -> Classifier:
+    """A trained network with a new head for a data set's classes; everything below the head is frozen.
+
+    The features below the head, and the head, are computed once and kept on disk.
+
+    Args:
+        base: the trained network.
+        tap: where the head sits.
+        dataset: pictures of the base's input shape.
+        recipe: of the head.
+        seed: draws the head and the order.
+
+    Raises:
+        dlcv04.bases.TransferError: the base takes other pictures, or has no such layer.
+        ClassifierError: the head did not learn.
+    """
+    features = compute_features(base, dataset, [tap])[tap]
+    scaling = Scaling.of(features.x_train)
+
+    def learn() -> caching.Arrays:
+        network = HeadNetwork(features.x_train.shape[1], dataset.classes, Head())
+        with backend.deterministic():
+            trainer = Trainer(network, scaling.apply(features), recipe, seed=seed)
+            run = training.complete(trainer)
+        if run.status != "ok":
+            raise ClassifierError(f"The head on {base.name} did not learn {dataset.name}: {run.reason}")
+        kernel, bias = trainer.model.layers[-1].get_weights()
+        return {"kernel": kernel, "bias": bias, "val_accuracy": np.array(run.epochs[-1].val_accuracy)}
+
+    key = {"features": features.fingerprint, "recipe": recipe.settings(), "seed": seed, "backend": backend.name()}
+    learnt = caching.cached("head", key, learn)
+    model = Grafted(base, tap, dataset.classes, scaling=scaling)()
+    model.layers[-1].set_weights([learnt["kernel"], learnt["bias"]])
+    name = f"{base.name} with a head for {dataset.name} (accuracy {float(learnt['val_accuracy']):.2f})"
+    return Classifier(name, model, dataset.class_names)
+
+
+def trained(
+    dataset: Dataset,
+    profile: str = "smoke",
+    seed: int = 0,
+    *,
+    on_epoch: Callable[[int, Epoch], None] | None = None,
+) -> Classifier:
+    """A small network trained on a data set here, with black boxes in its training pictures; kept on disk.
+
+    Raises:
+        dlcv04.recipes.RecipeError: there is no such profile.
+        dlcv04.bases.TransferError: the training diverged.
+        ClassifierError: the head did not learn.
+    """
+    network = partial(
+        networks.cifar_convnet,
+        filters=(16, 32),
+        dense_units=64,
+        input_shape=dataset.input_shape,
+        classes=dataset.classes,
+    )
+    base = trained_base(network, dataset, recipes.occlusion_recipe(profile), seed, on_epoch=on_epoch)
+    return fine_tuned(base, base.end, dataset, recipes.head_recipe("smoke"), seed)
+
+
+def _shapes(shape: Any) -> str:
+    return f"arrays of {shape[1:]}" if isinstance(shape, tuple) else "several arrays"

@@ -1,0 +1,98 @@
+"""Pictures laid out to be looked at: a grid of equal tiles, a labelled strip of stages."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from dlcv04.lazy import LazyModule
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageDraw, ImageFont
+else:
+    Image = LazyModule("PIL.Image")
+    ImageDraw = LazyModule("PIL.ImageDraw")
+    ImageFont = LazyModule("PIL.ImageFont")
+
+Pixels = npt.NDArray[np.uint8]
+
+_INK = (40, 40, 40)
+
+
+def grid(tiles: Pixels, columns: int | None = None, margin: int = 5) -> Pixels:
+    """Tiles stitched together on black, row by row.
+
+    Args:
+        tiles: uint8, shape (tiles, height, width, channels); one or more.
+        columns: tiles in a row; by default the grid is about square.
+        margin: pixels between two tiles; the seed's by default.
+
+    Returns:
+        uint8, shape (height, width, channels).
+    """
+    count, height, width, channels = tiles.shape
+    columns = min(count, columns or math.ceil(math.sqrt(count)))
+    rows = math.ceil(count / columns)
+    framed = np.zeros((rows * columns, height + margin, width + margin, channels), np.uint8)
+    framed[:count, :height, :width] = tiles
+    table = framed.reshape(rows, columns, height + margin, width + margin, channels).swapaxes(1, 2)
+    return table.reshape(rows * (height + margin), columns * (width + margin), channels)[
+        : -margin or None, : -margin or None
+    ]
+
+
+def strip(stages: Sequence[tuple[str, Pixels]], margin: int = 6) -> Pixels:
+    """Pictures side by side on white, each below its label.
+
+    Args:
+        stages: labels and uint8 pictures of shape (height, width, 3), all of one height.
+        margin: pixels between two of them and around.
+
+    Returns:
+        uint8, shape (height, width, 3).
+    """
+    height = stages[0][1].shape[0]
+    text = max(11, height // 16)
+    font = ImageFont.load_default(text)
+    width = sum(picture.shape[1] + margin for _, picture in stages) + margin
+    whole = Image.new("RGB", (width, height + 2 * text + 2 * margin), "white")
+    draw, left = ImageDraw.Draw(whole), margin
+    for label, picture in stages:
+        whole.paste(Image.fromarray(picture), (left, 2 * text + margin))
+        draw.text((left + picture.shape[1] / 2, text + margin / 2), label, _INK, font, anchor="mm")
+        left += picture.shape[1] + margin
+    return np.asarray(whole)
+
+
+def page_sized(pixels: Pixels, area: int = 160_000) -> Pixels:
+    """The picture in about as many pixels as a page shows: enlarged by whole numbers, or made smaller.
+
+    Args:
+        pixels: uint8, shape (height, width, 1 or 3).
+        area: the most pixels.
+    """
+    height, width = pixels.shape[:2]
+    scale = math.sqrt(area / (height * width))
+    if scale >= 1:
+        return pixels.repeat(int(scale), axis=0).repeat(int(scale), axis=1)
+    size = max(1, int(width * scale)), max(1, int(height * scale))
+    picture = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    return np.asarray(picture.resize(size, Image.Resampling.LANCZOS)).reshape(size[1], size[0], -1)
+
+
+def require_folder(path: Path) -> None:
+    """Raises FileNotFoundError where a PNG could not be written for want of its folder, before hours of work."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {path.parent}: make it, or choose another place for {path.name}.")
+
+
+def write_png(path: Path, pixels: Pixels) -> None:
+    """Write uint8 (height, width, 1 or 3) as a PNG.
+
+    Raises:
+        OSError: it can't be written there.
+    """
+    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(path, "PNG", optimize=True)
