@@ -4,31 +4,26 @@ import math
 from dataclasses import dataclass, replace
 from functools import cache
 
-from dlcv04 import style
+from dlcv04 import networks, style
 from dlcv04.datasets import pictures, samples
 from dlcv04.visualization import tiles
 
 STARTS = 3
-LOOKS = {
-    "all_layers": style.STYLE_LAYERS,
-    "first_layers": style.STYLE_LAYERS[:2],
-    "last_layers": style.STYLE_LAYERS[3:],
-}
+LOOKS = {"all": style.STYLE_LAYERS, "first": style.STYLE_LAYERS[:2], "last": style.STYLE_LAYERS[3:]}
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Pixels a side, the iterations that are looked at, and the one at which choices of layers are compared."""
+    """Pixels a side, and the iterations that are looked at; choices of layers are compared at the last."""
 
     side: int
     stages: tuple[int, ...]
-    compared: int
 
 
 SIZES = {
-    "smoke": Sizes(48, stages=(1, 2), compared=2),
-    "standard": Sizes(128, stages=(1, 5, 10), compared=5),
-    "paper": Sizes(400, stages=(1, 5, 10, 20), compared=20),
+    "smoke": Sizes(48, stages=(1, 2)),
+    "standard": Sizes(128, stages=(1, 5, 10)),
+    "paper": Sizes(400, stages=(1, 5, 10, 20)),
 }
 
 
@@ -55,22 +50,23 @@ class Studio:
 
     def losses(self, seed, iteration):
         """An arm: the logarithm of the loss after an iteration, a value a noise start."""
-        runs = [self._paint("all_layers", start, iteration) for start in _starts(seed)]
+        runs = [self._paint("all", start, iteration) for start in _starts(seed)]
         return [math.log(run.losses[iteration - 1]) for run in runs]
 
     def distances(self, seed, look, part, style_weight=1.0):
         """An arm: the logarithm of how far pictures are from the content, or from the style at a layer."""
-        done = self.sizes.compared
+        done = self.sizes.stages[-1]
         runs = [self._paint(look, start, done, style_weight) for start in _starts(seed)]
         return [math.log(self._distance(run.kept[done - 1], part)) for run in runs]
 
     def _distance(self, picture, part):
         """As a share of a black picture's, whatever the choice of layers that painted it."""
-        gauge = self._stylist("all_layers")
+        gauge = self._stylist("all")
         parts, weights = gauge.parts(picture), gauge.loss_weights
         if part == "content":
             return parts.content * weights.content / style.BALANCE.content
-        return parts.style[part] * weights.layers[part]
+        layer = networks.keras_spelling(part)
+        return parts.style[layer] * weights.layers[layer]
 
     def stages_of(self, look):
         """The strip of stages of the first noise start, as the slides show them."""

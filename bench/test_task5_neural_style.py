@@ -46,7 +46,7 @@ def test_the_loss_falls(room, computed, claim, picture):
         claim.higher(next(arms), than=next(arms), by=FALLS, over="noise starts", what="log loss")
     picture(
         "Neural style from all five layers",
-        room.stages_of("all_layers"),
+        room.stages_of("all"),
         caption="The pavilion of the content in the colours and textures of the style.",
         published="A robin emerges from golden and blue strokes of Dalí's picture (slide 19).",
     )
@@ -62,14 +62,13 @@ def test_the_first_layers_keep_the_content(room, computed, claim, picture):
     """Distances at conv1_1, conv2_1 and conv4_2, lower by a third or more."""
     if room is None:
         return
-    for part in ("block1_conv1", "block2_conv1", "content"):
-        arms = {look: partial(room.distances, look=look, part=part) for look in ("first_layers", "last_layers")}
-        found = computed(**arms)
-        what = f"log distance at {part if part != 'content' else 'block4_conv2'}"
-        claim.higher(found.last_layers, than=found.first_layers, by=LOWER, over="noise starts", what=what)
+    for part in ("conv1_1", "conv2_1", "content"):
+        arms = {f"{look}_{part}": partial(room.distances, look=look, part=part) for look in ("first", "last")}
+        first, last = vars(computed(**arms)).values()
+        claim.higher(last, than=first, by=LOWER, over="noise starts", what="log distance")
     picture(
         "Neural style from the first two layers alone",
-        room.stages_of("first_layers"),
+        room.stages_of("first"),
         caption="The style's colours and grain; shapes are those of the content.",
         published="Fine strokes all over, the robin brighter than with all layers (slide 20).",
     )
@@ -85,13 +84,12 @@ def test_the_last_layers_leave_the_colours_away(room, computed, claim, picture):
     """The Gram matrix of conv1_1 stays twice as far from the style's as with all layers, or further."""
     if room is None:
         return
-    looks = ("last_layers", "all_layers")
-    found = computed(**{look: partial(room.distances, look=look, part="block1_conv1") for look in looks})
-    what = "log distance at block1_conv1"
-    claim.higher(found.last_layers, than=found.all_layers, by=STAYS_HIGH, over="noise starts", what=what)
+    arms = {f"{look}_conv1_1": partial(room.distances, look=look, part="conv1_1") for look in ("all", "last")}
+    whole, last = vars(computed(**arms)).values()
+    claim.higher(last, than=whole, by=STAYS_HIGH, over="noise starts", what="log distance")
     picture(
         "Neural style from the last two layers alone",
-        room.stages_of("last_layers"),
+        room.stages_of("last"),
         caption="Shapes of content and style without the style's colours.",
         published="A pale picture with faint strokes: the style is almost gone (slide 21).",
     )
