@@ -70,7 +70,9 @@ def test_a_doubled_fc(tmp_path):
 
 def test_adadeltas_default_rate(tmp_path):
     """No net learns at that rate, so the claim about learning fails, and the baseline names the rate."""
-    code, printed, _ = bench(tmp_path, "-k", "learns", "--dl-seeds=3", "--benchmark-compare", fault="default_rate")
+    code, printed, _ = bench(
+        tmp_path, "-k", "learns_worse", "--dl-seeds=3", "--benchmark-compare", fault="default_rate"
+    )
     assert code == 1
     assert "REGRESSED: base: mean validation accuracy over epochs" in printed
     assert "optimizer.learning_rate 1.0 -> 0.001" in printed
@@ -137,12 +139,17 @@ def test_claims_on_first_filters_and_on_batches_are_violated_where_weights_and_a
 def test_a_tenth_of_the_rate_as_the_self_test_plants_it(monkeypatch):
     """Shuffled labels and leaking validation are too small for the stand-in's 3 seeds: .ci/run plants them on MNIST."""
     monkeypatch.delenv("DLCV04_DATA", raising=False)
-    found = plant(ROOT, ["bench", "--dl-data=embedded", "--dl-seeds=3"], "tenth_rate", FAULTS["tenth_rate"])
+    found = plant(
+        ROOT,
+        ["bench/test_task1_architecture.py", "--dl-data=embedded", "--dl-seeds=3"],
+        "tenth_rate",
+        FAULTS["tenth_rate"],
+    )
     assert found.noticed and set(found.figures) == {"REGRESSED"} and len(found.figures) == 2
 
 
 def test_a_loss_that_is_no_number_violates_and_names_the_epoch(tmp_path):
-    code, printed, block = bench(tmp_path, "-k", "learns", "--dl-seeds=3", fault="exploding_rate")
+    code, printed, block = bench(tmp_path, "-k", "learns_worse", "--dl-seeds=3", fault="exploding_rate")
     assert code == 1
     assert verdicts(block)["test_one_conv_less_learns_worse"] == "VIOLATED"
     assert "epoch 1" in printed
