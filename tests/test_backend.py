@@ -147,7 +147,7 @@ def test_unknown_device() -> None:
 
 def test_unsupported_backend_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keras.config, "backend", lambda: "torch")
-    with pytest.raises(backend.BackendError, match="not supported yet: set KERAS_BACKEND to tensorflow or jax"):
+    with pytest.raises(backend.BackendError, match="not supported for this: set KERAS_BACKEND to tensorflow or jax"):
         backend.facts()
 
 

@@ -200,8 +200,7 @@ class Suite:
         elif not recorder.assertions:
             outcome, reason = "NOT RUN", "the control asserted nothing"
         else:
-            # Where the profile can't judge the claim its control can't be told apart either.
-            reason = weak_control(real.assertions, recorder.assertions) if real and real.judged else ""
+            reason = weak_control(real.assertions, recorder.assertions) if real else ""
             outcome = "CONTROL_WEAK" if reason else "BROKE"
         verdict, _ = overall(recorder.assertions, recorder.lacking)
         claim = Claim(
