@@ -183,7 +183,7 @@ SCRATCH_PROFILES: dict[str, Profile] = {
 """Buildings from scratch: the seed's 30 epochs take 45-55 s a run on two cores."""
 
 FINE_TUNING_PROFILES: dict[str, Profile] = {
-    "smoke": Profile("smoke", train_images=192, val_images=100, epochs=4, batch_size=32),
+    "smoke": Profile("smoke", train_images=192, val_images=None, epochs=4, batch_size=32),
     "standard": Profile("standard", train_images=None, val_images=None, epochs=30, batch_size=32),
     "paper": Profile("paper", train_images=None, val_images=None, epochs=3000, batch_size=32),
 }
