@@ -104,16 +104,18 @@ accept run --reason --force
 baseline --reason --processes --profile --data --device --suite --learning --seeds --name --force
 doctor
 fetch name --to
+filters model --layer --filters --size --steps --weights --pixels --data --profile --seed --device --out
 finetune folder --base --epochs --weights --size --train-from --tap --l2 --dropout --rate --seed --val --data \
 --profile --device --out
-filters model --layer --filters --size --steps --weights --pixels --data --profile --seed --device --out
 judge runs --against --strict
 new folder
+occlude picture --model --pixels --box --patch --stride --profile --device --out
 report run stored --out --format
 selftest --quick --identical --planted --profile --data --device --suite
-style content look --size --layers --iterations --stages --weights --content-weight --style-weight --variation-weight \
---raw --seed --device --out
+style content look --size --layers --iterations --stages --weights --content-weight --style-weight \
+--variation-weight --raw --seed --device --out
 train variant --data --profile --seed --epochs --device --out
+tsne source --images --model --pixels --size --perplexity --data --seed --out
 """
 
 
