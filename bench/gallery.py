@@ -1,12 +1,12 @@
 """Where Task 3's filters are excited: each layer once a session, however many claims look at it."""
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 from trunks import cifar_net
 
-from dlcv04 import backend, bases, networks, training
+from dlcv04 import backend, bases, datasets, networks, training
 from dlcv04.visualization import filters, tiles
 
 COLUMNS = 8  # on the slides too
@@ -32,13 +32,14 @@ SIZES = {
 class Gallery:
     """The CIFAR-10 net and VGG16's trunk, and what their filters look for."""
 
-    def __init__(self, profile, source):
-        self.profile, self.source, self.sizes = profile, source, SIZES[profile]
+    def __init__(self, profile, source, progress):
+        self.profile, self.progress, self.sizes = profile, progress, SIZES[profile]
+        self._cifar10 = cache(partial(datasets.load, "cifar10", source))
         self._excite = cache(self._climb)
 
     def _model(self, layer, weights):
         if weights is None:
-            return cifar_net(self.profile, self.source).model
+            return cifar_net(self.profile, self._cifar10(), self.progress).model
         side = self.sizes.side
         return bases.vgg16_base(weights, input_shape=(side, side, 3), until=layer).model
 
@@ -64,7 +65,11 @@ class Gallery:
         seed += draw
         if layer == "conv1":
             with training.seeded(seed):
-                model = cifar_net(self.profile, self.source).model if trained else networks.cifar_convnet()
+                model = (
+                    cifar_net(self.profile, self._cifar10(), self.progress).model
+                    if trained
+                    else networks.cifar_convnet()
+                )
         else:
             weights = weights if trained else "random"
             model = bases.vgg16_base(weights, input_shape=(32, 32, 3), until=layer, seed=seed).model
@@ -84,6 +89,6 @@ class Gallery:
 
 
 @cache
-def gallery(profile, source):
+def gallery(profile, source, progress):
     """The gallery of a profile and a source of data."""
-    return Gallery(profile, source)
+    return Gallery(profile, source, progress)

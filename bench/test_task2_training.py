@@ -12,8 +12,6 @@ Margins are half of what pilot seeds (100 to 102) showed or less, fixed before t
 from dataclasses import replace
 from functools import partial
 
-import pytest
-
 from dlcv04 import (
     FINAL_LOSS_GAP,
     FINAL_VAL_ACCURACY,
@@ -48,12 +46,6 @@ def at_rate(factor, arm):
 def in_batches_of(size, network=mnist_convnet):
     """An arm: the network, trained in batches of `size` pictures."""
     return trained(network, recipe=partial(replace, batch_size=size))
-
-
-@pytest.fixture(scope="module")
-def profile(request):
-    """The profile's name."""
-    return request.config.getoption("dl_profile")
 
 
 # -- batch size ------------------------------------------------------------------------------------------------------

@@ -45,9 +45,9 @@ random_weights = planted("random weights", lambda arm: partial(arm, trained=Fals
 
 
 @pytest.fixture
-def show(request):
+def show(request, profile, progress):
     """The filters of this profile and data."""
-    return gallery(request.config.getoption("dl_profile"), request.config.getoption("dl_data"))
+    return gallery(profile, request.config.getoption("dl_data"), progress)
 
 
 @claim(

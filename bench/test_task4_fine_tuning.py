@@ -11,9 +11,10 @@ levels of their own, from pilot seeds (100 to 102).
 """
 
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
 import pytest
+from trunks import cifar_net, stored_weights
 
 from dlcv04 import (
     FINAL_VAL_ACCURACY,
@@ -29,7 +30,6 @@ from dlcv04 import (
     reference_everywhere,
     trained,
     transfer,
-    weights,
 )
 from dlcv04.networks import cifar_convnet
 
@@ -49,34 +49,24 @@ EPOCHS_TO_CHOOSE = 100
 
 
 @pytest.fixture(scope="module")
-def profile(request):
-    """The profile's name."""
-    return request.config.getoption("dl_profile")
-
-
-@pytest.fixture(scope="module")
 def photos(buildings, profile):
     """The buildings at a size asked for; the paper's profile splits Terrassa's as in 2016."""
     as_in_2016 = {"unknown": False, "redraw": 0} if profile == "paper" and buildings(32).kind == "real" else {}
     return lambda side: buildings(side, **as_in_2016)
 
 
-@pytest.fixture(scope="module")
-def recipe(profile):
-    """How networks on pictures of 32x32 are trained."""
-    return recipes.fine_tuning_recipe(profile)
+@pytest.fixture
+def tuned(learning, photos, profile):
+    """Arms on the pictures of 32x32, trained alike, with all that claims ask of a curve, so each is trained once."""
+    recipe = recipes.fine_tuning_recipe(profile)
+    return partial(learning, data=photos(32), recipe=recipe, answers=True, halves=True)
 
 
 @pytest.fixture(scope="module")
 def small_nets(cifar10, photos, profile, progress):
     """The CIFAR-10 net, trained on CIFAR-10 first and given a new last layer, or from scratch. No layer is frozen."""
-    net, classes = partial(cifar_convnet), photos(32).classes
-    base = bases.trained_base(
-        net,
-        cifar10,
-        recipes.cifar_recipe(profile),
-        on_epoch=lambda number, epoch: progress("training on CIFAR-10", f"epoch {number}, {epoch.val_accuracy:.3f}"),
-    )
+    classes = photos(32).classes
+    base = cifar_net(profile, cifar10, progress)
     return {
         "from_cifar10": transfer.Grafted(base, base.end, classes, transfer.EVERYTHING),
         "scratch": partial(cifar_convnet, classes=classes),
@@ -87,6 +77,7 @@ def small_nets(cifar10, photos, profile, progress):
 def head_on_vgg16(photos, profile, progress):
     """A head on the frozen VGG16 of some weights; its place and kind are chosen inside the training pictures."""
 
+    @cache
     def build(source):
         pictures = photos(SIDES[profile])
         base = bases.vgg16_base(source, input_shape=pictures.input_shape)
@@ -104,17 +95,13 @@ def head_on_vgg16(photos, profile, progress):
         network = transfer.HeadNetwork(scaled.x_train.shape[1], scaled.classes, choice.head)
         return trained(network, data=lambda shared: scaled, recipe=lambda shared: recipe)
 
-    made = {}
-    return lambda source: made[source] if source in made else made.setdefault(source, build(source))
+    return build
 
 
-@pytest.fixture(scope="module")
-def trunk():
-    """The weights of VGG16 that there are, ImageNet's before HED's, or none and a sentence that says so."""
-    try:
-        return weights.available(), ""
-    except weights.MissingWeightsError as error:
-        return None, str(error)
+@pytest.fixture
+def weights(claim):
+    """VGG16's weights that there are, ImageNet's before HED's; without any None, and the claim stays open."""
+    return stored_weights(claim, dense=True)
 
 
 def labels_permuted(arm):
@@ -137,14 +124,11 @@ def hardly_trained(arm):
     control=reference_everywhere("scratch"),
     judged_from="standard",
 )
-def test_vgg16_is_better_than_small_nets(learning, photos, recipe, small_nets, head_on_vgg16, trunk, claim):
+def test_vgg16_is_better_than_small_nets(tuned, small_nets, head_on_vgg16, weights, claim):
     """Picture by picture, on the same validation pictures."""
-    source, missing = trunk
-    if source is None:
-        claim.lacks(missing)
+    if weights is None:
         return
-    arms = {"vgg16": head_on_vgg16(source), **small_nets}
-    curves = learning(data=photos(32), recipe=recipe, answers=True, halves=True, **arms)
+    curves = tuned(vgg16=head_on_vgg16(weights), **small_nets)
     claim.right_more_often(curves.vgg16, than=curves.from_cifar10, by=MORE_OFTEN)
     claim.right_more_often(curves.vgg16, than=curves.scratch, by=MORE_OFTEN)
 
@@ -155,9 +139,9 @@ def test_vgg16_is_better_than_small_nets(learning, photos, recipe, small_nets, h
     control=reference_everywhere("scratch"),
     judged_from="standard",
 )
-def test_from_cifar10_learns_in_fewer_epochs(learning, photos, recipe, small_nets, claim):
+def test_from_cifar10_learns_in_fewer_epochs(tuned, small_nets, claim):
     """The same network by the same recipe; only its first weights differ."""
-    curves = learning(data=photos(32), recipe=recipe, answers=True, halves=True, **small_nets)
+    curves = tuned(**small_nets)
     claim.reaches_sooner(curves.from_cifar10, than=curves.scratch, target=HALFWAY, by=SOONER)
 
 
@@ -168,9 +152,9 @@ def test_from_cifar10_learns_in_fewer_epochs(learning, photos, recipe, small_net
     control=reference_everywhere("scratch"),
     judged_from="paper",
 )
-def test_from_cifar10_is_better_than_scratch(learning, photos, recipe, small_nets, claim):
+def test_from_cifar10_is_better_than_scratch(tuned, small_nets, claim):
     """Picture by picture. On 177 pictures a difference has a standard error of nearly 4 points."""
-    curves = learning(data=photos(32), recipe=recipe, answers=True, halves=True, **small_nets)
+    curves = tuned(**small_nets)
     claim.right_more_often(curves.from_cifar10, than=curves.scratch, by=MORE_OFTEN)
 
 
@@ -179,14 +163,11 @@ def test_from_cifar10_is_better_than_scratch(learning, photos, recipe, small_net
     control=reference_everywhere("random"),
     judged_from="standard",
 )
-def test_trained_weights_are_better_than_random_ones(learning, photos, recipe, head_on_vgg16, trunk, claim):
+def test_trained_weights_are_better_than_random_ones(tuned, head_on_vgg16, weights, claim):
     """The same network at the same size, its head chosen and trained alike."""
-    source, missing = trunk
-    if source is None:
-        claim.lacks(missing)
+    if weights is None:
         return
-    arms = {"vgg16": head_on_vgg16(source), "random": head_on_vgg16("random")}
-    curves = learning(data=photos(32), recipe=recipe, answers=True, halves=True, **arms)
+    curves = tuned(vgg16=head_on_vgg16(weights), random=head_on_vgg16("random"))
     claim.right_more_often(curves.vgg16, than=curves.random, by=MORE_OFTEN)
 
 
@@ -197,11 +178,11 @@ def test_trained_weights_are_better_than_random_ones(learning, photos, recipe, h
     control=planted("a thousandth of the learning rate", hardly_trained),
     judged_from="standard",
 )
-def test_fine_tuning_overfits(learning, photos, recipe, small_nets, claim):
+def test_fine_tuning_overfits(tuned, small_nets, claim):
     """The turn is found on one half of the validation pictures, the rise measured on the other."""
-    curves = learning(data=photos(32), recipe=recipe, answers=True, halves=True, tuned=small_nets["from_cifar10"])
-    claim.at_least(curves.tuned, TURNS_UP, of=LOSS_RISE)
-    claim.at_least(curves.tuned, STILL_LEARNS, of=GAIN_AFTER_TURN)
+    curves = tuned(from_cifar10=small_nets["from_cifar10"])
+    claim.at_least(curves.from_cifar10, TURNS_UP, of=LOSS_RISE)
+    claim.at_least(curves.from_cifar10, STILL_LEARNS, of=GAIN_AFTER_TURN)
 
 
 @claim(
@@ -211,13 +192,11 @@ def test_fine_tuning_overfits(learning, photos, recipe, small_nets, claim):
     control=planted("labels permuted before the split", labels_permuted),
     judged_from="standard",
 )
-def test_vgg16_reaches_its_level(learning, photos, recipe, head_on_vgg16, trunk, claim):
+def test_vgg16_reaches_its_level(tuned, photos, head_on_vgg16, weights, claim):
     """For new seeds and new pictures."""
-    source, missing = trunk
-    if source is None:
-        claim.lacks(missing)
+    if weights is None:
         return
-    curves = learning(data=photos(32), recipe=recipe, answers=True, halves=True, vgg16=head_on_vgg16(source))
+    curves = tuned(vgg16=head_on_vgg16(weights))
     reaches_level(claim, curves.vgg16, photos(32))
 
 
@@ -228,11 +207,9 @@ def test_vgg16_reaches_its_level(learning, photos, recipe, head_on_vgg16, trunk,
     control=planted("labels permuted before the split", labels_permuted),
     judged_from="standard",
 )
-def test_from_cifar10_reaches_its_level(learning, photos, recipe, small_nets, claim):
+def test_from_cifar10_reaches_its_level(tuned, photos, small_nets, claim):
     """For new seeds and new pictures."""
-    curves = learning(
-        data=photos(32), recipe=recipe, answers=True, halves=True, from_cifar10=small_nets["from_cifar10"]
-    )
+    curves = tuned(from_cifar10=small_nets["from_cifar10"])
     reaches_level(claim, curves.from_cifar10, photos(32))
 
 
