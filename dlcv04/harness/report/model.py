@@ -639,7 +639,8 @@ def _control_rows(claim: Claim, run: Run) -> Iterable[ControlRow]:
         text = f"{said.get(badge.word, badge.meaning)}. {_seen(control)}"
         yield ControlRow(badge, control.control or claim.control, text.strip())
     if not ran and claim.control and not claim.is_control:
-        text = claim.control_verdict or "run the suite with --dl-controls to see whether it breaks the claim."
+        profile = "" if claim.judged else f" in the profile {claim.judged_from!r}"
+        text = claim.control_verdict or f"run the suite with --dl-controls{profile} to see whether it breaks the claim."
         yield ControlRow(BADGES["NOT TRIED"], claim.control, text)
 
 

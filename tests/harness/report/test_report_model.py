@@ -82,6 +82,12 @@ def test_a_control_stands_on_its_claims_card(suffix: str, real: str) -> None:
     assert view.headline.tone == "bad"
 
 
+def test_the_control_of_a_claim_that_is_not_judged_names_the_profile_that_runs_it() -> None:
+    claim = msgspec.structs.replace(green_run().claims[0], judged=False, judged_from="standard", control="x")
+    (row,) = model.build(changed(green_run(), claims=[claim])).cards[0].controls
+    assert row.badge.word == "NOT TRIED" and "--dl-controls in the profile 'standard' to see" in row.text
+
+
 @pytest.mark.parametrize(
     ("said", "verdict", "badge"),
     [
