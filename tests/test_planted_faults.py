@@ -13,6 +13,7 @@ import pytest
 
 from dlcv04.faults import FAULTS
 from dlcv04.harness.learning_faults import plant
+from tests.datasets.buildings import in_folder, layout
 
 ROOT = Path(__file__).parent.parent
 
@@ -134,6 +135,44 @@ def test_claims_on_first_filters_and_on_batches_are_violated_where_weights_and_a
     code, printed, block = bench(tmp_path, "-k", "smooth or gives_what", fault="forgotten_weights")
     assert code == 1
     assert len(verdicts(block)) == 3 and set(verdicts(block).values()) == {"VIOLATED"}, printed
+
+
+def test_the_claims_on_tsne_are_violated_where_its_points_are_out_of_order(tmp_path):
+    """The mutation of the claims on the map (Task 3)."""
+    code, printed, block = bench(tmp_path, "-k", "in_the_map or trustworthy", fault="scrambled_map")
+    assert code == 1
+    claims = ("test_neighbours_in_the_map_share_their_class", "test_the_map_is_trustworthy")
+    assert verdicts(block) == dict.fromkeys(claims, "VIOLATED"), printed
+
+
+MASKS = ("test_a_bar_over_the_object_lowers_the_probability", "test_the_object_alone_keeps_the_probability")
+
+
+def test_the_claims_on_masks_are_violated_where_masks_are_inverted(tmp_path):
+    """The mutation of the claims on local classification (Task 3)."""
+    code, printed, block = bench(tmp_path, "-k", " or ".join(MASKS), fault="inverted_masks")
+    assert code == 1
+    assert verdicts(block) == dict.fromkeys(MASKS, "VIOLATED"), printed
+
+
+def test_the_claim_on_batches_of_masks_is_violated_where_a_batch_is_out_of_order(tmp_path):
+    code, printed, block = bench(tmp_path, "-k", "mask_by_mask", fault="rolled_batches")
+    assert code == 1
+    assert set(verdicts(block).values()) == {"VIOLATED"}, printed
+
+
+@pytest.mark.parametrize(("looks_at", "verdict"), [("middle", "HOLDS"), ("border", "VIOLATED")])
+def test_the_claim_on_imagenets_network_holds_for_one_that_looks_at_the_middle(
+    tmp_path, monkeypatch, looks_at, verdict
+):
+    """Its weights can't be had everywhere: a network made by hand shows that the claim can hold, and fail."""
+    monkeypatch.setenv("DLCV04_FAULT_LOOKS_AT", looks_at)
+    monkeypatch.setenv("DLCV04_BUILDINGS", str(in_folder(layout(train=9, val=60), tmp_path / "photos")))
+    # The later of two equal options counts.
+    options = ("-k", "only_the_object", "--dl-profile=paper", "--dl-data=auto")
+    code, printed, block = bench(tmp_path, *options, fault="looks_at")
+    assert code == (0 if verdict == "HOLDS" else 1), printed
+    assert set(verdicts(block).values()) == {verdict}, printed
 
 
 def test_a_tenth_of_the_rate_as_the_self_test_plants_it(monkeypatch):
