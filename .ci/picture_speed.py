@@ -1,4 +1,6 @@
-"""How fast pictures are made, beside plain code on the same trunk: one evaluation of style, one step of one filter.
+"""How fast pictures are made, beside plain code on the same trunk: style, filters, heat maps.
+
+One evaluation of style, one step of one filter, one heat map of 14 x 14 masks beside one `predict` a mask, as in 2016.
 
     .venv/bin/python .ci/picture_speed.py [--torch PYTHON] [--size 128] [--rounds 12] [--filters 8]
 
@@ -194,6 +196,47 @@ def filter_steps(size, count):
     return {"batched": way(count), "one filter alone": way(1), f"batches of {count // 2}": way(count // 2)}
 
 
+def small_net():
+    """A classifier of 64 x 64 pictures, as Task 3 trains it on drawn buildings; its weights are drawn at random."""
+    from dlcv04 import networks
+
+    return networks.cifar_convnet(filters=(16, 32), dense_units=64, input_shape=(64, 64, 3), classes=12)
+
+
+def vgg16_net(size):
+    """VGG16 with a head on its pooled features."""
+    from dlcv04 import networks
+    from dlcv04.backend import keras
+
+    trunk = networks.vgg16(weights="hed", input_shape=(size, size, 3), unit_pixels=True)
+    pooled = keras.layers.GlobalAveragePooling2D()(trunk.output)
+    return keras.Model(trunk.inputs, keras.layers.Dense(12, activation="softmax")(pooled))
+
+
+def heat_maps(model):
+    """Ways to the 196 probabilities of a heat map: in batches, and with one `predict` a mask."""
+    from dlcv04.visualization import occlusion
+    from dlcv04.visualization.classifiers import Classifier
+
+    side = model.input_shape[1]
+    patch, stride = side // 5, side // 16
+    picture = np.random.RandomState(0).randint(0, 256, (side, side, 3)).astype(np.uint8)
+    boxes = occlusion.patch_boxes(side, side, patch, stride)
+    classifier = Classifier("timed", model)
+
+    def batched():
+        found = occlusion.heat_map(classifier, picture, patch=patch, stride=stride)
+        return float(found.probabilities.sum())
+
+    def one_by_one():
+        label = int(model.predict(picture[None] / np.float32(255), verbose=0)[0].argmax())
+        shown = (occlusion.masked(picture[None], box[None]) for box in boxes.reshape(-1, 4))
+        return float(sum(model.predict(one / np.float32(255), verbose=0)[0, label] for one in shown))
+
+    print(f"heat map of {boxes[..., 0].size} masks, {side} px, {model.count_params():,} parameters")
+    return {"batched": timed(batched), "one predict a mask": timed(one_by_one)}
+
+
 def compare(ways, rounds, unit, same=True):
     """Alternate the ways, then print medians and ratios over the first."""
     values = {name: way()[0] for name, way in ways.items()}  # compiles, too
@@ -231,6 +274,8 @@ def main():
     compare(ways, asked.rounds, "an evaluation")
     print(f"filters of conv5_1, {asked.size} px")
     compare(filter_steps(asked.size, asked.filters), max(4, asked.rounds // 3), "a filter and step", same=False)
+    compare(heat_maps(small_net()), max(4, asked.rounds // 3), "a map")
+    compare(heat_maps(vgg16_net(asked.size)), max(4, asked.rounds // 3), "a map")
 
 
 if __name__ == "__main__":
