@@ -52,7 +52,8 @@ class Classifier:
 
     def __post_init__(self) -> None:
         """Check what can be checked without a picture."""
-        shape, output = self.model.input_shape, self.model.output_shape
+        # A model that was never given its input's shape has neither.
+        shape, output = (getattr(self.model, name, None) for name in ("input_shape", "output_shape"))
         pictures = isinstance(shape, tuple) and len(shape) == 4 and shape[3] in (1, 3) and None not in shape[1:]
         if not pictures:
             raise ClassifierError(
@@ -107,8 +108,7 @@ class Classifier:
         """
         self._check_pictures(pictures)
         try:
-            below = keras.layers.Flatten()(self.model.layers[-1].input)
-            named = keras.Model(self.model.inputs, {"features": below})
+            named = keras.Model(self.model.inputs, {"features": keras.layers.Flatten()(_below_last(self.model))})
         except (AttributeError, ValueError, TypeError) as error:
             raise ClassifierError(
                 f"{self.name} has no single layer below its last one: give a plain classifier."
@@ -267,5 +267,20 @@ def trained(
     return fine_tuned(base, base.end, dataset, recipes.head_recipe("smoke"), seed)
 
 
+def _below_last(model: "keras.Model") -> Any:
+    """What goes into a model's last layer; where that is itself a model, as after `from_model`, into that one's last.
+
+    The call that led to the output is followed: a layer's own `input` is that of its first call, perhaps elsewhere.
+
+    Raises:
+        ValueError: several things go into it.
+    """
+    layer, call, _ = model.outputs[0]._keras_history
+    (given,) = layer._inbound_nodes[call].input_tensors
+    return keras.Model(layer.inputs, _below_last(layer))(given) if isinstance(layer, keras.Model) else given
+
+
 def _shapes(shape: Any) -> str:
+    if shape is None:
+        return "arrays of no known shape"
     return f"arrays of {shape[1:]}" if isinstance(shape, tuple) else "several arrays"
