@@ -14,6 +14,10 @@ from dlcv04.visualization.embedding import COLOURS
 
 runner = CliRunner()
 layers = keras.layers
+pytestmark = [  # what Python would print below the one sentence
+    pytest.mark.filterwarnings("error::UserWarning"),
+    pytest.mark.filterwarnings("error::RuntimeWarning"),
+]
 CLASSES = ("cow", "dog", "owl")
 
 
@@ -278,6 +282,11 @@ def dead():
     model.save("mine.keras")
 
 
+def unbuilt():
+    with pytest.warns(UserWarning, match="not yet been built"):
+        keras.Sequential([layers.Flatten(), layers.Dense(2)]).save("mine.keras")
+
+
 def wide():
     classifier((16, 24, 3))
 
@@ -301,7 +310,7 @@ def two_below():
         (spoilt, "mine.keras holds NaN or infinity in its weights"),
         (lambda: save(layers.Conv2D(3, 3)), "mine.keras gives arrays of (14, 14, 3) for a picture"),
         (lambda: save(layers.Dense(2), shape=(7,)), "mine.keras takes arrays of (7,), not pictures of one size"),
-        (lambda: keras.Sequential([layers.Flatten(), layers.Dense(2)]).save("mine.keras"), "no known shape"),
+        (unbuilt, "mine.keras takes arrays of no known shape"),
         (wide, "mine.keras takes pictures of (16, 24, 3), and pets has (16, 16, 3)"),
         (dead, "all alike, so there is no map"),
         (of_one_feature, "2 features or more"),
