@@ -108,12 +108,13 @@ class Classifier:
         """
         self._check_pictures(pictures)
         try:
-            named = keras.Model(self.model.inputs, {"features": keras.layers.Flatten()(_below_last(self.model))})
+            named = keras.Model(self.model.inputs, {"features": _below_last(self.model)})
         except (AttributeError, ValueError, TypeError) as error:
             raise ClassifierError(
                 f"{self.name} has no single layer below its last one: give a plain classifier."
             ) from error
-        return backend.predict(named, pictures, batch_size=self.batch_size)["features"].astype(np.float32)
+        found = backend.predict(named, pictures, batch_size=self.batch_size)["features"]
+        return found.reshape(len(pictures), -1).astype(np.float32)
 
     def _check_pictures(self, pictures: npt.NDArray[np.uint8]) -> None:
         if pictures.shape[1:] != self.input_shape or not len(pictures):
@@ -277,7 +278,10 @@ def _below_last(model: "keras.Model") -> Any:
     """
     layer, call, _ = model.outputs[0]._keras_history
     (given,) = layer._inbound_nodes[call].input_tensors
-    return keras.Model(layer.inputs, _below_last(layer))(given) if isinstance(layer, keras.Model) else given
+    if not isinstance(layer, keras.Model):
+        return given
+    # Named, since Keras's own numbering may meet the name of one of the model's layers.
+    return keras.Model(layer.inputs, _below_last(layer), name="below_the_last_layer")(given)
 
 
 def _shapes(shape: Any) -> str:

@@ -220,6 +220,17 @@ def test_features_of_maps_are_flattened_and_models_in_models_looked_into():
     )
 
 
+@pytest.mark.parametrize("pixels", ["unit", "bytes"])
+def test_a_file_has_features_in_a_new_process_where_keras_numbers_anew(pixels):
+    keras.utils.clear_session()
+    given, below = keras.Input((SIDE, SIDE, 3)), keras.Input((2 * 10 * 10,))
+    body, head = keras.Model(given, layers.Conv2D(2, 3)(given)), keras.Model(below, layers.Softmax()(below))
+    stack(body, layers.Flatten(), head).save("mine.keras")
+    assert [part.name for part in (body, head)] == ["functional", "functional_1"]
+    keras.utils.clear_session()
+    assert from_file("mine.keras", pixels).features(noise()).shape == (4, 200)
+
+
 def test_a_last_layer_of_two_things_has_no_features():
     given = keras.Input((SIDE, SIDE, 3))
     flat = layers.Flatten()(given)
