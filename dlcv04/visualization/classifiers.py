@@ -17,6 +17,7 @@ from dlcv04.backend import keras
 from dlcv04.bases import Base, Tap, trained_base
 from dlcv04.datasets import Dataset
 from dlcv04.datasets.sources import keras_cache
+from dlcv04.datasets.tree import expanded
 from dlcv04.features import Scaling, compute_features
 from dlcv04.networks import Pixels
 from dlcv04.recipes import Recipe
@@ -174,7 +175,7 @@ def read_model(path: str | Path) -> "keras.Model":
     Raises:
         ClassifierError: there is no such file, it is no whole Keras file, or it holds code.
     """
-    place = Path(path).expanduser()
+    place = expanded(path)
     if place.suffix != ".keras" or not place.is_file():
         raise ClassifierError(
             f"{path} is no file that ends with .keras: save the model with `model.save('mine.keras')`."

@@ -256,6 +256,11 @@ def test_a_data_source_that_there_is_not(folder):
     assert "There is no real MNIST at " in refused("mnist", "--data", "real")
 
 
+def test_a_home_that_there_is_not(folder):
+    assert "no data set '~nobody-of-that-name/pets'" in refused("~nobody-of-that-name/pets")
+    assert "is no file that ends with .keras" in refused("mnist", "--model", "~nobody-of-that-name/a.keras")
+
+
 def test_an_out_that_is_a_folder(folder):
     pets(folder / "pets")
     (folder / "a.png").mkdir()
