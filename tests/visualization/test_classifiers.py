@@ -11,6 +11,7 @@ import pytest
 from dlcv04.backend import keras
 from dlcv04.bases import TransferError, trained_base
 from dlcv04.datasets import Dataset
+from dlcv04.features import Scaling, compute_features
 from dlcv04.networks import cifar_convnet, from_unit
 from dlcv04.recipes import Recipe, RecipeError
 from dlcv04.visualization import classifiers
@@ -294,7 +295,8 @@ def test_a_file_of_another_name_is_not_opened(tmp_path):
             from_file(name)
 
 
-def test_imagenets_network_without_weights_says_how_to_get_them():
+def test_imagenets_network_without_weights_says_how_to_get_them(monkeypatch):
+    monkeypatch.setattr(classifiers.networks, "vgg16", lambda **_: pytest.fail("138 million weights drawn in vain"))
     with pytest.raises(WeightsError, match=r"VGG16's ImageNet weights are not at .*: run `dlcv04 fetch vgg16-top`"):
         classifiers.imagenet()
 
@@ -317,6 +319,10 @@ def test_a_new_head_is_learnt_once_and_kept(tmp_path):
     assert first.class_names == data.class_names and accuracy(first, data) > 0.8
     assert first.name.endswith(f"with a head for others (accuracy {accuracy(first, data):.2f})")
     files = kept(tmp_path, "head")
+    learnt, found = np.load(tmp_path / "cache" / next(iter(files))), compute_features(base, data, [base.end])[base.end]
+    scores = Scaling.of(found.x_train).apply(found).x_val @ learnt["kernel"] + learnt["bias"]
+    wanted = keras.ops.convert_to_numpy(keras.ops.softmax(scores))
+    np.testing.assert_allclose(first.probabilities(data.x_val), wanted, atol=1e-4)
     again = classifiers.fine_tuned(base, base.end, data, LEARNT, seed=1)
     np.testing.assert_array_equal(again.probabilities(data.x_val), first.probabilities(data.x_val))
     assert again.name == first.name and len(files) == 1 and kept(tmp_path, "head") == files
