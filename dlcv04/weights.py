@@ -19,6 +19,7 @@ import numpy.typing as npt
 from dlcv04 import backend
 from dlcv04.datasets.fetch import DOWNLOADS
 from dlcv04.datasets.sources import keras_cache
+from dlcv04.datasets.tree import expanded
 from dlcv04.lazy import LazyModule
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def find(source: str | Path, *, dense: bool = False) -> Path:
         return _imagenet(dense)
     if source == "hed":
         return _hed(dense)
-    path = Path(source).expanduser()
+    path = expanded(source)
     if not path.is_file():
         near = difflib.get_close_matches(str(source), ("imagenet", "hed", "random"), n=1)
         hint = f"did you mean {near[0]}?" if near else "choose imagenet, hed, random or the path of a file."

@@ -117,8 +117,9 @@ def _picture(asked: Asked, network: Classifier, data: Dataset | None) -> tuple[n
 
 def _pixels(box: tuple[float, float, float, float], height: int, width: int) -> list[int]:
     top, left, bottom, right = box
-    found = [round(top * height), round(left * width), round(bottom * height), round(right * width)]
-    if not (0 <= found[0] < found[2] <= height and 0 <= found[1] < found[3] <= width):
+    inside = all(0 <= share <= 1 for share in box)  # neither NaN nor infinity is, which can't be rounded
+    found = [round(top * height), round(left * width), round(bottom * height), round(right * width)] if inside else []
+    if not (inside and found[0] < found[2] and found[1] < found[3]):
         raise DataError(
             f"The box {' '.join(f'{side:g}' for side in box)} is none: give top, left, bottom and right as shares from "
             "0 to 1, as in 0.1 0.2 0.9 0.8."

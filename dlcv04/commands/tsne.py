@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlcv04 import datasets
-from dlcv04.datasets import DataError, Dataset, Source, folders
+from dlcv04.datasets import DataError, Dataset, Source, folders, tree
 from dlcv04.networks import Pixels
 from dlcv04.visualization import classifiers, embedding, tiles
 
@@ -79,7 +79,7 @@ def _dataset(asked: Asked, network: "Classifier | None") -> Dataset:
     side = network.input_shape[0] if network is not None else asked.size
     if asked.source in datasets.names():
         dataset = datasets.load(asked.source, asked.data, **({"size": side} if asked.source == "terrassa" else {}))
-    elif Path(asked.source).expanduser().exists():
+    elif tree.expanded(asked.source).exists():
         dataset = folders.read(asked.source, side)
     else:
         raise DataError(f"There is no folder and no data set {asked.source!r}; the data sets are {_listed()}.")

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlcv04.datasets import DataError, Dataset, pictures, terrassa
-from dlcv04.datasets.tree import File
+from dlcv04.datasets.tree import File, expanded
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 _SPLIT_STREAM = 3  # apart from what else a seed draws
@@ -36,7 +36,7 @@ def load(path: str | Path, size: int, val_share: float = 0.2, seed: int = 0) -> 
     Raises:
         DataError: as `read` and `dlcv04.datasets.terrassa.read`.
     """
-    root = Path(path).expanduser()
+    root = expanded(path)
     if not root.exists():
         raise DataError(f"{root} is not there; name a folder that holds one folder of pictures for each class.")
     if _has_terrassas_layout(root):
@@ -69,7 +69,7 @@ def read(folder: str | Path, size: int, val_share: float = 0.2, seed: int = 0) -
         DataError: no folder, fewer than two classes, fewer than two pictures in one, a broken picture, or the same
             picture in two classes.
     """
-    return _read(Path(folder).expanduser(), size, val_share, seed).dataset
+    return _read(expanded(folder), size, val_share, seed).dataset
 
 
 def _read(root: Path, size: int, val_share: float, seed: int) -> Pictures:

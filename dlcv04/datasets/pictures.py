@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import warnings
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -117,7 +118,11 @@ def decode_covering(content: bytes, shape: Sequence[int], name: str) -> npt.NDAr
 
 def _decode(content: bytes, name: str, change: Callable[["Picture"], "Picture"]) -> npt.NDArray[np.uint8]:
     try:
-        with Image.open(io.BytesIO(content), formats=("JPEG", "PNG")) as picture:
+        with (
+            # The limit below is lower than Pillow's, and an error.
+            warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning),
+            Image.open(io.BytesIO(content), formats=("JPEG", "PNG")) as picture,
+        ):
             if picture.width * picture.height > _MOST_PIXELS:
                 raise DataError(f"{name} has {picture.width} x {picture.height} pixels; make it smaller.")
             if min(picture.width, picture.height) < _SMALLEST_SIDE:

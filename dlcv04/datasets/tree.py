@@ -37,6 +37,14 @@ Tree = dict[str, File]
 """Files by their path below the data set's folder, such as ``train/images/1.jpg``."""
 
 
+def expanded(path: str | Path) -> Path:
+    """The path with the home folder in place of ``~`` or ``~name``; as it is where there is no such home."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 @contextmanager
 def opened(root: Path) -> Iterator[Tree]:
     """The files of a data set in Terrassa's layout; they can be read until the context ends.

@@ -17,6 +17,7 @@ from dlcv04.backend import keras
 from dlcv04.bases import Base, Tap, trained_base
 from dlcv04.datasets import Dataset
 from dlcv04.datasets.sources import keras_cache
+from dlcv04.datasets.tree import expanded
 from dlcv04.features import Scaling, compute_features
 from dlcv04.networks import Pixels
 from dlcv04.recipes import Recipe
@@ -52,7 +53,8 @@ class Classifier:
 
     def __post_init__(self) -> None:
         """Check what can be checked without a picture."""
-        shape, output = self.model.input_shape, self.model.output_shape
+        # A model that was never given its input's shape has neither.
+        shape, output = (getattr(self.model, name, None) for name in ("input_shape", "output_shape"))
         pictures = isinstance(shape, tuple) and len(shape) == 4 and shape[3] in (1, 3) and None not in shape[1:]
         if not pictures:
             raise ClassifierError(
@@ -107,13 +109,13 @@ class Classifier:
         """
         self._check_pictures(pictures)
         try:
-            below = keras.layers.Flatten()(self.model.layers[-1].input)
-            named = keras.Model(self.model.inputs, {"features": below})
+            named = keras.Model(self.model.inputs, {"features": _below_last(self.model)})
         except (AttributeError, ValueError, TypeError) as error:
             raise ClassifierError(
                 f"{self.name} has no single layer below its last one: give a plain classifier."
             ) from error
-        return backend.predict(named, pictures, batch_size=self.batch_size)["features"].astype(np.float32)
+        found = backend.predict(named, pictures, batch_size=self.batch_size)["features"]
+        return found.reshape(len(pictures), -1).astype(np.float32)
 
     def _check_pictures(self, pictures: npt.NDArray[np.uint8]) -> None:
         if pictures.shape[1:] != self.input_shape or not len(pictures):
@@ -173,7 +175,7 @@ def read_model(path: str | Path) -> "keras.Model":
     Raises:
         ClassifierError: there is no such file, it is no whole Keras file, or it holds code.
     """
-    place = Path(path).expanduser()
+    place = expanded(path)
     if place.suffix != ".keras" or not place.is_file():
         raise ClassifierError(
             f"{path} is no file that ends with .keras: save the model with `model.save('mine.keras')`."
@@ -267,5 +269,23 @@ def trained(
     return fine_tuned(base, base.end, dataset, recipes.head_recipe("smoke"), seed)
 
 
+def _below_last(model: "keras.Model") -> Any:
+    """What goes into a model's last layer; where that is itself a model, as after `from_model`, into that one's last.
+
+    The call that led to the output is followed: a layer's own `input` is that of its first call, perhaps elsewhere.
+
+    Raises:
+        ValueError: several things go into it.
+    """
+    layer, call, _ = model.outputs[0]._keras_history
+    (given,) = layer._inbound_nodes[call].input_tensors
+    if not isinstance(layer, keras.Model):
+        return given
+    # Named, since Keras's own numbering may meet the name of one of the model's layers.
+    return keras.Model(layer.inputs, _below_last(layer), name="below_the_last_layer")(given)
+
+
 def _shapes(shape: Any) -> str:
+    if shape is None:
+        return "arrays of no known shape"
     return f"arrays of {shape[1:]}" if isinstance(shape, tuple) else "several arrays"

@@ -65,7 +65,8 @@ def tsne(pictures: npt.NDArray[np.number], seed: int = 0, *, perplexity: float =
         perplexity: about how many neighbours count; at most a third of the pictures.
 
     Raises:
-        DataError: fewer than 20 pictures, a perplexity that they can't have, or a feature that is not finite.
+        DataError: fewer than 20 pictures, a perplexity that they can't have, a feature that is not finite, fewer than 2
+            features, or the same ones of every picture.
     """
     rows = features(pictures)
     if len(rows) < FEWEST:
@@ -76,11 +77,18 @@ def tsne(pictures: npt.NDArray[np.number], seed: int = 0, *, perplexity: float =
         )
     if not np.isfinite(rows).all():
         raise DataError("A feature is NaN or infinite, so there is no map: look at the network's weights.")
+    if rows.shape[1] < 2:
+        raise DataError("A map has two sides: t-SNE needs 2 features or more a picture, and there is 1.")
+    if (rows == rows[0]).all():
+        raise DataError("The pictures, or their features, are all alike, so there is no map.")
     # One thread: the result then does not depend on their number, and on shared cores OpenMP's threads, which wait by
     # spinning, were measured 5 to 18 times slower than one.
     with threadpoolctl.threadpool_limits(1):
         most = min(COMPONENTS, *rows.shape)
         components = decomposition.PCA(most, svd_solver="full", random_state=seed).fit_transform(rows)
+        largest = np.abs(components).max()
+        if not 1e-9 < largest < 1e9:  # the scale means nothing to t-SNE, but it squares distances in single precision
+            components /= largest
         fitted = manifold.TSNE(perplexity=perplexity, init="pca", random_state=seed).fit(components)
     return Map(fitted.embedding_.astype(np.float64), float(fitted.kl_divergence_), float(perplexity))
 
@@ -146,7 +154,7 @@ def draw(
         axes.scatter(*chosen.T, s=size, c=colour, marker=marker, linewidths=0, alpha=0.85)
         outline = [effects.withStroke(linewidth=4, foreground="white")]
         font = {"fontsize": 17 if len(names[label]) < 3 else 10, "weight": "bold", "ha": "center", "va": "center"}
-        axes.text(*_heart(chosen), names[label], c=_darker(colour), path_effects=outline, **font)
+        axes.text(*_heart(chosen), names[label], c=_darker(colour), path_effects=outline, parse_math=False, **font)
     axes.set(xticks=[], yticks=[], title=title)
     axes.set_aspect("equal", adjustable="datalim")
     axes.title.set_fontsize(11)

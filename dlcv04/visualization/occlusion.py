@@ -244,7 +244,7 @@ def draw(rows: Sequence[Sequence[Panel]], *, side: int = 150) -> bytes:
             axes.imshow(grey, cmap="gray", vmin=-120, vmax=255, interpolation="nearest")
             axes.imshow(panel.drop, cmap="RdBu_r", vmin=-most, vmax=most, alpha=0.6, interpolation="bilinear")
         axes.set(xticks=[], yticks=[])
-        axes.set_xlabel(panel.text, fontsize=9)
+        axes.set_xlabel(panel.text, fontsize=9, parse_math=False)
         axes.spines[:].set_visible(False)
     file = io.BytesIO()
     figure.savefig(file, format="png", metadata={"Software": None})
