@@ -16,8 +16,8 @@ LOOKS = {"all": style.STYLE_LAYERS, "first": style.STYLE_LAYERS[:2], "last": sty
 class Sizes:
     """Pixels a side, the iterations that are looked at, and the one of them at which choices of layers are compared.
 
-    The standard profile compares after five: what a choice of layers does to a picture is there by then, and three noise
-    starts of three choices cost 70 iterations in place of 90.
+    The standard profile compares after five: what a choice of layers does to a picture is there by then, and three
+    noise starts of three choices cost 70 iterations in place of 90.
     """
 
     side: int
