@@ -21,6 +21,7 @@ from dlcv04.weights import WeightsError
 Image = LazyModule("PIL.Image")
 
 BUILDINGS, IMAGENET = "buildings", "imagenet"
+_GLANCE = 224  # pixels a side at which picture and box are looked at before the network is known
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def write(asked: Asked, say: Callable[[str], None]) -> None:
         ValueError: a picture, model, box or patch that does not fit; the message is one sentence for people.
         OSError: the PNG can't be written.
     """
-    tiles.require_folder(asked.out)
+    _check(asked)
     network, data = _network(asked, say)
     say(f"classified by {network.name}")
     picture, box = _picture(asked, network, data)
@@ -77,6 +78,16 @@ def write(asked: Asked, say: Callable[[str], None]) -> None:
     for panel in shown:
         say(panel.text.replace("\n", ": "))
     say(f"stored: {asked.out}")
+
+
+def _check(asked: Asked) -> None:
+    """Refuse what can be refused before a network is loaded or trained."""
+    tiles.require_folder(asked.out)
+    if asked.picture is not None:
+        file = File.at(asked.picture)
+        pictures.decode(file.read(), _GLANCE, file.name)
+    if asked.box is not None:
+        _pixels(asked.box, _GLANCE, _GLANCE)
 
 
 def _network(asked: Asked, say: Callable[[str], None]) -> tuple[Classifier, Dataset | None]:

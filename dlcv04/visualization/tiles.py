@@ -84,7 +84,13 @@ def page_sized(pixels: Pixels, area: int = 160_000) -> Pixels:
 
 
 def require_folder(path: Path) -> None:
-    """Raises FileNotFoundError where a PNG could not be written for want of its folder, before hours of work."""
+    """Refuse a place where a PNG could not be written, before hours of work.
+
+    Raises:
+        OSError: its folder is not there, or it is a folder itself.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: name a picture in it, as in {path / 'picture.png'}.")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {path.parent}: make it, or choose another place for {path.name}.")
 

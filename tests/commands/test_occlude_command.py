@@ -335,3 +335,17 @@ def test_a_model_that_is_no_classifier_is_one_sentence(folder, make, sentence):
     make()
     assert sentence in refused(draw("cat.png"), "--model", "mine.keras")
     assert not (folder / "occlusion.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["gone.png"], "gone.png can't be read"),
+        (["--box", "0.5", "0", "0.2", "1"], "is none: give top, left, bottom and right"),
+        (["--out", "folder"], "folder is a folder: name a picture in it, as in folder/picture.png"),
+    ],
+)
+def test_what_is_wrong_is_said_before_a_network_is_trained(folder, monkeypatch, arguments, sentence):
+    (folder / "folder").mkdir()
+    monkeypatch.setattr("dlcv04.commands.occlude._network", lambda *given: pytest.fail("a network was made"))
+    assert sentence in refused(*arguments)
