@@ -14,21 +14,16 @@ LOOKS = {"all": style.STYLE_LAYERS, "first": style.STYLE_LAYERS[:2], "last": sty
 
 @dataclass(frozen=True)
 class Sizes:
-    """Pixels a side, the iterations that are looked at, and the one of them at which choices of layers are compared.
-
-    The standard profile compares after five: what a choice of layers does to a picture is there by then, and three
-    noise starts of three choices cost 70 iterations in place of 90.
-    """
+    """Pixels a side, and the iterations that are looked at; choices of layers are compared at the last."""
 
     side: int
     stages: tuple[int, ...]
-    compared: int
 
 
 SIZES = {
-    "smoke": Sizes(48, stages=(1, 2), compared=2),
-    "standard": Sizes(128, stages=(1, 5, 10), compared=5),
-    "paper": Sizes(400, stages=(1, 5, 10, 20), compared=20),
+    "smoke": Sizes(48, stages=(1, 2)),
+    "standard": Sizes(128, stages=(1, 5, 10)),
+    "paper": Sizes(400, stages=(1, 5, 10, 20)),
 }
 
 
@@ -60,7 +55,7 @@ class Studio:
 
     def distances(self, seed, look, part, style_weight=1.0):
         """An arm: the logarithm of how far pictures are from the content, or from the style at a layer."""
-        done = self.sizes.compared
+        done = self.sizes.stages[-1]
         runs = [self._paint(look, start, done, style_weight) for start in _starts(seed)]
         return [math.log(self._distance(run.kept[done - 1], part)) for run in runs]
 
