@@ -10,6 +10,7 @@ from dlcv04.datasets import pictures, samples
 from dlcv04.visualization import tiles
 
 STARTS = 4
+WHOLE_STARTS = 3  # of them are painted to the last stage; choices of layers differ more from start to start
 FIRST_START = 10  # margins were set from the starts 0 to 2
 LOOKS = {"all": style.STYLE_LAYERS, "first": style.STYLE_LAYERS[:2], "last": style.STYLE_LAYERS[3:]}
 
@@ -54,21 +55,21 @@ class Studio:
         self._runs[key] = style.run(stylist, iterations, seed=start, progress=self._runs.get(key))
         return self._runs[key]
 
-    def _paint_all(self, look, seed, iterations, style_weight=1.0):
-        """The runs from a seed's noise starts, side by side: one evaluation alone leaves a fifth of two cores idle."""
+    def _paint_all(self, look, starts, iterations, style_weight=1.0):
+        """The runs from some noise starts, side by side: one evaluation alone leaves a fifth of two cores idle."""
         self._stylist(look)  # before the threads ask for it
         with ThreadPoolExecutor(STARTS) as pool:
-            return list(pool.map(lambda start: self._paint(look, start, iterations, style_weight), _starts(seed)))
+            return list(pool.map(lambda start: self._paint(look, start, iterations, style_weight), starts))
 
     def losses(self, seed, iteration):
         """An arm: the logarithm of the loss after an iteration, a value a noise start."""
-        runs = self._paint_all("all", seed, iteration)
+        runs = self._paint_all("all", _starts(seed)[:WHOLE_STARTS], iteration)
         return [math.log(run.losses[iteration - 1]) for run in runs]
 
     def distances(self, seed, look, part, style_weight=1.0):
         """An arm: the logarithm of how far pictures are from the content, or from the style at a layer."""
         done = self.sizes.compared
-        runs = self._paint_all(look, seed, done, style_weight)
+        runs = self._paint_all(look, _starts(seed), done, style_weight)
         return [math.log(self._distance(run.kept[done - 1], part)) for run in runs]
 
     def _distance(self, picture, part):

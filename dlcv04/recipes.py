@@ -191,7 +191,7 @@ FINE_TUNING_PROFILES: dict[str, Profile] = {
 
 OCCLUSION_PROFILES: dict[str, Profile] = {
     "smoke": Profile("smoke", train_images=None, val_images=None, epochs=48, batch_size=32),
-    "standard": Profile("standard", train_images=None, val_images=None, epochs=40, batch_size=32),
+    "standard": Profile("standard", train_images=None, val_images=None, epochs=28, batch_size=32),
     "paper": Profile("paper", train_images=None, val_images=None, epochs=64, batch_size=32),
 }
 """A small network for local classification; smoke takes 10 s at 32 x 32 on two free cores."""
