@@ -2,7 +2,7 @@
 
 DLCV04 (2016), slides 18 to 21: a robin in the style of Dalí's soft watch, by VGG16 at 400x400, 20 iterations of L-BFGS;
 style from five layers, from the first two alone, and from the last two alone. Here scikit-learn's china.jpg is painted
-in the style of its flower.jpg, from three or four noise starts, with weights that fit the trunk in use (`dlcv04.style`).
+in the style of its flower.jpg, from a few noise starts, with weights that fit the trunk in use (`dlcv04.style`).
 Distances are shares of the distance of a black picture.
 """
 
