@@ -196,13 +196,6 @@ def filter_steps(size, count):
     return {"batched": way(count), "one filter alone": way(1), f"batches of {count // 2}": way(count // 2)}
 
 
-def small_net():
-    """A classifier of 64 x 64 pictures, as Task 3 trains it on drawn buildings; its weights are drawn at random."""
-    from dlcv04 import networks
-
-    return networks.cifar_convnet(filters=(16, 32), dense_units=64, input_shape=(64, 64, 3), classes=12)
-
-
 def vgg16_net(size):
     """VGG16 with a head on its pooled features."""
     from dlcv04 import networks
@@ -267,15 +260,18 @@ def main():
     if asked.worker:
         worker(asked.size)
         return
+    from dlcv04.visualization.classifiers import small_network
+
     ways = {"ours": timed(ours(asked.size)), "plain TensorFlow": timed(plain_tensorflow(asked.size))}
     if asked.torch:
         ways["plain PyTorch"] = InAnotherProcess(asked.torch, asked.size)
     print(f"style, {asked.size} px, trunk hed")
     compare(ways, asked.rounds, "an evaluation")
+    few = max(4, asked.rounds // 3)
     print(f"filters of conv5_1, {asked.size} px")
-    compare(filter_steps(asked.size, asked.filters), max(4, asked.rounds // 3), "a filter and step", same=False)
-    compare(heat_maps(small_net()), max(4, asked.rounds // 3), "a map")
-    compare(heat_maps(vgg16_net(asked.size)), max(4, asked.rounds // 3), "a map")
+    compare(filter_steps(asked.size, asked.filters), few, "a filter and step", same=False)
+    for network in (small_network((64, 64, 3), 12)(), vgg16_net(asked.size)):
+        compare(heat_maps(network), few, "a map")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,17 @@ from dlcv04.harness.schema import Commit
 pytest_plugins = ["pytester"]
 
 
+@pytest.fixture
+def empty_folder(tmp_path, monkeypatch):
+    """An empty folder to work in, with a cache of its own; no data, no downloaded weights."""
+    for name in ("DLCV04_DATA", "DLCV04_BUILDINGS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setenv("DLCV04_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 def pytest_collection_modifyitems(config, items):
     """Tests of minutes run only when asked for: pytest tests -m nightly."""
     if config.option.markexpr:

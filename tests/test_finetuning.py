@@ -36,15 +36,8 @@ cli.main()
 
 
 @pytest.fixture(autouse=True)
-def nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to work in, with a cache of its own; no data, no downloaded weights."""
-    for name in ("DLCV04_DATA", "DLCV04_BUILDINGS"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    monkeypatch.setenv("DLCV04_CACHE", str(tmp_path / "cache"))
+def thin_vgg16(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finetuning.networks, "VGG16_BLOCKS", THIN)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def run(*arguments: Any) -> Any:
@@ -337,17 +330,17 @@ WRONG: dict[str, tuple[Callable[[Path], list[Any]], str]] = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_is_wrong_is_one_sentence_and_loses_nothing(case: str, nothing_there: Path) -> None:
+def test_what_is_wrong_is_one_sentence_and_loses_nothing(case: str, empty_folder: Path) -> None:
     make, sentence = WRONG[case]
     Path("out").mkdir()
     Path("out/result.json").write_text("an older result")
-    found = run(*make(nothing_there), "--out", "out")
+    found = run(*make(empty_folder), "--out", "out")
     assert found.exit_code == 2 and isinstance(found.exception, SystemExit), found.output
     assert sentence in found.stderr and len(found.stderr.strip().splitlines()) == 1
     assert "accuracy:" not in (found.stdout.splitlines() or [""])[-1]
     assert [path.name for path in Path("out").iterdir()] == ["result.json"]
     assert Path("out/result.json").read_text() == "an older result"
-    assert not list(nothing_there.rglob("outside*"))
+    assert not list(empty_folder.rglob("outside*"))
 
 
 def test_a_training_that_diverges(photos: Path, monkeypatch) -> None:
@@ -359,9 +352,9 @@ def test_a_training_that_diverges(photos: Path, monkeypatch) -> None:
     assert not list(Path("cache").glob("finetune-*.npz"))
 
 
-def test_a_place_for_the_results_that_cannot_be_written_to(nothing_there: Path) -> None:
+def test_a_place_for_the_results_that_cannot_be_written_to(empty_folder: Path) -> None:
     Path("file").write_text("in the way")
-    found = run(*good(*VGG16)(nothing_there), "--out", "file/out")
+    found = run(*good(*VGG16)(empty_folder), "--out", "file/out")
     assert found.exit_code == 1 and "name another folder with --out" in found.stderr and found.stdout == ""
 
 

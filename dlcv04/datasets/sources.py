@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dlcv04.datasets import DataError, Dataset, Source
+from dlcv04.datasets.tree import expanded
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def find(source: Source, title: str, fetch: str, names: tuple[str, ...]) -> Foun
     remark, first = "", names[0]
     folder = os.environ.get("DLCV04_DATA")
     if folder:
-        path = _first(Path(folder).expanduser(), names)
+        path = _first(expanded(folder), names)
         if path is not None:
             return Found(path)
         if source == "real":

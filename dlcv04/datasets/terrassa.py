@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlcv04.datasets import DataError, Dataset, Source, annotation, drawn_buildings, pictures
-from dlcv04.datasets.tree import File, Tree, opened
+from dlcv04.datasets.tree import File, Tree, expanded, opened
 
 FOLDER = "TerrassaBuildings900"
 UNKNOWN = drawn_buildings.UNKNOWN
@@ -95,7 +95,7 @@ def _find(source: Source) -> _Found:
         return _Found(None)
     named = os.environ.get("DLCV04_BUILDINGS")
     if named:
-        path = Path(named).expanduser()
+        path = expanded(named)
         if not path.exists():
             raise DataError(
                 f"DLCV04_BUILDINGS is set to {named}, which is not there; name a folder or zip file, or unset it."
@@ -103,7 +103,7 @@ def _find(source: Source) -> _Found:
         return _Found(path, instead=True)
     folder = os.environ.get("DLCV04_DATA")
     for name in (FOLDER, f"{FOLDER}.zip") if folder else ():
-        path = Path(str(folder)).expanduser() / name
+        path = expanded(str(folder)) / name
         if path.exists():
             return _Found(path)
     if source == "real":

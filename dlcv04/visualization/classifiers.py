@@ -244,6 +244,11 @@ def fine_tuned(base: Base, tap: Tap, dataset: Dataset, recipe: Recipe, seed: int
     return Classifier(name, model, dataset.class_names)
 
 
+def small_network(input_shape: Sequence[int], classes: int) -> Callable[[], "keras.Model"]:
+    """The network that `trained` trains."""
+    return partial(networks.cifar_convnet, filters=(16, 32), dense_units=64, input_shape=input_shape, classes=classes)
+
+
 def trained(
     dataset: Dataset,
     profile: str = "smoke",
@@ -258,13 +263,7 @@ def trained(
         dlcv04.bases.TransferError: the training diverged.
         ClassifierError: the head did not learn.
     """
-    network = partial(
-        networks.cifar_convnet,
-        filters=(16, 32),
-        dense_units=64,
-        input_shape=dataset.input_shape,
-        classes=dataset.classes,
-    )
+    network = small_network(dataset.input_shape, dataset.classes)
     base = trained_base(network, dataset, recipes.occlusion_recipe(profile), seed, on_epoch=on_epoch)
     return fine_tuned(base, base.end, dataset, recipes.head_recipe("smoke"), seed)
 

@@ -1,54 +1,39 @@
 """``dlcv04 filters``: a grid as PNG of anyone's model, and one sentence for what can't be shown."""
 
 import numpy as np
-import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
 from dlcv04.backend import keras
-from dlcv04.cli import app
+from tests.commands import asking
+from tests.commands.asking import Command
 
-runner = CliRunner()
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+filters = Command("filters")
+refused = filters.refused
 
 
 def save(*layers, shape=(20, 20, 3)):
-    keras.utils.set_random_seed(1)
-    model = keras.Sequential([keras.Input(shape), *layers], name="mine")
-    model.save("mine.keras")
-    return model
+    return asking.save(*layers, shape=shape)
 
 
 def convolutions():
     return [keras.layers.Conv2D(7, 3, activation="softplus", name=name) for name in ("first", "second")]
 
 
-def refused(*arguments):
-    result = runner.invoke(app, ["filters", *arguments])
-    assert result.exit_code == 2 and len(result.stderr.strip().splitlines()) == 1, result.output
-    return result.stderr
-
-
 def test_a_grid_of_a_file_of_ones_own(folder):
     save(*convolutions())
-    result = runner.invoke(app, ["filters", "mine.keras", "--filters", "5", "--steps", "2", "--out", "grid.png"])
+    result = filters.asked("mine.keras", "--filters", "5", "--steps", "2", "--out", "grid.png")
     assert result.exit_code == 0, result.output
     assert "second: 5 filters, the most excited first; 7 of 7 answer to noise" in result.output
     with Image.open(folder / "grid.png") as grid:
         assert grid.size == (3 * 25 - 5, 2 * 25 - 5)
         assert np.asarray(grid)[:20, :20].std() > 5
-    result = runner.invoke(app, ["filters", "mine.keras", "--layer", "first", "--filters", "0", "--steps", "1"])
+    result = filters.asked("mine.keras", "--layer", "first", "--filters", "0", "--steps", "1")
     assert "first: 7 filters" in result.output and (folder / "filters.png").exists()
 
 
 def test_vgg16_in_the_seeds_spelling(folder):
     settings = ["--weights", "random", "--size", "32", "--filters", "2", "--steps", "1"]
-    result = runner.invoke(app, ["filters", "--layer", "conv2_1", *settings])
+    result = filters.asked("--layer", "conv2_1", *settings)
     assert result.exit_code == 0 and "block2_conv1: 2 filters" in result.output, result.output
 
 

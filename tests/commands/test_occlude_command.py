@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
 from dlcv04.backend import keras
-from dlcv04.cli import app
 from dlcv04.commands import occlude as command
 from dlcv04.datasets import Dataset
+from tests.commands import asking
+from tests.commands.asking import Command, halve, unbuilt
 
-runner = CliRunner()
+run = Command("occlude")
 layers = keras.layers
 pytestmark = [  # what Python would print below the one sentence
     pytest.mark.filterwarnings("error::UserWarning"),
@@ -23,17 +23,6 @@ SIDE = 20
 HEADS = ("bar on the box", "bar beside it", "box only", "all but the box")
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    """An empty folder to work in, with a cache of its own; no data, no downloaded weights."""
-    for name in ("DLCV04_DATA", "DLCV04_BUILDINGS"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    monkeypatch.setenv("DLCV04_CACHE", str(tmp_path / "cache"))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def draw(name, size=(50, 40), mode="RGB", **options):
     pixels = np.random.RandomState(0).randint(40, 256, (size[1], size[0], 3)).astype(np.uint8)
     Image.fromarray(pixels).convert(mode).save(name, **options)
@@ -41,10 +30,7 @@ def draw(name, size=(50, 40), mode="RGB", **options):
 
 
 def save(*stack, shape=(SIDE, SIDE, 3)):
-    keras.utils.set_random_seed(1)
-    model = keras.Sequential([keras.Input(shape), *stack], name="mine")
-    model.save("mine.keras")
-    return model
+    return asking.save(*stack, shape=shape)
 
 
 def classifier(shape=(SIDE, SIDE, 3)):
@@ -61,17 +47,10 @@ def looks_at(rows, columns):
     model.save("mine.keras")
 
 
-def run(*arguments):
-    result = runner.invoke(app, ["occlude", *map(str, arguments)])
-    assert result.exit_code == 0 and result.stderr == "", result.output
-    return result.stdout.splitlines()
-
-
 def refused(*arguments):
-    result = runner.invoke(app, ["occlude", *map(str, arguments)])
-    assert result.exit_code == 2 and len(result.stderr.strip().splitlines()) == 1, result.output
-    assert result.stderr.strip().endswith((".", "`.")), result.stderr
-    return result.stderr
+    sentence = run.refused(*arguments)
+    assert sentence.strip().endswith((".", "`.")), sentence
+    return sentence
 
 
 def said(lines):
@@ -204,11 +183,6 @@ def text(name):
     return lambda: Path(name).write_text("a letter")
 
 
-def halve(name):
-    content = Path(name).read_bytes()
-    Path(name).write_bytes(content[: len(content) // 2])
-
-
 @pytest.mark.parametrize(
     ("make", "name", "sentence"),
     [
@@ -274,33 +248,19 @@ def test_a_box_of_everything_leaves_no_bar(folder):
 )
 def test_settings_that_do_not_fit_are_one_sentence(folder, arguments, sentence):
     classifier()
-    settings = [draw("cat.png"), "--model", "mine.keras", *arguments]
-    result = runner.invoke(app, ["occlude", *settings])
-    assert result.exit_code == 2 and len(result.stderr.strip().splitlines()) == 1 and sentence in result.stderr
+    assert sentence in run.refused(draw("cat.png"), "--model", "mine.keras", *arguments)
     assert not (folder / "occlusion.png").exists()
 
 
 def test_an_out_that_is_a_folder(folder):
     classifier()
     (folder / "a.png").mkdir()
-    result = runner.invoke(app, ["occlude", draw("cat.png"), "--model", "mine.keras", "--out", "a.png"])
-    assert result.exit_code == 2 and len(result.stderr.strip().splitlines()) == 1 and "a.png" in result.stderr
-
-
-def spoilt():
-    model = classifier()
-    model.get_layer("conv").set_weights([np.full((3, 3, 3, 4), np.nan), np.zeros(4)])
-    model.save("mine.keras")
+    assert "a.png" in run.refused(draw("cat.png"), "--model", "mine.keras", "--out", "a.png")
 
 
 def cut():
     classifier()
     halve("mine.keras")
-
-
-def unbuilt():
-    with pytest.warns(UserWarning, match="not yet been built"):
-        keras.Sequential([layers.Flatten(), layers.Dense(2)]).save("mine.keras")
 
 
 def unnormalised():
@@ -323,7 +283,10 @@ def two_inputs():
             lambda: save(layers.Lambda(lambda x: x), layers.Flatten(), layers.Dense(2)),
             "mine.keras holds Python code (a Lambda layer), and nothing in a file is run: build it of stock layers.",
         ),
-        (spoilt, "mine.keras holds NaN or infinity in its weights conv/kernel: train it anew."),
+        (
+            lambda: asking.spoil(classifier(), "conv"),
+            "mine.keras holds NaN or infinity in its weights conv/kernel: train it anew.",
+        ),
         (unnormalised, "mine.keras gives numbers that add up to 6, no probabilities: end it with a softmax."),
         (two_inputs, "mine.keras takes several arrays, not pictures of one size"),
         (lambda: save(layers.Conv2D(3, 3)), "mine.keras gives arrays of (18, 18, 3) for a picture"),

@@ -1,21 +1,14 @@
 """``dlcv04 style``: any two pictures, a strip, a state that a stopped run goes on from, one sentence for the rest."""
 
 import numpy as np
-import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
 from dlcv04 import style
-from dlcv04.cli import app
+from tests.commands.asking import Command
 
-runner = CliRunner()
+refused = Command("style").refused
+painted = Command("style").asked
 QUICK = ["--weights", "random", "--layers", "conv1_1", "--iterations", "1"]
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def draw(name, size, mode="RGB", **options):
@@ -24,15 +17,9 @@ def draw(name, size, mode="RGB", **options):
     return name
 
 
-def refused(*arguments):
-    result = runner.invoke(app, ["style", *arguments])
-    assert result.exit_code == 2 and len(result.stderr.strip().splitlines()) == 1, result.output
-    return result.stderr
-
-
 def test_two_pictures_of_any_size_and_kind(folder):
     grey, clear = draw("grey.jpg", (90, 60), "L"), draw("clear.png", (50, 70), "RGBA")
-    result = runner.invoke(app, ["style", grey, clear, "--size", "48", *QUICK, "--out", "a.png"])
+    result = painted(grey, clear, "--size", "48", *QUICK, "--out", "a.png")
     assert result.exit_code == 0, result.output
     assert "48 x 32 pixels" in result.output and "iteration 1 of 1: loss" in result.output
     with Image.open("a.png") as picture, Image.open("a-strip.png") as strip:
@@ -40,12 +27,12 @@ def test_two_pictures_of_any_size_and_kind(folder):
         assert strip.width == 3 * 48 + 4 * 6
     cyan, large = draw("cyan.jpg", (64, 64), "CMYK"), "large.png"
     Image.new("RGB", (5000, 4000), "orange").save(large)
-    result = runner.invoke(app, ["style", large, cyan, "--size", "40", *QUICK, "--out", "b.png"])
+    result = painted(large, cyan, "--size", "40", *QUICK, "--out", "b.png")
     assert result.exit_code == 0 and "40 x 32 pixels" in result.output, result.output
 
 
 def test_stopped_it_says_what_is_kept_and_goes_on(folder, monkeypatch):
-    command = ["style", "--size", "48", *QUICK[:-1], "2", "--stages", "1", "--out", "a.png"]
+    command = ["--size", "48", *QUICK[:-1], "2", "--stages", "1", "--out", "a.png"]
     real = style._iterate
 
     def stop_in_the_second(stylist, progress, on_evaluation):
@@ -54,16 +41,16 @@ def test_stopped_it_says_what_is_kept_and_goes_on(folder, monkeypatch):
         real(stylist, progress, on_evaluation)
 
     monkeypatch.setattr(style, "_iterate", stop_in_the_second)
-    result = runner.invoke(app, command)
+    result = painted(*command)
     assert result.exit_code == 130 and "kept in a-state.npz. The same command goes on from there." in result.stderr
     assert not (folder / "a.png").exists()
     monkeypatch.undo()
     monkeypatch.chdir(folder)
-    result = runner.invoke(app, command)
+    result = painted(*command)
     assert result.exit_code == 0 and "iteration 2 of 2" in result.output and "iteration 1 of 2" not in result.output
     with Image.open("a-strip.png") as strip:  # the stage asked for, and the last
         assert strip.width == 4 * 48 + 5 * 6
-    assert "stored with another loss_weights" in refused(*command[1:], "--content-weight", "5")
+    assert "stored with another loss_weights" in refused(*command, "--content-weight", "5")
 
 
 def test_one_sentence_for_what_cannot_be_painted(folder):

@@ -1,35 +1,23 @@
 """``dlcv04 tsne``: a map as PNG of anyone's pictures, pixels or features, and one sentence for what has none."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
 from dlcv04.backend import keras
-from dlcv04.cli import app
 from dlcv04.visualization.embedding import COLOURS
+from tests.commands import asking
+from tests.commands.asking import Command, halve, unbuilt
 
-runner = CliRunner()
+run = Command("tsne")
 layers = keras.layers
 pytestmark = [  # what Python would print below the one sentence
     pytest.mark.filterwarnings("error::UserWarning"),
     pytest.mark.filterwarnings("error::RuntimeWarning"),
 ]
 CLASSES = ("cow", "dog", "owl")
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    """An empty folder to work in, with a cache of its own and no data."""
-    for name in ("DLCV04_DATA", "DLCV04_BUILDINGS"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    monkeypatch.setenv("DLCV04_CACHE", str(tmp_path / "cache"))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def draw(path, seed, colour=(128, 128, 128), size=(20, 16), mode="RGB", **options):
@@ -49,11 +37,8 @@ def pets(root, each=20, classes=CLASSES):
     return root
 
 
-def save(*stack, shape=(16, 16, 3), path="mine.keras"):
-    keras.utils.set_random_seed(1)
-    model = keras.Sequential([keras.Input(shape), *stack], name="mine")
-    model.save(path)
-    return model
+def save(*stack, shape=(16, 16, 3)):
+    return asking.save(*stack, shape=shape)
 
 
 def classifier(shape=(16, 16, 3)):
@@ -61,17 +46,10 @@ def classifier(shape=(16, 16, 3)):
     return save(*body, layers.Dense(3, activation="softmax"), shape=shape)
 
 
-def run(*arguments):
-    result = runner.invoke(app, ["tsne", *map(str, arguments)])
-    assert result.exit_code == 0, result.output
-    return result.stdout.splitlines()
-
-
 def refused(*arguments):
-    result = runner.invoke(app, ["tsne", *map(str, arguments)])
-    assert result.exit_code == 2 and len(result.stderr.strip().splitlines()) == 1, result.output
-    assert result.stderr.strip().endswith((".", "`.")), result.stderr
-    return result.stderr
+    sentence = run.refused(*arguments)
+    assert sentence.strip().endswith((".", "`.")), sentence
+    return sentence
 
 
 def looked_at(path, classes):
@@ -246,8 +224,7 @@ def test_a_folder_without_a_map_is_one_sentence(folder, make, sentence):
 )
 def test_settings_that_do_not_fit_are_one_sentence(folder, arguments, sentence):
     pets(folder / "pets")
-    result = runner.invoke(app, ["tsne", "pets", *arguments])
-    assert result.exit_code == 2 and len(result.stderr.strip().splitlines()) == 1 and sentence in result.stderr
+    assert sentence in run.refused("pets", *arguments)
     assert not (folder / "tsne.png").exists()
 
 
@@ -264,20 +241,12 @@ def test_a_home_that_there_is_not(folder):
 def test_an_out_that_is_a_folder(folder):
     pets(folder / "pets")
     (folder / "a.png").mkdir()
-    result = runner.invoke(app, ["tsne", "pets", "--perplexity", "5", "--out", "a.png"])
-    assert result.exit_code == 2 and len(result.stderr.strip().splitlines()) == 1 and "a.png" in result.stderr
-
-
-def spoilt():
-    model = classifier()
-    model.get_layer("conv").set_weights([np.full((3, 3, 3, 6), np.nan), np.zeros(6)])
-    model.save("mine.keras")
+    assert "a.png" in run.refused("pets", "--perplexity", 5, "--out", "a.png")
 
 
 def damaged():
     classifier()
-    content = Path("mine.keras").read_bytes()
-    Path("mine.keras").write_bytes(content[: len(content) // 2])
+    halve("mine.keras")
 
 
 def dead():
@@ -285,11 +254,6 @@ def dead():
     model = classifier()
     model.get_layer("below").set_weights([np.zeros((6 * 14 * 14, 5)), np.ones(5)])
     model.save("mine.keras")
-
-
-def unbuilt():
-    with pytest.warns(UserWarning, match="not yet been built"):
-        keras.Sequential([layers.Flatten(), layers.Dense(2)]).save("mine.keras")
 
 
 def wide():
@@ -312,7 +276,7 @@ def two_below():
     [
         (damaged, "mine.keras can't be read as a Keras model"),
         (lambda: save(layers.Lambda(lambda x: x), layers.Flatten(), layers.Dense(2)), "holds Python code"),
-        (spoilt, "mine.keras holds NaN or infinity in its weights"),
+        (lambda: asking.spoil(classifier(), "conv"), "mine.keras holds NaN or infinity in its weights"),
         (lambda: save(layers.Conv2D(3, 3)), "mine.keras gives arrays of (14, 14, 3) for a picture"),
         (lambda: save(layers.Dense(2), shape=(7,)), "mine.keras takes arrays of (7,), not pictures of one size"),
         (unbuilt, "mine.keras takes arrays of no known shape"),

@@ -24,16 +24,7 @@ NET = functools.partial(
     cifar_convnet, batch_norm=True, dropout=False, filters=(4,), dense_units=12, input_shape=(SIDE, SIDE, 3), classes=4
 )
 layers = keras.layers
-
-
-@pytest.fixture(autouse=True)
-def nothing_there(tmp_path, monkeypatch):
-    """An empty folder to work in, with a cache of its own; no data, no downloaded weights."""
-    for name in ("DLCV04_DATA", "DLCV04_BUILDINGS"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    monkeypatch.setenv("DLCV04_CACHE", str(tmp_path / "cache"))
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("empty_folder")
 
 
 def stack(*parts, shape=(SIDE, SIDE, 3)):
