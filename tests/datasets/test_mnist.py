@@ -129,5 +129,5 @@ def test_nothing_is_unpickled(keras_home: Path) -> None:
 
 def test_a_home_folder_that_there_is_not_is_a_sentence(monkeypatch):
     monkeypatch.setenv("DLCV04_DATA", "~nobody-of-that-name/data")
-    with pytest.raises(DataError, match="is set to ~nobody-of-that-name/data, which holds no mnist.npz"):
+    with pytest.raises(DataError, match=r"is set to ~nobody-of-that-name/data, which holds no mnist\.npz"):
         datasets.load("mnist", "real")
