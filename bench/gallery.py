@@ -14,16 +14,19 @@ COLUMNS = 8  # on the slides too
 
 @dataclass(frozen=True)
 class Sizes:
-    """Filters of VGG16's layer, pixels a side, steps; and how many tiles of a layer are shown."""
+    """Filters of VGG16's layer, pixels a side, steps; how many tiles of a layer are shown, and how many filters of
+    each layer of the small net are excited: all of them where None.
+    """
 
     filters: int
     side: int
     shown: int
     steps: int = 20
+    of_small: int | None = None
 
 
 SIZES = {
-    "smoke": Sizes(6, 64, shown=16, steps=10),
+    "smoke": Sizes(6, 64, shown=8, steps=10, of_small=12),
     "standard": Sizes(16, 128, shown=16),
     "paper": Sizes(64, 128, shown=32),
 }
@@ -45,8 +48,10 @@ class Gallery:
 
     def _climb(self, layer, weights, steps, seed):
         model = self._model(layer, weights)
-        # All of the small net's; of VGG16's 512 the first that answer to noise, since most steps of the rest are idle.
-        chosen = None if weights is None else filters.answering(model, layer, seed=seed)[: self.sizes.filters]
+        if weights is None:
+            chosen = self.sizes.of_small and range(self.sizes.of_small)
+        else:  # of 512 the first that answer to noise, since most steps of the rest are idle
+            chosen = filters.answering(model, layer, seed=seed)[: self.sizes.filters]
         ascent = filters.Ascent(steps=self.sizes.steps if steps is None else steps)
         return filters.excite(model, layer, chosen, ascent=ascent, seed=seed)
 

@@ -23,13 +23,12 @@ from dlcv04.datasets import Dataset
 from dlcv04.networks import Factory, describe
 from dlcv04.recipes import Recipe
 
-Split = Literal["train", "val", "val_even", "val_odd"]
+Split = Literal["train", "val", "val_even"]
 
 #: The training split's own accuracy is read on so many of its pictures at most: a standard error of 1.6 points or less.
 TRAIN_EVALUATION_IMAGES = 1000
 
 _EVALUATION_BATCH = 256
-_HALVES: tuple[Split, ...] = ("val_even", "val_odd")
 _EVALUATION_VALUES = 256 * 64 * 64 * 3  # in one batch: VGG16 on 256 pictures of 224 x 224 would take 7 GB
 # Keeps the draw of the batch order apart from the other things that the same seed draws.
 _ORDER_STREAM = 2
@@ -175,9 +174,11 @@ class Trainer:
         self.footprint = _footprint(self._model, self.optimizer)
         self.optimizer_config: dict[str, Any] = keras.saving.serialize_keras_object(self.optimizer)["config"]
         self._steps = backend.make_steps(self._model, self.optimizer, _loss(recipe.loss), self._augmentation)
-        # Pictures at once in inference mode, fewer of large ones.
+        # Pictures at once in inference mode: fewer of large ones, and no more than half of the validation pictures,
+        # since a batch is filled up with pictures that do not count.
         fit = _EVALUATION_VALUES // math.prod(dataset.x_val.shape[1:])
-        self._evaluation_batch = max(1, min(_EVALUATION_BATCH, fit))
+        val = min(len(dataset.x_val), recipe.val_images or len(dataset.x_val))
+        self._evaluation_batch = max(1, min(_EVALUATION_BATCH, fit, -(-val // 2)))
         self._draw(seed)
         self.compile_seconds = self._compile()
 
@@ -205,7 +206,6 @@ class Trainer:
             "train": range(min(self.train_images, val, TRAIN_EVALUATION_IMAGES)),
             "val": range(val),
             "val_even": range(0, val, 2),
-            "val_odd": range(1, val, 2),
         }
         self._evaluation: dict[str, tuple[list[Any], list[int]]] = {}
         self._cycle = self._steps.put_batches(self.batch_order(0))
@@ -480,8 +480,8 @@ def complete(
     reason = ""
     for number in range(len(epochs) + 1, trainer.recipe.epochs + 1):
         trained = trainer.train_epoch()
-        parts = tuple(trainer.evaluate(half).loss for half in _HALVES) if halves else ()
-        epoch = Epoch(*trained, *trainer.evaluate("train"), *trainer.evaluate("val"), parts)
+        train, val = trainer.evaluate("train"), trainer.evaluate("val")
+        epoch = Epoch(*trained, *train, *val, _loss_halves(trainer, val) if halves else ())
         reason = _divergence(number, epoch)
         if reason:
             break
@@ -504,6 +504,13 @@ def complete(
         status="diverged" if reason else "ok",
         reason=reason,
     )
+
+
+def _loss_halves(trainer: Trainer, val: Score) -> tuple[float, float]:
+    """The mean loss of every other validation picture, and of the others: what the first leave of the whole."""
+    even, odd = -(-trainer.val_images // 2), trainer.val_images // 2
+    loss = trainer.evaluate("val_even").loss
+    return loss, (val.loss * trainer.val_images - loss * even) / odd
 
 
 def _divergence(number: int, epoch: Epoch) -> str:
