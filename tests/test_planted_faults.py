@@ -175,6 +175,7 @@ def test_the_claim_on_imagenets_network_holds_for_one_that_looks_at_the_middle(
     assert set(verdicts(block).values()) == {verdict}, printed
 
 
+@pytest.mark.nightly
 def test_a_tenth_of_the_rate_as_the_self_test_plants_it(monkeypatch):
     """Shuffled labels and leaking validation are too small for the stand-in's 3 seeds: .ci/run plants them on MNIST."""
     monkeypatch.delenv("DLCV04_DATA", raising=False)
@@ -194,6 +195,7 @@ def test_a_loss_that_is_no_number_violates_and_names_the_epoch(tmp_path):
     assert "epoch 1" in printed
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("fault", [None, "sleeping_loop"])
 def test_a_loop_that_sleeps_30_percent_longer(tmp_path, fault, five_processes):
     """Against five processes stored minutes before: every arm's time regresses, the claim itself still holds."""
