@@ -12,6 +12,8 @@ Margins are half of what pilot seeds (100 to 102) showed or less, fixed before t
 from dataclasses import replace
 from functools import partial
 
+import pytest
+
 from dlcv04 import (
     FINAL_LOSS_GAP,
     FINAL_VAL_ACCURACY,
@@ -35,7 +37,7 @@ NARROWER_GAP = 0.3  # nats
 
 PLAIN = partial(cifar_convnet)
 NORMALISED = partial(cifar_convnet, batch_norm=True)
-AUGMENTED = trained(PLAIN, recipe=partial(replace, augmentation=recipes.CIFAR_AUGMENTATION))
+augmented = partial(trained, recipe=partial(replace, augmentation=recipes.CIFAR_AUGMENTATION))
 
 
 def at_rate(factor, arm):
@@ -96,6 +98,17 @@ def test_batch_16_is_as_accurate(learning, profile, claim):
 # -- augmentation ----------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def augmentation(learning, cifar10, profile):
+    """A net without and with augmentation: the seed's in the paper profile, the normalised one in smaller profiles.
+
+    The seed's net hardly begins to fit its pictures there, so that there is little to hinder.
+    """
+    net = PLAIN if profile == "paper" else NORMALISED
+    recipe = recipes.cifar_recipe(profile, sizes=recipes.AUGMENTATION_PROFILES)
+    return learning(data=cifar10, recipe=recipe, plain=net, augmented=augmented(net))
+
+
 @claim(
     "With augmentation the net fits its training pictures less well at equal epochs",
     slide=7,
@@ -103,10 +116,9 @@ def test_batch_16_is_as_accurate(learning, profile, claim):
     control=reference_everywhere("plain"),
     judged_from="standard",
 )
-def test_augmentation_lowers_training_accuracy(learning, cifar10, profile, claim):
+def test_augmentation_lowers_training_accuracy(augmentation, claim):
     """Mean over epochs; both arms are evaluated on the pictures as they are."""
-    curves = learning(data=cifar10, recipe=recipes.cifar_recipe(profile), plain=PLAIN, augmented=AUGMENTED)
-    claim.better(curves.plain, than=curves.augmented, by=LOWER_ON_TRAINING, of=MEAN_TRAIN_ACCURACY)
+    claim.better(augmentation.plain, than=augmentation.augmented, by=LOWER_ON_TRAINING, of=MEAN_TRAIN_ACCURACY)
 
 
 @claim(
@@ -114,18 +126,17 @@ def test_augmentation_lowers_training_accuracy(learning, cifar10, profile, claim
     slide=7,
     published="validation accuracy 0.71 with augmentation, 0.76 without, after about 23 epochs",
     control=planted("a tenth of the learning rate", partial(at_rate, 0.1), only="plain"),
-    judged_from="standard",
+    judged_from="paper",
 )
-def test_augmentation_is_not_better(learning, cifar10, profile, claim):
+def test_augmentation_is_not_better(augmentation, claim):
     """Not a point better in the mean over epochs."""
-    curves = learning(data=cifar10, recipe=recipes.cifar_recipe(profile), plain=PLAIN, augmented=AUGMENTED)
-    claim.not_better(curves.augmented, than=curves.plain, by=SAME, of=MEAN_VAL_ACCURACY)
+    claim.not_better(augmentation.augmented, than=augmentation.plain, by=SAME, of=MEAN_VAL_ACCURACY)
 
 
 # -- batch normalisation ---------------------------------------------------------------------------------------------
 
 #: The validation accuracy to reach, by profile and kind of data: what the plain net had about halfway (pilot).
-TARGETS = {"standard": {"real": 0.38, "embedded": 0.38}, "paper": {"real": 0.70, "embedded": 0.70}}
+TARGETS = {"standard": {"real": 0.33, "embedded": 0.25}, "paper": {"real": 0.70, "embedded": 0.70}}
 #: In the paper profile the claim holds at three times and a third of the rate too, so it is not about the rate.
 RATES = {"paper": (1.0, 0.3, 3.0)}
 
@@ -139,7 +150,7 @@ RATES = {"paper": (1.0, 0.3, 3.0)}
 )
 def test_batch_norm_learns_in_fewer_epochs(learning, cifar10, profile, claim):
     """Epochs until the plain net's usual last accuracy is reached, interpolated."""
-    recipe = recipes.cifar_recipe(profile)
+    recipe = recipes.cifar_recipe(profile, sizes=recipes.BATCH_NORM_PROFILES)
     target = TARGETS.get(profile, TARGETS["standard"])[cifar10.kind]
     for rate in RATES.get(profile, (1.0,)):
         used = replace(recipe, learning_rate=rate * recipe.learning_rate)

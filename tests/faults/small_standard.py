@@ -4,8 +4,11 @@ from dataclasses import replace
 
 from dlcv04 import datasets, recipes
 
+CIFAR = {"train_images": 96, "val_images": 100, "epochs": 2}
 SIZES = {
-    "CIFAR_PROFILES": {"train_images": 96, "val_images": 100, "epochs": 2},
+    "CIFAR_PROFILES": CIFAR,
+    "BATCH_NORM_PROFILES": CIFAR,
+    "AUGMENTATION_PROFILES": CIFAR,
     "SCRATCH_PROFILES": {"train_images": 128, "epochs": 2},
     "FINE_TUNING_PROFILES": {"train_images": 96, "epochs": 2},
     "HEAD_PROFILES": {"epochs": 10},
