@@ -336,7 +336,7 @@ def learning(
         trainers = {
             name: _seed_trainer(workbench, extras, partial(progress, name), *one) for name, one in changed.items()
         }
-        images = {name: _val_images(data, recipe) for name, (_, data, recipe) in changed.items()}
+        images = {name: training.val_images(data, recipe) for name, (_, data, recipe) in changed.items()}
         block = SeededBlock(trainers, first_seed=first_seed, images=images)
         for name, arm in block.arms.items():
             made = partial(_learned_arm, request, workbench, arm, *changed[name])
@@ -443,11 +443,6 @@ def _resolve(workbench: Workbench, arm: Any, data: Any, recipe: Any) -> tuple[An
     return one.network, workbench.data_of(one, data), one.recipe(recipe)
 
 
-def _val_images(data: Any, recipe: Any) -> int:
-    """Pictures that a validation accuracy is a share of."""
-    return min(recipe.val_images or len(data.x_val), len(data.x_val))
-
-
 @dataclass(frozen=True)
 class _Extras:
     """What a curve has beside its losses and accuracies, since a test asked for it."""
@@ -535,7 +530,7 @@ def _learned_arm(
         key={"data": data.fingerprint},
         facts=_facts(trainer, recipe),
         images_per_epoch=recipe.train_images or len(data.x_train),
-        val_images=_val_images(data, recipe),
+        val_images=training.val_images(data, recipe),
         **curves_arm(arm),  # type: ignore[arg-type]
         **_exact(workbench.footprint(network, recipe)),
     )

@@ -177,8 +177,8 @@ class Trainer:
         # Pictures at once in inference mode: fewer of large ones, and no more than half of the validation pictures,
         # since a batch is filled up with pictures that do not count.
         fit = _EVALUATION_VALUES // math.prod(dataset.x_val.shape[1:])
-        val = min(len(dataset.x_val), recipe.val_images or len(dataset.x_val))
-        self._evaluation_batch = max(1, min(_EVALUATION_BATCH, fit, -(-val // 2)))
+        half = -(-val_images(dataset, recipe) // 2)
+        self._evaluation_batch = max(1, min(_EVALUATION_BATCH, fit, half))
         self._draw(seed)
         self.compile_seconds = self._compile()
 
@@ -450,6 +450,11 @@ def train_with(
     """As `train`, with a trainer that is compiled already; one made inside `backend.deterministic` compiles no more."""
     with backend.deterministic() if deterministic else nullcontext():
         return complete(trainer.reset(seed), on_epoch, halves=halves)
+
+
+def val_images(dataset: Dataset, recipe: Recipe) -> int:
+    """Pictures that a validation accuracy under a recipe is a share of."""
+    return min(recipe.val_images or len(dataset.x_val), len(dataset.x_val))
 
 
 def footprint(network: Any, recipe: Recipe) -> Footprint:
