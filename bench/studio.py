@@ -30,7 +30,7 @@ class Sizes:
 
 
 SIZES = {
-    "smoke": Sizes(40, stages=(1, 2), compared=2, starts=3),
+    "smoke": Sizes(36, stages=(1, 2), compared=2, starts=3),
     "standard": Sizes(128, stages=(1, 5, 10), compared=5),
     "paper": Sizes(400, stages=(1, 5, 10, 20), compared=20),
 }

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import threadpoolctl
 
 from dlcv04 import backend, caching, networks, weights
 from dlcv04.backend import keras
@@ -45,7 +46,7 @@ SMALLEST_SIDE = 32
 Pixels = npt.NDArray[np.uint8]
 OnEvaluation = Callable[[int, int, float], None]
 
-_VERSION = 1  # of stored states: raise it with every change of what an iteration does
+_VERSION = 2  # of stored states: raise it with every change of what an iteration does
 
 
 class StyleError(ValueError):
@@ -291,15 +292,19 @@ def run(
     """
     key = {"version": _VERSION, "seed": seed, "backend": backend.name(backend.DIFFERENTIABLE), **stylist.key}
     progress = progress or _stored(state, key) or Progress(noise_like(stylist.content.shape, seed))
-    while progress.iterations < iterations:
-        _iterate(stylist, progress, on_evaluation)
-        if state is not None:
-            _store(state, key, progress)
-        on_iteration(progress)
+    minimise = optimize.fmin_l_bfgs_b  # this loads its BLAS, and only what is loaded obeys a limit
+    # OpenBLAS's threads go on spinning after a product, on the cores of the next evaluation: an iteration took a fifth
+    # longer with them, at 36 and at 128 pixels. With one, pictures do not depend on how many cores there are, either.
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        while progress.iterations < iterations:
+            _iterate(stylist, progress, minimise, on_evaluation)
+            if state is not None:
+                _store(state, key, progress)
+            on_iteration(progress)
     return progress
 
 
-def _iterate(stylist: Stylist, progress: Progress, on_evaluation: OnEvaluation) -> None:
+def _iterate(stylist: Stylist, progress: Progress, minimise: Callable[..., Any], on_evaluation: OnEvaluation) -> None:
     shape, done = progress.picture.shape, 0
 
     def evaluate(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
@@ -310,7 +315,7 @@ def _iterate(stylist: Stylist, progress: Progress, on_evaluation: OnEvaluation) 
         return loss, gradient.ravel()
 
     # No tolerance: what is a small gradient depends on how large the features are.
-    flat, loss, _ = optimize.fmin_l_bfgs_b(evaluate, progress.picture.ravel(), maxfun=EVALUATIONS, pgtol=0.0, factr=0.0)
+    flat, loss, _ = minimise(evaluate, progress.picture.ravel(), maxfun=EVALUATIONS, pgtol=0.0, factr=0.0)
     progress.picture = flat.reshape(shape)
     progress.losses.append(float(loss))
     progress.evaluations.append(done)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import threadpoolctl
 
 from dlcv04 import backend, style
 from dlcv04.backend import keras
@@ -96,6 +97,17 @@ def test_the_loss_falls_and_the_picture_comes_nearer(stylist):
     assert all(15 <= count <= 45 for count in found.evaluations)  # the line search ends what it began
     assert [picture.dtype for picture in found.kept] == [np.uint8] * 4
     np.testing.assert_array_equal(found.kept[-1], np.clip(found.picture, 0, 255).astype(np.uint8))
+
+
+def test_blas_has_one_thread_while_it_paints(stylist):
+    """Its workers would spin on the cores of the next evaluation."""
+    threads = set()
+
+    def look(*_):
+        threads.update(one["num_threads"] for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas")
+
+    run(stylist, 1, on_evaluation=look)
+    assert threads == {1}
 
 
 def test_the_seed_draws_the_start(stylist):

@@ -246,7 +246,7 @@ def fine_tuned(base: Base, tap: Tap, dataset: Dataset, recipe: Recipe, seed: int
 
 def small_network(input_shape: Sequence[int], classes: int) -> Callable[[], "keras.Model"]:
     """The network that `trained` trains."""
-    return partial(networks.cifar_convnet, filters=(16, 32), dense_units=64, input_shape=input_shape, classes=classes)
+    return partial(networks.cifar_convnet, filters=(8, 32), dense_units=64, input_shape=input_shape, classes=classes)
 
 
 def trained(

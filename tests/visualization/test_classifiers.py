@@ -13,7 +13,7 @@ from dlcv04.bases import TransferError, trained_base
 from dlcv04.datasets import Dataset
 from dlcv04.features import Scaling, compute_features
 from dlcv04.networks import cifar_convnet, from_unit
-from dlcv04.recipes import Recipe, RecipeError
+from dlcv04.recipes import OCCLUSION_PROFILES, Recipe, RecipeError
 from dlcv04.visualization import classifiers
 from dlcv04.visualization.classifiers import Classifier, ClassifierError, from_file, from_model
 from dlcv04.weights import WeightsError
@@ -332,14 +332,17 @@ def arrays(data):
     return data.x_train, data.y_train, data.x_val, data.y_val
 
 
+EPOCHS = OCCLUSION_PROFILES["smoke"].epochs
+
+
 def test_a_small_network_is_trained_once_and_kept(tmp_path):
     told, data = [], dataset()
     first = classifiers.trained(data, on_epoch=lambda number, epoch: told.append((number, epoch.val_accuracy)))
-    assert [number for number, _ in told] == [*range(1, 49)] and accuracy(first, data) > 0.8
+    assert [number for number, _ in told] == [*range(1, EPOCHS + 1)] and accuracy(first, data) > 0.8
     assert first.class_names == data.class_names and first.input_shape == data.input_shape
     files = kept(tmp_path, "*")
     again = classifiers.trained(data, on_epoch=lambda number, epoch: told.append((number, epoch.val_accuracy)))
-    assert len(told) == 48 and kept(tmp_path, "*") == files
+    assert len(told) == EPOCHS and kept(tmp_path, "*") == files
     np.testing.assert_array_equal(again.probabilities(data.x_val), first.probabilities(data.x_val))
 
 
