@@ -15,7 +15,7 @@ from dlcv04.datasets.tree import File
 from dlcv04.lazy import LazyModule
 from dlcv04.networks import Pixels
 from dlcv04.visualization import classifiers, occlusion, tiles
-from dlcv04.visualization.classifiers import Classifier
+from dlcv04.visualization.classifiers import Classifier, ClassifierError
 from dlcv04.weights import WeightsError
 
 Image = LazyModule("PIL.Image")
@@ -83,6 +83,10 @@ def write(asked: Asked, say: Callable[[str], None]) -> None:
 def _check(asked: Asked) -> None:
     """Refuse what can be refused before a network is loaded or trained."""
     tiles.require_folder(asked.out)
+    if asked.model not in ("", IMAGENET, BUILDINGS) and not asked.model.endswith(".keras"):
+        raise ClassifierError(
+            f"There is no model {asked.model!r}: give {IMAGENET}, {BUILDINGS}, or a file that ends with .keras."
+        )
     if asked.picture is not None:
         file = File.at(asked.picture)
         pictures.decode(file.read(), _GLANCE, file.name)

@@ -11,11 +11,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import Progress
-
 from dlcv04.datasets import DataError, cifar10, cifar_batches
 from dlcv04.datasets.sources import keras_cache
+from dlcv04.lazy import LazyModule
+
+rich_console, rich_progress = LazyModule("rich.console"), LazyModule("rich.progress")
 
 _CHUNK = 1 << 16
 _TIMEOUT = 30.0  # seconds without a byte
@@ -130,7 +130,7 @@ def _download(wanted: Download, part: Path, show: bool) -> None:
     with (
         urllib.request.urlopen(wanted.url, timeout=_TIMEOUT) as response,
         part.open("wb") as file,
-        Progress(disable=not show, console=Console(stderr=True)) as progress,
+        rich_progress.Progress(disable=not show, console=rich_console.Console(stderr=True)) as progress,
     ):
         length = int(response.headers.get("Content-Length") or 0)
         task = progress.add_task(wanted.file, total=length or None)

@@ -245,7 +245,7 @@ def test_a_box_of_everything_leaves_no_bar(folder):
         (["--device", "tpu"], "There is no device 'tpu'; did you mean 'gpu'?"),
         (["--model", "gone.keras"], "gone.keras is no file that ends with .keras"),
         (["--model", "~nobody-of-that-name/a.keras"], "~nobody-of-that-name/a.keras is no file that ends with .keras"),
-        (["--model", "vgg19"], "vgg19 is no file that ends with .keras"),
+        (["--model", "vgg19"], "There is no model 'vgg19': give imagenet, buildings, or a file that ends with .keras."),
         (["--model", "imagenet"], "VGG16's ImageNet weights are not at "),
     ],
 )
