@@ -292,19 +292,15 @@ def run(
     """
     key = {"version": _VERSION, "seed": seed, "backend": backend.name(backend.DIFFERENTIABLE), **stylist.key}
     progress = progress or _stored(state, key) or Progress(noise_like(stylist.content.shape, seed))
-    minimise = optimize.fmin_l_bfgs_b  # this loads its BLAS, and only what is loaded obeys a limit
-    # OpenBLAS's threads go on spinning after a product, on the cores of the next evaluation: an iteration took a fifth
-    # longer with them, at 36 and at 128 pixels. With one, pictures do not depend on how many cores there are, either.
-    with threadpoolctl.threadpool_limits(1, user_api="blas"):
-        while progress.iterations < iterations:
-            _iterate(stylist, progress, minimise, on_evaluation)
-            if state is not None:
-                _store(state, key, progress)
-            on_iteration(progress)
+    while progress.iterations < iterations:
+        _iterate(stylist, progress, on_evaluation)
+        if state is not None:
+            _store(state, key, progress)
+        on_iteration(progress)
     return progress
 
 
-def _iterate(stylist: Stylist, progress: Progress, minimise: Callable[..., Any], on_evaluation: OnEvaluation) -> None:
+def _iterate(stylist: Stylist, progress: Progress, on_evaluation: OnEvaluation) -> None:
     shape, done = progress.picture.shape, 0
 
     def evaluate(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
@@ -314,8 +310,12 @@ def _iterate(stylist: Stylist, progress: Progress, minimise: Callable[..., Any],
         on_evaluation(progress.iterations + 1, done, loss)
         return loss, gradient.ravel()
 
-    # No tolerance: what is a small gradient depends on how large the features are.
-    flat, loss, _ = minimise(evaluate, progress.picture.ravel(), maxfun=EVALUATIONS, pgtol=0.0, factr=0.0)
+    minimise = optimize.fmin_l_bfgs_b  # this loads its BLAS, and only what is loaded obeys a limit
+    # OpenBLAS's threads go on spinning after a product, on the cores of the next evaluation: an iteration took a fifth
+    # longer with them, at 36 and at 128 pixels. With one, pictures do not depend on how many cores there are, either.
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        # No tolerance: what is a small gradient depends on how large the features are.
+        flat, loss, _ = minimise(evaluate, progress.picture.ravel(), maxfun=EVALUATIONS, pgtol=0.0, factr=0.0)
     progress.picture = flat.reshape(shape)
     progress.losses.append(float(loss))
     progress.evaluations.append(done)
