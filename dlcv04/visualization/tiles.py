@@ -45,7 +45,7 @@ def grid(tiles: Pixels, columns: int | None = None, margin: int = 5) -> Pixels:
 
 
 def strip(stages: Sequence[tuple[str, Pixels]], margin: int = 6) -> Pixels:
-    """Pictures side by side on white, each below its label.
+    """Pictures side by side on white, each below its label; enlarged by a whole number where a label would not fit.
 
     Args:
         stages: labels and uint8 pictures of shape (height, width, 3), all of one height.
@@ -57,6 +57,9 @@ def strip(stages: Sequence[tuple[str, Pixels]], margin: int = 6) -> Pixels:
     height = stages[0][1].shape[0]
     text = max(11, height // 16)
     font = ImageFont.load_default(text)
+    scale = max(math.ceil(font.getlength(label) / picture.shape[1]) for label, picture in stages)
+    stages = [(label, picture.repeat(scale, axis=0).repeat(scale, axis=1)) for label, picture in stages]
+    height *= scale
     width = sum(picture.shape[1] + margin for _, picture in stages) + margin
     whole = Image.new("RGB", (width, height + 2 * text + 2 * margin), "white")
     draw, left = ImageDraw.Draw(whole), margin

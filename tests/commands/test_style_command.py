@@ -24,7 +24,7 @@ def test_two_pictures_of_any_size_and_kind(folder):
     assert "48 x 32 pixels" in result.output and "iteration 1 of 1: loss" in result.output
     with Image.open("a.png") as picture, Image.open("a-strip.png") as strip:
         assert picture.size == (48, 32) and picture.mode == "RGB"
-        assert strip.width == 3 * 48 + 4 * 6
+        assert strip.width == 3 * 96 + 4 * 6
     cyan, large = draw("cyan.jpg", (64, 64), "CMYK"), "large.png"
     Image.new("RGB", (5000, 4000), "orange").save(large)
     result = painted(large, cyan, "--size", "40", *QUICK, "--out", "b.png")
@@ -49,7 +49,7 @@ def test_stopped_it_says_what_is_kept_and_goes_on(folder, monkeypatch):
     result = painted(*command)
     assert result.exit_code == 0 and "iteration 2 of 2" in result.output and "iteration 1 of 2" not in result.output
     with Image.open("a-strip.png") as strip:  # the stage asked for, and the last
-        assert strip.width == 4 * 48 + 5 * 6
+        assert strip.width == 4 * 96 + 5 * 6
     assert "stored with another loss_weights" in refused(*command, "--content-weight", "5")
 
 

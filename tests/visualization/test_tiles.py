@@ -38,6 +38,17 @@ def test_a_strip_shows_each_picture_whole_below_its_label():
     assert (whole[:-46] < 128).any()  # there is ink above
 
 
+def test_a_strip_of_small_pictures_is_enlarged_until_labels_do_not_meet():
+    label, side, margin = "10 iterations", 32, 6
+    whole = tiles.strip([(label, np.full((side, side, 3), 7, np.uint8))] * 3, margin)
+    scale = (whole.shape[1] - 4 * margin) // (3 * side)
+    assert scale > 1 and whole.shape[1] == 3 * scale * side + 4 * margin
+    above = whole[: -scale * side - margin]
+    for number in (1, 2):
+        between = number * (scale * side + margin)
+        assert (above[:, between : between + margin] == 255).all()  # no ink between two labels
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_page_enlarges_by_whole_numbers_and_shrinks_to_its_area(channels):
     small, large = (np.zeros((side, 2 * side, channels), np.uint8) for side in (10, 1000))
