@@ -57,8 +57,8 @@ def strip(stages: Sequence[tuple[str, Pixels]], margin: int = 6) -> Pixels:
     height = stages[0][1].shape[0]
     text = max(11, height // 16)
     font = ImageFont.load_default(text)
-    scale = max(math.ceil(font.getlength(label) / picture.shape[1]) for label, picture in stages)
-    stages = [(label, picture.repeat(scale, axis=0).repeat(scale, axis=1)) for label, picture in stages]
+    scale = max(1, *(math.ceil(font.getlength(label) / picture.shape[1]) for label, picture in stages))
+    stages = [(label, _enlarged(picture, scale)) for label, picture in stages]
     height *= scale
     width = sum(picture.shape[1] + margin for _, picture in stages) + margin
     whole = Image.new("RGB", (width, height + 2 * text + 2 * margin), "white")
@@ -68,6 +68,10 @@ def strip(stages: Sequence[tuple[str, Pixels]], margin: int = 6) -> Pixels:
         draw.text((left + picture.shape[1] / 2, text + margin / 2), label, _INK, font, anchor="mm")
         left += picture.shape[1] + margin
     return np.asarray(whole)
+
+
+def _enlarged(pixels: Pixels, times: int) -> Pixels:
+    return pixels.repeat(times, axis=0).repeat(times, axis=1)
 
 
 def page_sized(pixels: Pixels, area: int = 160_000) -> Pixels:
@@ -80,7 +84,7 @@ def page_sized(pixels: Pixels, area: int = 160_000) -> Pixels:
     height, width = pixels.shape[:2]
     scale = math.sqrt(area / (height * width))
     if scale >= 1:
-        return pixels.repeat(int(scale), axis=0).repeat(int(scale), axis=1)
+        return _enlarged(pixels, int(scale))
     size = max(1, int(width * scale)), max(1, int(height * scale))
     picture = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
     return np.asarray(picture.resize(size, Image.Resampling.LANCZOS)).reshape(size[1], size[0], -1)

@@ -49,6 +49,11 @@ def test_a_strip_of_small_pictures_is_enlarged_until_labels_do_not_meet():
         assert (above[:, between : between + margin] == 255).all()  # no ink between two labels
 
 
+def test_a_strip_without_a_label_still_shows_its_picture():
+    whole = tiles.strip([("", np.full((40, 30, 3), 7, np.uint8))], margin=6)
+    assert (whole[-46:-6, 6:36] == 7).all()
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_page_enlarges_by_whole_numbers_and_shrinks_to_its_area(channels):
     small, large = (np.zeros((side, 2 * side, channels), np.uint8) for side in (10, 1000))
