@@ -40,7 +40,7 @@ STILL_LEARNS = 0.02  # of training accuracy, after the turn
 LEVELS = {
     ("terrassa", "real"): {"vgg16": 0.85 - 0.10, "from_cifar10": 0.775 - 0.10},
     ("monuments13", "own"): {"vgg16": 0.68, "from_cifar10": 0.55},
-    ("terrassa", "embedded"): {"vgg16": 0.80, "from_cifar10": 0.55},
+    ("terrassa", "embedded"): {"vgg16": 0.75, "from_cifar10": 0.55},
 }
 """Least validation accuracy, by name and kind of the data. Published figures rest on 40 pictures: ten points less."""
 

@@ -208,7 +208,7 @@ class Trainer:
             "val_even": range(0, val, 2),
         }
         self._evaluation: dict[str, tuple[list[Any], list[int]]] = {}
-        self._cycle = self._steps.put_batches(self.batch_order(0))
+        self._cycle = self._steps.put_order(self.batch_order(0))
 
     def _padded(self, pictures: range) -> tuple[list[Any], list[int]]:
         """Batches of one fixed size over these pictures, and how many pictures of each count."""
@@ -223,7 +223,7 @@ class Trainer:
         """Run the training step once, and put every variable back as it was; evaluation compiles when first asked."""
         before = [backend.to_numpy(variable) for variable in self._variables()]
         start = time.perf_counter()
-        self._steps.train(*self._data["train"], self._cycle[0])
+        self._steps.train_on(*self._data["train"], self._cycle, 0, 1)
         self._steps.totals()
         self.barrier()
         seconds = time.perf_counter() - start
@@ -258,10 +258,8 @@ class Trainer:
 
     def run_steps(self, count: int) -> None:
         """`count` training steps, for timing: over one fixed order, again and again; returns before they are done."""
-        x, y = self._data["train"]
-        for _ in range(count):
-            self._steps.train(x, y, self._cycle[self._position % len(self._cycle)])
-            self._position += 1
+        self._steps.train_on(*self._data["train"], self._cycle, self._position, count)
+        self._position = (self._position + count) % self.steps_per_epoch
 
     def barrier(self) -> None:
         """Wait until every step so far is done."""
@@ -269,13 +267,11 @@ class Trainer:
 
     def train_epoch(self) -> Trained:
         """Train the next epoch in its own batch order."""
-        x, y = self._data["train"]
-        batches = self._steps.put_batches(self.batch_order(self.epoch))
+        order = self._steps.put_order(self.batch_order(self.epoch))
         self._steps.totals()
         self.barrier()
         start = time.perf_counter()
-        for batch in batches:
-            self._steps.train(x, y, batch)
+        self._steps.train_on(*self._data["train"], order, 0, self.steps_per_epoch)
         self.barrier()
         seconds = time.perf_counter() - start
         self.epoch += 1

@@ -33,12 +33,12 @@ def test_facts_are_resolved_plain_values() -> None:
 
 def test_deterministic_is_switched_back_off_even_after_an_error() -> None:
     before = backend.is_deterministic()
+    inside = before if backend.name() == "jax" and backend.has_gpu() else True  # there it is a flag of the process
     with backend.deterministic():
-        assert backend.is_deterministic()
-        assert backend.facts().deterministic
+        assert backend.is_deterministic() is backend.facts().deterministic is inside
         with backend.deterministic():
             pass
-        assert backend.is_deterministic()
+        assert backend.is_deterministic() is inside
     assert backend.is_deterministic() is before
     with pytest.raises(ZeroDivisionError), backend.deterministic():
         _ = 1 / 0
