@@ -77,7 +77,8 @@ def test_each_picture_of_a_batch_has_its_own_gradient():
     together = backend.to_numpy(step(x, weight)[1])
     alone = np.concatenate([backend.to_numpy(step(row[None], weight)[1]) for row in x])
     assert together.dtype == np.float32
-    np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-7)
+    # A card's convolutions round to TensorFloat-32, and choose another kernel for another batch.
+    np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-4 if backend.has_gpu() else 1e-7)
 
 
 def test_weights_are_those_of_the_call():

@@ -36,8 +36,8 @@ def rejudge(run: Run, stored: Stored | None, *, strict: bool = False, companions
         companions: further processes of the same code, whose times are judged together with the run's.
 
     Returns:
-        A run with new assertions, comparisons, verdicts and exit status; figures are untouched. Stored tests that the
-        run did not have stay as MISSING as they were found.
+        A run with new assertions, comparisons, what they were held against, verdicts and exit status; figures are
+        untouched. Stored tests that the run did not have stay as MISSING as they were found.
     """
     policy = Policy(profile=run.profile, strict=strict, compare=stored is not None, against=run.against is not None)
     context = Context(
@@ -50,7 +50,8 @@ def rejudge(run: Run, stored: Stored | None, *, strict: bool = False, companions
         rechecks=run.rechecks,
     )
     claims = [_rejudged(claim, run, context, stored is not None) for claim in run.claims]
-    judged = msgspec.structs.replace(run, claims=claims, strict=strict)
+    held_against = sorted({path for path, _ in stored.everything}) if stored else []
+    judged = msgspec.structs.replace(run, claims=claims, strict=strict, compared_with=held_against)
     return msgspec.structs.replace(judged, exit_status=exit_status(judged, asked=stored is not None))
 
 

@@ -85,6 +85,7 @@ def test_against_stored_runs_unchanged_passes_and_a_slower_one_is_red(processes,
     options = [part for path in stored for part in ("--against", path)]
     result = judge(run, *options)
     assert result.exit_code == 0, result.output
+    assert "against 5 stored runs" in result.output
     document = json.loads(run.read_text())
     for arm in document["dlcv04"]["arms"]:
         arm["round_seconds"] = [seconds * math.exp(0.3) for seconds in arm["round_seconds"]]
