@@ -15,8 +15,8 @@ from functools import partial
 import pytest
 
 from dlcv04 import (
-    FINAL_LOSS_GAP,
     FINAL_VAL_ACCURACY,
+    LATE_LOSS_GAP,
     MEAN_TRAIN_ACCURACY,
     MEAN_VAL_ACCURACY,
     Published,
@@ -176,7 +176,9 @@ def test_batch_norm_learns_in_fewer_epochs(learning, cifar10, profile, claim):
     judged_from="standard",
 )
 def test_dropout_narrows_the_gap(learning, buildings, profile, claim):
-    """Both losses after the last epoch, in inference mode, paired by seed."""
+    """Both losses in inference mode, paired by seed; over the last third of the epochs, since of 31 trainings of the
+    plain net on drawings (pilots) one had its losses leap up three epochs before the end.
+    """
     photos = buildings(32)
     net = partial(terrassa_convnet, classes=photos.classes)
     curves = learning(
@@ -185,4 +187,4 @@ def test_dropout_narrows_the_gap(learning, buildings, profile, claim):
         plain=net,
         dropout=partial(terrassa_convnet, classes=photos.classes, dropout=True),
     )
-    claim.better(curves.dropout, than=curves.plain, by=NARROWER_GAP, of=FINAL_LOSS_GAP)
+    claim.better(curves.dropout, than=curves.plain, by=NARROWER_GAP, of=LATE_LOSS_GAP)

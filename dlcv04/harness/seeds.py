@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from statistics import fmean
+from statistics import fmean, median
 
 from dlcv04.harness.schema import EpochRow, SeedCurve
 
@@ -16,7 +16,7 @@ class Metric:
     """A figure drawn from one learning curve.
 
     Ready-made are `MEAN_VAL_ACCURACY` (over the epochs; what `claim.better` uses), `MEAN_TRAIN_ACCURACY`,
-    `FINAL_VAL_ACCURACY`, `FINAL_TRAIN_ACCURACY`, `FINAL_LOSS_GAP`, and of overfitting `LOSS_RISE` and
+    `FINAL_VAL_ACCURACY`, `FINAL_TRAIN_ACCURACY`, `FINAL_LOSS_GAP`, `LATE_LOSS_GAP`, and of overfitting `LOSS_RISE` and
     `GAIN_AFTER_TURN`.
 
     Attributes:
@@ -81,11 +81,16 @@ def _mean(values: list[float | None]) -> float | None:
     return fmean(known) if known and len(known) == len(values) else None
 
 
-def _final_gap(epochs: list[EpochRow]) -> float | None:
-    last = epochs[-1] if epochs else None
-    if last is None or last.val_loss is None or last.train_loss is None:
+def _gap(epoch: EpochRow) -> float | None:
+    if epoch.val_loss is None or epoch.train_loss is None:
         return None
-    return last.val_loss - last.train_loss
+    return epoch.val_loss - epoch.train_loss
+
+
+def _late_gap(epochs: list[EpochRow]) -> float | None:
+    gaps = [_gap(epoch) for epoch in epochs[-max(1, len(epochs) // 3) :]]
+    known = [gap for gap in gaps if gap is not None]
+    return median(known) if known and len(known) == len(gaps) else None
 
 
 def _turn(epochs: list[EpochRow]) -> int | None:
@@ -124,9 +129,20 @@ FINAL_VAL_ACCURACY = Metric(
 FINAL_TRAIN_ACCURACY = Metric("final training accuracy", lambda epochs: epochs[-1].train_accuracy if epochs else None)
 """The accuracy on the training pictures, unaugmented and in inference mode."""
 FINAL_LOSS_GAP = Metric(
-    "gap of validation and training loss after the last epoch", _final_gap, higher=False, unit="loss"
+    "gap of validation and training loss after the last epoch",
+    lambda epochs: _gap(epochs[-1]) if epochs else None,
+    higher=False,
+    unit="loss",
 )
 """Both losses in inference mode, so that dropout itself is no part of the gap."""
+LATE_LOSS_GAP = Metric(
+    "median gap of validation and training loss over the last third of the epochs",
+    _late_gap,
+    higher=False,
+    unit="loss",
+)
+"""The same where a net's loss may leap up for an epoch or three, as at a constant rate with momentum it now and then
+does: one seed whose last epoch is such a one widens the interval of all."""
 LOSS_RISE = Metric("validation loss after the last epoch over that at its turn", _loss_rise, unit="ratio")
 """Overfitting: the turn is the lowest loss on one half of the validation pictures, the rise is measured on the other,
 since any noisy curve has a minimum before its end. Needs curves of `learning(..., halves=True)`."""
@@ -139,6 +155,7 @@ METRICS = (
     FINAL_VAL_ACCURACY,
     FINAL_TRAIN_ACCURACY,
     FINAL_LOSS_GAP,
+    LATE_LOSS_GAP,
     LOSS_RISE,
     GAIN_AFTER_TURN,
 )

@@ -20,6 +20,7 @@ from dlcv04.harness.seeds import (
     FINAL_LOSS_GAP,
     FINAL_VAL_ACCURACY,
     GAIN_AFTER_TURN,
+    LATE_LOSS_GAP,
     LOSS_RISE,
     VAL_LOSS,
     SeededBlock,
@@ -183,6 +184,34 @@ class TestOverfitting:
 
     def test_curves_without_halves_have_no_such_figure(self):
         assert math.isnan(LOSS_RISE.value(overfitting(after=1.5, halves=False)))
+
+
+def with_gaps(*gaps):
+    """A curve whose validation loss lies so far above its training loss after each epoch; None where there is none."""
+    losses = [(1.0, None if gap is None else 1.0 + gap) for gap in gaps]
+    rows = [
+        EpochRow(train_seconds=1, train_loss=train, train_accuracy=0.5, val_loss=val, val_accuracy=0.5)
+        for train, val in losses
+    ]
+    return SeedCurve(seed=0, epochs=rows)
+
+
+class TestLossGap:
+    @given(st.lists(st.floats(0, 3), min_size=9, max_size=40), st.floats(-1e6, 1e6))
+    def test_one_leap_of_a_loss_moves_the_late_gap_no_further_than_to_its_neighbours(self, gaps, leap):
+        third = gaps[-(len(gaps) // 3) :]
+        late = LATE_LOSS_GAP.value(with_gaps(*gaps[:-1], leap))
+        assert min(third[:-1]) - 1e-6 <= late <= max(third[:-1]) + 1e-6
+
+    def test_it_is_the_median_of_the_last_third(self):
+        assert LATE_LOSS_GAP.value(with_gaps(9, 9, 9, 9, 9, 9, 1.0, 2.0, 1.5)) == pytest.approx(1.5)
+        assert LATE_LOSS_GAP.value(with_gaps(9, 9, 9, 1.0)) == pytest.approx(1.0)
+        assert LATE_LOSS_GAP.value(with_gaps(0.5)) == FINAL_LOSS_GAP.value(with_gaps(0.5)) == pytest.approx(0.5)
+
+    def test_a_curve_without_losses_has_none(self):
+        for metric in (LATE_LOSS_GAP, FINAL_LOSS_GAP):
+            assert math.isnan(metric.value(with_gaps(None, None, None)))
+            assert math.isnan(metric.value(with_gaps()))
 
 
 class TestEquivalent:
