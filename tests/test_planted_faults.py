@@ -112,14 +112,14 @@ def test_the_claims_on_tricks_are_violated_where_no_trick_does_anything(tmp_path
 
 @pytest.mark.nightly
 @pytest.mark.parametrize(
-    ("claim", "fault"),
+    ("judged", "fault"),
     [("test_dropout_narrows_the_gap", "easy_buildings"), ("test_vgg16_reaches_its_level", "noisy_buildings")],
 )
-def test_a_claim_a_task_ends_at_another_setting_of_the_generator(tmp_path, claim, fault):
+def test_a_claim_a_task_ends_at_another_setting_of_the_generator(tmp_path, judged, fault):
     """Easy buildings leave a net nothing to learn by heart; by noise nobody can tell one from another."""
-    code, printed, block = bench(tmp_path, "-k", claim, "--dl-profile=standard", fault=fault)
+    code, printed, block = bench(tmp_path, "-k", judged, "--dl-profile=standard", fault=fault)
     assert code == 1
-    assert verdicts(block) == {claim: "VIOLATED"}, printed
+    assert verdicts(block) == {judged: "VIOLATED"}, printed
 
 
 FILTERS_RISE = ("test_filters_of_the_cifar_net_are_excited", "test_filters_of_vgg16_are_excited")
