@@ -1,5 +1,6 @@
 """`dlcv04 finetune`: its result, its files, whatever is wrong as one sentence, and kills that change nothing."""
 
+import functools
 import json
 import os
 import signal
@@ -400,7 +401,9 @@ def test_sizes_are_checked_before_any_framework_is_loaded(size: int) -> None:
 
 def start(*arguments: Any, code: str = MAIN) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", code, "finetune", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A background job's children are born deaf to Ctrl-C; these shall hear it wherever the tests run.
+    hears = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hears)
 
 
 def epochs_kept() -> int:
