@@ -608,10 +608,18 @@ def _end_claim(item: Any, recorder: ClaimRecorder, arms: list[Arm], seconds: flo
         pictures=item.stash.get(PICTURES, []),
         seconds=seconds,
         source_hash=source_hash(item.function),
-        command=f"pytest '{item.nodeid}'",
+        command=_command_for(item),
     )
     item.user_properties += junit.properties(claim)
     _raise_outcome(item, claim, suite)
+
+
+def _command_for(item: Any) -> str:
+    """What runs this claim alone, at the same sizes, on the same kind of data and device."""
+    defaults = {"profile": "smoke", "data": "auto", "device": "auto"}
+    given = {name: item.config.getoption(f"dl_{name}") for name in defaults}
+    options = [f" --dl-{name}={value}" for name, value in given.items() if value != defaults[name]]
+    return f"pytest '{item.nodeid}'{''.join(options)}"
 
 
 def _raise_outcome(item: Any, claim: Claim, suite: Suite) -> None:

@@ -106,6 +106,16 @@ class TestVerdicts:
         assert block["claims"][0]["judged"] is False
         result.stdout.fnmatch_lines(["*1 figures only*"])
 
+    def test_a_claims_command_repeats_it_at_the_same_sizes(self, suite):
+        """Of the same claim at smoke, or on other data, nothing of this run would come back."""
+        pytester = suite()
+        plain = f"pytest '{run_block(pytester)[1]['claims'][0]['test']}'"
+        assert run_block(pytester)[1]["claims"][0]["command"] == plain
+        asked = ("--dl-profile=paper", "--dl-data=embedded", "--dl-device=cpu")
+        _, block = run_block(pytester, *asked, "--dl-controls", "--dl-strict")
+        assert block["claims"][0]["command"] == " ".join((plain, *asked))
+        assert block["profile"] == "paper"
+
     def test_what_is_missing_leaves_a_claim_open_and_says_so(self, suite):
         pytester = suite(WEIGHTS_MISSING)
         result, block = run_block(pytester, "--dl-controls")
