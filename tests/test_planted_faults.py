@@ -152,9 +152,7 @@ MASKS = ("test_a_bar_over_the_object_lowers_the_probability", "test_the_object_a
 
 
 def test_the_claims_on_masks_are_violated_where_masks_are_inverted(tmp_path):
-    """The mutation of the claims on local classification (Task 3), by the network of 48 pixels: at the 32 of smoke
-    the intervals of one fault end on either side of the margin, from one processor to another.
-    """
+    """The mutation of the claims on local classification (Task 3)."""
     options = ("-k", " or ".join(MASKS), "--dl-profile=standard")
     code, printed, block = bench(tmp_path, *options, fault="inverted_masks")
     assert code == 1
