@@ -228,7 +228,7 @@ def test_the_map_is_trustworthy(mapped, computed, dataset, first_seed, claim):
 
 # -- local classification ----------------------------------------------------------------------------------------------
 
-SIDES = {"smoke": 48, "standard": 48, "paper": 64}  # of the drawn buildings, in pixels; at 32 effects reach their margins
+SIDES = {"smoke": 48, "standard": 48, "paper": 64}  # of the drawn buildings, in pixels; at 32 effects are too small
 SMALLEST_BAR = 0.04  # of the picture's area: what has no more room beside its building is left out
 BAR_LOWERS = 0.03  # of probability; half of the published 0.113 - 0.0493
 OBJECT_KEEPS = 0.05  # of probability; a third of the published 0.25 - 0.113
