@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dlcv04.harness import fresh_process
+from dlcv04.harness.policy import DEFAULTS
 from dlcv04.harness.schema import Arm, decode_run
 from dlcv04.harness.suite import Suite
 
@@ -17,20 +18,28 @@ class RepeatError(RuntimeError):
     """A test that ran to its end here did not do so in a fresh process; with the end of what it printed."""
 
 
+def _given(config: pytest.Config, *, defaults: bool) -> list[str]:
+    """The options of `policy.DEFAULTS` as this session has them, with or without the ones that nobody changed."""
+    found = {name: config.getoption(f"dl_{name}") for name in DEFAULTS}
+    return [f"--dl-{name}={value}" for name, value in found.items() if defaults or value != DEFAULTS[name]]
+
+
+def command_for(config: pytest.Config, test: str) -> str:
+    """What a person types to repeat one test as it ran here: at the same sizes, on the same kind of data and device."""
+    return " ".join(["pytest", f"'{test}'", *_given(config, defaults=False)])
+
+
 def options(config: pytest.Config) -> list[str]:
     """The options that decide what is measured: plugins (a planted fault is one), profile, device and data.
 
     Where an ini file distributes the tests or traces them, this session was told not to, and so are the others.
     """
-    option = config.option
-    plugins = [part for name in option.plugins or [] for part in ("-p", name)]
+    plugins = [part for name in config.option.plugins or [] for part in ("-p", name)]
     undone = {"xdist": "-n0", "_cov": "--no-cov"}
     return [
         *plugins,
         *(given for plugin, given in undone.items() if config.pluginmanager.hasplugin(plugin)),
-        f"--dl-profile={option.dl_profile}",
-        f"--dl-device={option.dl_device}",
-        f"--dl-data={option.dl_data}",
+        *_given(config, defaults=True),
     ]
 
 

@@ -24,7 +24,7 @@ import pytest
 from dlcv04.harness import pytest_benchmark_adapter as adapter
 from dlcv04.harness.claims import ClaimError, ClaimInfo, ClaimRecorder
 from dlcv04.harness.controls import CONTROL_SEED_OFFSET
-from dlcv04.harness.policy import PROFILES, RECORDED_SEEDS, Policy
+from dlcv04.harness.policy import DEFAULTS, PROFILES, RECORDED_SEEDS, Policy
 from dlcv04.harness.schema import Arm, Claim, Picture, Run, SelfTest, to_builtins
 from dlcv04.harness.suite import EXIT_NOTHING_COMPARABLE, Suite, is_too_good, red_rows
 from dlcv04.lazy import LazyModule
@@ -71,17 +71,19 @@ PAIR_SECONDS, TEST_SECONDS = 10.0, 6.0
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of `pytest bench/`, all prefixed `--dl-`."""
     group = parser.getgroup("dlcv04", "judging claims about learning (dlcv04)")
-    group.addoption("--dl-profile", choices=PROFILES, default="smoke", help="sizes of the run (default: smoke)")
+    group.addoption(
+        "--dl-profile", choices=PROFILES, default=DEFAULTS["profile"], help="sizes of the run (default: smoke)"
+    )
     group.addoption(
         "--dl-device",
         choices=("auto", "cpu", "gpu"),
-        default="auto",
+        default=DEFAULTS["device"],
         help="where to run; gpu without a GPU is an error, never a skip (default: auto)",
     )
     group.addoption(
         "--dl-data",
         choices=("auto", "real", "embedded"),
-        default="auto",
+        default=DEFAULTS["data"],
         help="data: real where it is found, else the embedded stand-in; real makes its absence an error",
     )
     group.addoption("--dl-seeds", type=_positive, metavar="N", help="cap on the seeds of a learning claim")
@@ -608,18 +610,10 @@ def _end_claim(item: Any, recorder: ClaimRecorder, arms: list[Arm], seconds: flo
         pictures=item.stash.get(PICTURES, []),
         seconds=seconds,
         source_hash=source_hash(item.function),
-        command=_command_for(item),
+        command=child_sessions.command_for(item.config, item.nodeid),
     )
     item.user_properties += junit.properties(claim)
     _raise_outcome(item, claim, suite)
-
-
-def _command_for(item: Any) -> str:
-    """What runs this claim alone, at the same sizes, on the same kind of data and device."""
-    defaults = {"profile": "smoke", "data": "auto", "device": "auto"}
-    given = {name: item.config.getoption(f"dl_{name}") for name in defaults}
-    options = [f" --dl-{name}={value}" for name, value in given.items() if value != defaults[name]]
-    return f"pytest '{item.nodeid}'{''.join(options)}"
 
 
 def _raise_outcome(item: Any, claim: Claim, suite: Suite) -> None:

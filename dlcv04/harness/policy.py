@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 PROFILES = ("smoke", "standard", "paper")
+#: The options that decide what is measured (`--dl-profile` and so on), and their defaults.
+DEFAULTS = {"profile": "smoke", "data": "auto", "device": "auto"}
 #: Processes that a stored timing baseline needs: fewer don't show how processes differ.
 MIN_PROCESSES = 5
 #: Seeds that a learning baseline has at least: five new ones see 2.9 seed-sd against ten stored, 5.4 against five.

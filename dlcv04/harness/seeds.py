@@ -76,9 +76,10 @@ class Series:
         return [float("nan") if value is None else value for value in values]
 
 
-def _mean(values: list[float | None]) -> float | None:
+def _middle(of: Callable[[list[float]], float], values: list[float | None]) -> float | None:
+    """Their mean or median; None where one is lacking."""
     known = [value for value in values if value is not None]
-    return fmean(known) if known and len(known) == len(values) else None
+    return of(known) if known and len(known) == len(values) else None
 
 
 def _gap(epoch: EpochRow) -> float | None:
@@ -88,9 +89,7 @@ def _gap(epoch: EpochRow) -> float | None:
 
 
 def _late_gap(epochs: list[EpochRow]) -> float | None:
-    gaps = [_gap(epoch) for epoch in epochs[-max(1, len(epochs) // 3) :]]
-    known = [gap for gap in gaps if gap is not None]
-    return median(known) if known and len(known) == len(gaps) else None
+    return _middle(median, [_gap(epoch) for epoch in epochs[-max(1, len(epochs) // 3) :]])
 
 
 def _turn(epochs: list[EpochRow]) -> int | None:
@@ -115,11 +114,11 @@ def _gain_after_turn(epochs: list[EpochRow]) -> float | None:
 
 
 MEAN_VAL_ACCURACY = Metric(
-    "mean validation accuracy over epochs", lambda epochs: _mean([epoch.val_accuracy for epoch in epochs])
+    "mean validation accuracy over epochs", lambda epochs: _middle(fmean, [epoch.val_accuracy for epoch in epochs])
 )
 """Judges a whole curve ("worse at every epoch") without picking the epoch afterwards."""
 MEAN_TRAIN_ACCURACY = Metric(
-    "mean training accuracy over epochs", lambda epochs: _mean([epoch.train_accuracy for epoch in epochs])
+    "mean training accuracy over epochs", lambda epochs: _middle(fmean, [epoch.train_accuracy for epoch in epochs])
 )
 """The same on the training pictures, unaugmented and in inference mode."""
 FINAL_VAL_ACCURACY = Metric(
