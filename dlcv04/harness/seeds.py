@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import isnan
 from statistics import fmean, median
 
 from dlcv04.harness.schema import EpochRow, SeedCurve
@@ -77,8 +78,8 @@ class Series:
 
 
 def _middle(of: Callable[[list[float]], float], values: list[float | None]) -> float | None:
-    """Their mean or median; None where one is lacking."""
-    known = [value for value in values if value is not None]
+    """Their mean or median; None where one is lacking or NaN, which a median would put anywhere."""
+    known = [value for value in values if value is not None and not isnan(value)]
     return of(known) if known and len(known) == len(values) else None
 
 

@@ -11,6 +11,7 @@ from tests.datasets.buildings import in_folder, in_zip, jpeg, layout
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.delenv("DLCV04_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 

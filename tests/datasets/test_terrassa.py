@@ -15,7 +15,7 @@ from tests.datasets.buildings import CLASSES, in_folder, in_zip, jpeg, layout
 
 @pytest.fixture(autouse=True)
 def nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("DLCV04_DATA", "DLCV04_BUILDINGS"):
+    for name in ("DLCV04_DATA", "DLCV04_BUILDINGS", "DLCV04_CACHE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

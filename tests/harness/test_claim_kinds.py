@@ -213,6 +213,12 @@ class TestLossGap:
             assert math.isnan(metric.value(with_gaps(None, None, None)))
             assert math.isnan(metric.value(with_gaps()))
 
+    @pytest.mark.parametrize("at", [0, 1, 2])
+    def test_a_loss_that_is_nan_leaves_no_gap_wherever_it_stands(self, at):
+        gaps = [1.0] * 9
+        gaps[6 + at] = math.nan
+        assert math.isnan(LATE_LOSS_GAP.value(with_gaps(*gaps)))
+
 
 class TestEquivalent:
     def test_alike_within_the_margin(self):
