@@ -656,7 +656,7 @@ def judge(
     failed. 7: nothing was comparable.
     """
     from dlcv04.harness import baselines, replay
-    from dlcv04.harness.report import terminal
+    from dlcv04.harness.report.renderers import terminal
     from dlcv04.harness.schema import RunFileError, read_run
 
     try:

@@ -148,7 +148,7 @@ def heavy_modules():
     """An inner run forgets every module that it was the first to import: these take a second each time."""
     for name in ("scipy.special", "jinja2", "cpuinfo"):
         importlib.import_module(name)
-    for name in ("statistics", "report.html", "report.terminal", "baselines", "environment"):
+    for name in ("statistics", "report.renderers.html_page", "report.renderers.terminal", "baselines", "environment"):
         importlib.import_module(f"dlcv04.harness.{name}")
 
 

@@ -39,8 +39,8 @@ child_sessions = LazyModule("dlcv04.harness.child_sessions")
 process_pairs = LazyModule("dlcv04.harness.process_pairs")
 round_server = LazyModule("dlcv04.harness.round_server")
 selftest = LazyModule("dlcv04.harness.selftest")
-github = LazyModule("dlcv04.harness.report.github")
-junit = LazyModule("dlcv04.harness.report.junit")
+github = LazyModule("dlcv04.harness.report.renderers.github")
+junit = LazyModule("dlcv04.harness.report.renderers.junit")
 
 SUITE = pytest.StashKey[Suite]()
 ASKED = pytest.StashKey["str | bool | None"]()
@@ -786,7 +786,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     run = config.stash.get(RUN, None)
     if run is None:
         return
-    from dlcv04.harness.report import terminal
+    from dlcv04.harness.report.renderers import terminal
 
     terminalreporter.section("claims", sep="=")
     for line in terminal.lines(run):

@@ -15,8 +15,9 @@ import pytest
 
 from dlcv04.harness import selftest
 from dlcv04.harness.policy import Policy
-from dlcv04.harness.report import html
+from dlcv04.harness.report.renderers import html_page
 from tests.harness.report.large import large_run, stored_runs
+from tests.harness.report.past_runs import accepted, stored
 from tests.harness.report.sample import (
     HOSTILE,
     empty_run,
@@ -26,7 +27,6 @@ from tests.harness.report.sample import (
     pictured_run,
     sample_run,
 )
-from tests.harness.report.test_report_history import accepted, stored
 from tests.harness.test_selftest import a_test
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -70,18 +70,18 @@ def axe() -> Any:
 def sample_page() -> str:
     runs = stored(22, slower_from=14, ratio=1.08)
     runs[14] = msgspec.structs.replace(runs[14], acceptance=accepted("every picture is checked now", pins=True))
-    return html.render(sample_run(), runs, selftest.with_replays(a_test(0.01), Policy()))
+    return html_page.render(sample_run(), runs, selftest.with_replays(a_test(0.01), Policy()))
 
 
 PAGES: dict[str, Callable[[], str]] = {
     "sample": sample_page,
-    "every kind": lambda: html.render(kinds_run()),
-    "pictures": lambda: html.render(pictured_run()),
-    "empty": lambda: html.render(empty_run()),
-    "200 claims": lambda: html.render(large_run(200)),
-    "history of 50": lambda: html.render(large_run(8), stored_runs(large_run(8), 50)),
+    "every kind": lambda: html_page.render(kinds_run()),
+    "pictures": lambda: html_page.render(pictured_run()),
+    "empty": lambda: html_page.render(empty_run()),
+    "200 claims": lambda: html_page.render(large_run(200)),
+    "history of 50": lambda: html_page.render(large_run(8), stored_runs(large_run(8), 50)),
     **{
-        f"hostile: {name}": lambda text=text: html.render(hostile_run(text), hostile_baselines(text))  # type: ignore[misc]
+        f"hostile: {name}": lambda text=text: html_page.render(hostile_run(text), hostile_baselines(text))  # type: ignore[misc]
         for name, text in HOSTILE.items()
     },
 }

@@ -1,0 +1,174 @@
+"""Everything about one claim: its assertions, comparisons, controls and arms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from dlcv04.harness.report import formatting as fmt
+from dlcv04.harness.report.model.arms import ArmRow, Times, arm_key, arm_row, stored_times
+from dlcv04.harness.report.model.badges import BADGES, Badge, rank, worst_first
+from dlcv04.harness.report.model.claims import controls, real_claims, real_test
+from dlcv04.harness.report.model.comparisons import ComparisonRow, comparison_row
+from dlcv04.harness.report.model.tone import assertion_badge, claim_badge, control_badge, is_red
+from dlcv04.harness.schema import Arm, Claim, Run
+
+#: From so many exact figures on a card they stand in one table instead of a paragraph each.
+COUNTED_FROM = 3
+
+
+@dataclass(frozen=True)
+class AssertionRow:
+    """One assertion of a claim, every figure already text."""
+
+    badge: Badge
+    sentence: str
+    effect: str
+    margin: str
+    n: str
+    detectable: str
+    kind: str
+    method: str
+    reason: str
+    limit: str
+
+
+@dataclass(frozen=True)
+class ControlRow:
+    """What a claim's control did."""
+
+    badge: Badge
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """Everything about one claim."""
+
+    anchor: str
+    badge: Badge
+    sentence: str
+    test: str
+    where: str
+    reason: str
+    command: str
+    seconds: str
+    published: str
+    assertions: tuple[AssertionRow, ...]
+    comparisons: tuple[ComparisonRow, ...]
+    controls: tuple[ControlRow, ...]
+    arm_rows: tuple[ArmRow, ...]
+    claim: Claim
+    arms: tuple[Arm, ...]
+    stored_times: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    repeats: tuple[Arm, ...] = ()
+
+    @property
+    def counted(self) -> tuple[AssertionRow, ...]:
+        """The exact figures where they are many: they have no interval, and share their method."""
+        found = tuple(row for row in self.assertions if row.kind == "EXACT")
+        return found if len(found) >= COUNTED_FROM else ()
+
+    @property
+    def detailed(self) -> tuple[AssertionRow, ...]:
+        """The assertions that are shown one by one."""
+        return tuple(row for row in self.assertions if row not in self.counted)
+
+    @property
+    def other_red(self) -> tuple[Badge, ...]:
+        """Red verdicts of the comparisons and controls, shown beside the claim's own."""
+        rows: list[ComparisonRow | ControlRow] = [*self.comparisons, *self.controls]
+        words = {r.badge.word for r in rows if is_red(r.badge)} - {self.badge.word}
+        return tuple(BADGES[word] for word in worst_first(words))
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Every verdict under which the card is found: its own first."""
+        return tuple(b.word for b in (self.badge, *self.other_red))
+
+    @property
+    def rank(self) -> int:
+        """Place in the report: the worst verdict on the card decides."""
+        return min(map(rank, self.words))
+
+
+def cards(run: Run, baselines: Sequence[Run]) -> tuple[Card, ...]:
+    """A card for each claim and for each control without its claim, worst first."""
+    real = {c.test for c in real_claims(run)}
+    orphans = [c for c in controls(run) if real_test(c.test) not in real]
+    shown = [*real_claims(run), *orphans]
+    stored = stored_times(run, baselines)
+    found = [_card(claim, f"claim-{i}", run, stored) for i, claim in enumerate(shown, start=1)]
+    return tuple(sorted(found, key=lambda card: card.rank))
+
+
+def _card(claim: Claim, anchor: str, run: Run, stored: Times) -> Card:
+    arms = tuple(a for a in run.arms if a.test == claim.test)
+    where = [claim.task] if claim.task else []
+    where += [f"slide {claim.slide}"] if claim.slide is not None else []
+    return Card(
+        anchor=anchor,
+        badge=control_badge(claim) if claim.is_control else claim_badge(claim),
+        sentence=("Control of: " if claim.is_control else "") + claim.sentence,
+        test=claim.test,
+        where=" · ".join(where),
+        reason=_reason(claim, run),
+        command=claim.command,
+        seconds=fmt.seconds(claim.seconds),
+        published=claim.published.sentence,
+        assertions=tuple(_assertion_rows(claim)),
+        comparisons=tuple(
+            sorted((comparison_row(c, anchor) for c in claim.comparisons), key=lambda r: rank(r.badge.word))
+        ),
+        controls=tuple(_control_rows(claim, run)),
+        arm_rows=tuple(arm_row(a) for a in arms),
+        claim=claim,
+        arms=arms,
+        repeats=tuple(a for a in run.repeats if a.test == claim.test),
+        stored_times={arm.name: tuple(times) for arm in arms if (times := stored.get(arm_key(arm)))},
+    )
+
+
+def _reason(claim: Claim, run: Run) -> str:
+    """Why a claim has its verdict, unless that only repeats its assertions, which stand below it."""
+    if not claim.judged:
+        return f"Figures only: judged from the profile {claim.judged_from!r} on, and this run is {run.profile!r}."
+    repeated = any(text and text in claim.reason for a in claim.assertions for text in (a.sentence, a.reason))
+    return "" if repeated else claim.reason
+
+
+def _assertion_rows(claim: Claim) -> Iterable[AssertionRow]:
+    for a in claim.assertions:
+        yield AssertionRow(
+            badge=assertion_badge(a, claim),
+            sentence=a.sentence,
+            effect=fmt.assertion_effect(a),
+            margin=fmt.assertion_margin(a),
+            n=fmt.plural(a.n, a.n_unit.removesuffix("s")) if a.n_unit not in {"", "count"} else f"{a.n:,}",
+            detectable=fmt.detectable(a),
+            kind=a.kind,
+            method=a.method,
+            reason=a.reason,
+            limit=fmt.limit_name(a),
+        )
+
+
+def _control_rows(claim: Claim, run: Run) -> Iterable[ControlRow]:
+    ran = [c for c in controls(run) if real_test(c.test) == claim.test]
+    for control in ran:
+        badge = control_badge(control)
+        outcome = {"BROKE": "broke the claim", "SURVIVED": "survived: the claim holds where it should not"}
+        text = f"{outcome.get(badge.word, badge.meaning)}. {_control_figures(control)}"
+        yield ControlRow(badge, control.control or claim.control, text.strip())
+    if not ran and claim.control and not claim.is_control:
+        profile = "" if claim.judged else f" in the profile {claim.judged_from!r}"
+        text = claim.control_verdict or f"run the suite with --dl-controls{profile} to see whether it breaks the claim."
+        yield ControlRow(BADGES["NOT TRIED"], claim.control, text)
+
+
+def _control_figures(control: Claim) -> str:
+    """The figures of a control's deciding assertion."""
+    if control.reason:
+        return control.reason
+    return "; ".join(f"{fmt.assertion_effect(a)}, {fmt.assertion_limit(a)}" for a in control.assertions[:2])

@@ -1,0 +1,30 @@
+"""Which claims of a run are controls, which claim a control belongs to, and how a test is called."""
+
+from __future__ import annotations
+
+import re
+
+from dlcv04.harness.schema import Claim, Run
+
+#: How a control's node id ends: `test_x[control]`, `test_x[a-control]`.
+_CONTROL_ID = re.compile(r"\[(.*?)-?\bcontrol\]$")
+
+
+def real_claims(run: Run) -> list[Claim]:
+    """The claims of a run without their controls."""
+    return [c for c in run.claims if not c.is_control]
+
+
+def controls(run: Run) -> list[Claim]:
+    """The controls of a run."""
+    return [c for c in run.claims if c.is_control]
+
+
+def real_test(control: str) -> str:
+    """The node id of the claim that a control's node id belongs to."""
+    return _CONTROL_ID.sub(lambda m: f"[{m[1]}]" if m[1] else "", control)
+
+
+def short_name(node: str) -> str:
+    """A test's own name without its file: `bench/test_a.py::test_b` becomes `test_b`."""
+    return node.rsplit("::", 1)[-1]

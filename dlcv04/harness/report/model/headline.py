@@ -1,0 +1,86 @@
+"""The verdict of the whole run in one sentence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from dlcv04.harness.report import formatting as fmt
+from dlcv04.harness.report.model.badges import BADGES, in_sentence, rank
+from dlcv04.harness.report.model.claims import controls, real_claims, short_name
+from dlcv04.harness.report.model.comparisons import held_against
+from dlcv04.harness.report.model.tone import control_badge, is_red, of_run, symbol, unexplained_failures
+from dlcv04.harness.schema import Comparison, Run
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The verdict of the whole run in one sentence."""
+
+    text: str
+    tone: str
+    symbol: str
+
+
+def headline(run: Run) -> Headline:
+    """Say the verdict of `run` in one sentence."""
+    failed = unexplained_failures(run)
+    parts = [_claims_part(run), _comparisons_part(run), _controls_part(run)]
+    if failed:
+        parts.append(f"{fmt.plural(len(failed), 'test')} ended with an error")
+    text = "; ".join(part for part in parts if part) + "."
+    tone = of_run(run)
+    return Headline(text[:1].upper() + text[1:], tone, symbol(tone))
+
+
+def _claims_part(run: Run) -> str:
+    claims = real_claims(run)
+    judged = Counter(c.verdict for c in claims if c.judged)
+    total = sum(judged.values())
+    if not claims:
+        return "" if run.claims else "no claim was run"
+    shown = len(claims) - total
+    if not total:
+        return f"{fmt.plural(shown, 'claim')} shown without a verdict: profile {run.profile!r} is too small to judge"
+    if judged["HOLDS"] == total:
+        text = "the only claim holds" if total == 1 else f"all {total} claims hold"
+    else:
+        text = f"{judged['HOLDS']} of {fmt.plural(total, 'claim')} hold{'s' if total == 1 else ''}"
+    text += "".join(f", {judged[v]} {v.lower()}" for v in ("INCONCLUSIVE", "VIOLATED") if judged[v])
+    return text + (f", {shown} shown without a verdict" if shown else "")
+
+
+def _comparisons_part(run: Run) -> str:
+    compared = sorted(run.comparisons, key=lambda c: rank(c.verdict))
+    if not compared:
+        return ""
+    counts: Counter[str] = Counter(c.verdict for c in compared)
+    against = held_against(run)
+    text = f"{counts['PASS']} of {fmt.plural(len(compared), 'figure')} pass {against}"
+    alone = counts["NO_BASELINE"] + counts["INCOMPARABLE"]
+    text += f", {alone} without a comparable baseline" if alone else ""
+    order = ("IMPROVED", "INCONCLUSIVE", "STALE", "MISSING", "REGRESSED")
+    text += "".join(f", {counts[v]} {in_sentence(v)}" for v in order if counts[v])
+    worst = compared[0]
+    if not is_red(BADGES[worst.verdict]):
+        return text
+    named = [_figure_name(c) for c in compared if c.verdict == worst.verdict]
+    more = f" and {len(named) - 2} more" if len(named) > 2 else ""
+    # The worst verdict need not be the one the list ends with, so it is named again where they differ.
+    label = "" if counts["REGRESSED"] else f"{in_sentence(worst.verdict)} "
+    return text + (": " if not label else f" ({label}") + ", ".join(named[:2]) + more + (")" if label else "")
+
+
+def _figure_name(comparison: Comparison) -> str:
+    name = fmt.shorten(comparison.arm or short_name(comparison.test), 40)
+    return f"{name} {fmt.metric_name(fmt.shorten(comparison.metric, 40))}".strip()
+
+
+def _controls_part(run: Run) -> str:
+    counts = Counter(control_badge(c).word for c in controls(run))
+    total = sum(counts.values())
+    if not total:
+        return ""
+    text = f"{counts['BROKE']} of {fmt.plural(total, 'control')} broke {'its' if total == 1 else 'their'} claim"
+    order = (("WEAK CONTROL", "too weak to tell"), ("NOT RUN", "not run"), ("SURVIVED", "survived"))
+    return text + "".join(f", {counts[name]} {label}" for name, label in order if counts[name])

@@ -1,0 +1,1 @@
+"""The view of a run as HTML, Markdown, JSON, terminal lines, JUnit properties and GitHub's job texts."""

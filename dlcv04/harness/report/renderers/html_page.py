@@ -1,0 +1,142 @@
+"""The report as one HTML file that needs nothing else: no network, no script to be readable, light or dark."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlcv04.harness.judge import SECONDS
+from dlcv04.harness.policy import Policy
+from dlcv04.harness.report import formatting as fmt
+from dlcv04.harness.report import model
+from dlcv04.harness.report.model import history
+from dlcv04.harness.report.model.noise import noise
+from dlcv04.harness.report.plots import curves, detection
+from dlcv04.harness.report.plots.epoch_times import epoch_times
+from dlcv04.harness.report.plots.epochs_to_target import epochs_to_target
+from dlcv04.harness.report.plots.forest import forest
+from dlcv04.harness.report.plots.sparkline import sparkline
+from dlcv04.harness.schema import Run, SelfTest
+from dlcv04.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import jinja2
+
+    from dlcv04.harness import statistics as judging
+else:
+    jinja2 = LazyModule("jinja2")
+    judging = LazyModule("dlcv04.harness.statistics")
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class Plots:
+    """The pictures of one card as SVG text; empty where there is nothing to draw."""
+
+    forest: list[str]
+    times: str
+    reach: list[str]
+    learning: str
+    published: str
+
+
+def render(run: Run, baselines: Sequence[Run] = (), self_test: SelfTest | None = None) -> str:
+    """The report of `run` beside the stored runs `baselines`, as the text of one HTML page.
+
+    `self_test` is the newest one of the run's machine class and key; without it the page says how to get one.
+    """
+    view = model.build(run, baselines)
+    policy = Policy(profile=run.profile)
+    script = _template_text("report.js")
+    page = _environment().get_template("report.html.j2")
+    return str(
+        page.render(
+            view=view,
+            cards=[(card, _plots(card)) for card in view.cards],
+            history=history.build(run, baselines),
+            noise=noise(self_test, policy) if self_test is not None else (),
+            detection=detection.detection_curve(self_test, policy) if self_test is not None else None,
+            baselines=len(baselines),
+            css=_template_text("report.css"),
+            script=script,
+            # The page's policy admits this one script by its hash, so nothing that a run stores can become another.
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            **_constants(),
+        )
+    )
+
+
+def _template_text(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _environment() -> jinja2.Environment:
+    found = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_clean,
+    )
+    found.filters |= {
+        "short_name": model.short_name,
+        "shorten": fmt.shorten,
+        "number": fmt.number,
+        "fingerprint": fmt.fingerprint,
+        "plural": fmt.plural,
+        "groupby_stable": _grouped,
+        "share_notes": model.share_notes,
+        "sparkline": sparkline,
+        "data_uri": _data_uri,
+    }
+    return found
+
+
+def _constants() -> dict[str, Any]:
+    """What the template says of the rules behind the figures."""
+    return {
+        "badges": model.BADGES,
+        "seconds": SECONDS,
+        "least": history.LEAST_FOR_CHANGES,
+        "slope": judging.PRIOR_SLOPE,
+        "axes": detection.axes(),
+        "prior": f"{judging.PRIOR_PROCESS_SD:.1%} with {judging.PRIOR_PROCESS_DF:g} degrees of freedom",
+    }
+
+
+def _clean(value: object) -> object:
+    """Drop control characters from stored text; markup that the template trusts is left alone."""
+    return fmt.printable(value) if type(value) is str else value
+
+
+def _data_uri(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
+def _plots(card: model.Card) -> Plots:
+    published = card.claim.published
+    return Plots(
+        forest=forest(card.claim.assertions),
+        times=epoch_times(card.arms, card.stored_times, published, card.repeats),
+        reach=[svg for a in card.claim.assertions if (svg := epochs_to_target(a, card.arms))],
+        learning=curves.learning_curves(card.arms),
+        published=curves.published_curves(published, card.arms),
+    )
+
+
+@dataclass(frozen=True)
+class _Group:
+    name: str
+    rows: list[model.EnvironmentRow]
+
+
+def _grouped(rows: Sequence[model.EnvironmentRow]) -> list[_Group]:
+    """Rows of the environment under their heading, in their own order."""
+    return [_Group(name, list(found)) for name, found in groupby(rows, key=lambda row: row.group)]

@@ -1,0 +1,23 @@
+"""Controls and the claims they belong to."""
+
+from __future__ import annotations
+
+import pytest
+
+from dlcv04.harness.report.model.claims import real_test, short_name
+
+
+@pytest.mark.parametrize(
+    ("control", "real"),
+    [
+        ("t.py::test_a[control]", "t.py::test_a"),
+        ("t.py::test_a[x-control]", "t.py::test_a[x]"),
+        ("t.py::test_a[x]",) * 2,
+    ],
+)
+def test_a_control_belongs_to_the_test_without_its_suffix(control: str, real: str) -> None:
+    assert real_test(control) == real
+
+
+def test_a_test_is_called_by_its_own_name() -> None:
+    assert short_name("bench/test_a.py::test_b[x]") == "test_b[x]"
