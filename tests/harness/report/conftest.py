@@ -6,10 +6,7 @@ import pytest
 
 from dlcv04.harness import selftest
 from dlcv04.harness.policy import Policy
-from dlcv04.harness.schema import (
-    Planted,
-    SelfTest,
-)
+from dlcv04.harness.schema import Planted, SelfTest
 from tests.harness.test_selftest import a_test, pairs
 
 

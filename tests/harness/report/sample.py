@@ -363,6 +363,11 @@ def _arms(process: int, slower: float) -> list[Arm]:
     ]
 
 
+def changed(run: Run, **fields: object) -> Run:
+    """The run with other values in some fields."""
+    return msgspec.structs.replace(run, **fields)
+
+
 def sample_run() -> Run:
     """Six claims of Task 1: four hold, one is inconclusive, one violated; every comparison verdict occurs."""
     claims = [_parameters(), _expensive(), _memory(), _fewer_yet_slower(), _learning(), _half()]

@@ -15,15 +15,8 @@ from typer.testing import CliRunner
 from dlcv04.cli import app
 from dlcv04.harness import report
 from dlcv04.harness.report.renderers import json_document, markdown
-from dlcv04.harness.schema import (
-    read_run,
-    to_builtins,
-)
-from tests.harness.report.sample import (
-    empty_run,
-    sample_baselines,
-    sample_run,
-)
+from dlcv04.harness.schema import read_run, to_builtins
+from tests.harness.report.sample import empty_run, sample_baselines, sample_run
 
 
 def test_importing_the_report_loads_nothing_heavy() -> None:

@@ -5,18 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from dlcv04.harness.report import model
-from dlcv04.harness.schema import (
-    Run,
-)
-from tests.harness.report.sample import (
-    node,
-    sample_baselines,
-    sample_run,
-)
-
-
-def changed(run: Run, **fields: object) -> Run:
-    return msgspec.structs.replace(run, **fields)
+from dlcv04.harness.schema import Run
+from tests.harness.report.sample import changed, node, sample_baselines, sample_run
 
 
 def test_stored_times_belong_to_the_same_test_and_arm() -> None:

@@ -7,18 +7,7 @@ import pytest
 
 from dlcv04.harness.report import model
 from dlcv04.harness.report.model.cards import COUNTED_FROM
-from dlcv04.harness.schema import (
-    Run,
-)
-from tests.harness.report.sample import (
-    green_run,
-    node,
-    sample_run,
-)
-
-
-def changed(run: Run, **fields: object) -> Run:
-    return msgspec.structs.replace(run, **fields)
+from tests.harness.report.sample import changed, green_run, node, sample_run
 
 
 def test_claims_below_their_profile_get_no_verdict() -> None:

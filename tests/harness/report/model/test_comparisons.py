@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dlcv04.harness.report import model
-from tests.harness.report.sample import (
-    sample_run,
-)
+from tests.harness.report.sample import sample_run
 
 
 def test_rows_in_a_row_share_their_note() -> None:

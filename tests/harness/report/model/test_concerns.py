@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dlcv04.harness.report import model
-from tests.harness.report.sample import (
-    node,
-    sample_run,
-)
+from tests.harness.report.sample import node, sample_run
 
 
 def test_a_concern_names_what_changed_and_points_to_its_card() -> None:

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from dlcv04.harness.report import model
 from dlcv04.harness.report.model.environment import EnvironmentRow
-from dlcv04.harness.schema import (
-    Run,
-)
-from tests.harness.report.sample import (
-    sample_baselines,
-    sample_run,
-)
+from dlcv04.harness.schema import Run
+from tests.harness.report.sample import sample_baselines, sample_run
 
 
 def differences(run: Run, baselines: list[Run]) -> tuple[EnvironmentRow, ...]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dlcv04.harness.report import model
-from tests.harness.report.sample import (
-    sample_run,
-)
+from tests.harness.report.sample import sample_run
 
 
 def test_a_dirty_commit_is_flagged() -> None:

@@ -5,19 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from dlcv04.harness.report import model
-from dlcv04.harness.schema import (
-    Run,
-)
-from tests.harness.report.sample import (
-    empty_run,
-    green_run,
-    sample_baselines,
-    sample_run,
-)
-
-
-def changed(run: Run, **fields: object) -> Run:
-    return msgspec.structs.replace(run, **fields)
+from tests.harness.report.sample import changed, empty_run, green_run, sample_baselines, sample_run
 
 
 def test_one_sentence_says_what_held_passed_and_regressed() -> None:

@@ -14,24 +14,15 @@ from dlcv04.harness.report.model import history
 from dlcv04.harness.report.model.trends import Trend
 from dlcv04.harness.report.plots.sparkline import sparkline
 from dlcv04.harness.report.renderers import html_page
-from dlcv04.harness.schema import (
-    Run,
-)
+from dlcv04.harness.schema import Run
 from dlcv04.harness.timing_gate import level
 from tests.harness.report.past_runs import accepted, stored
-from tests.harness.report.sample import (
-    node,
-    sample_run,
-)
+from tests.harness.report.sample import changed, node, sample_run
 
 TIMED = node("test_more_conv_layers_take_longer")
 
 
 LEARNS = node("test_one_conv_less_learns_worse")
-
-
-def changed(run: Run, **fields: object) -> Run:
-    return msgspec.structs.replace(run, **fields)
 
 
 def trend(built: history.History, arm: str = "base", metric: str = SECONDS, test: str = TIMED) -> Trend:

@@ -8,11 +8,7 @@ import pytest
 from dlcv04.harness import selftest
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.report.model.noise import noise
-from dlcv04.harness.schema import (
-    PlantedFault,
-    Replayed,
-    SelfTest,
-)
+from dlcv04.harness.schema import PlantedFault, Replayed, SelfTest
 from tests.harness.test_selftest import a_test
 
 POLICY = Policy()

@@ -5,17 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from dlcv04.harness.report import model
-from dlcv04.harness.schema import (
-    Run,
-)
-from tests.harness.report.sample import (
-    sample_baselines,
-    sample_run,
-)
-
-
-def changed(run: Run, **fields: object) -> Run:
-    return msgspec.structs.replace(run, **fields)
+from dlcv04.harness.schema import Run
+from tests.harness.report.sample import changed, sample_baselines, sample_run
 
 
 def test_calibrator_rounds_that_arms_share_count_once() -> None:

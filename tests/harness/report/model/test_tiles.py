@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dlcv04.harness.report import model
-from tests.harness.report.sample import (
-    green_run,
-    sample_run,
-)
+from tests.harness.report.sample import green_run, sample_run
 
 
 def test_what_held_passed_and_went_wrong_is_counted() -> None:

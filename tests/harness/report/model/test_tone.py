@@ -7,18 +7,7 @@ import pytest
 
 from dlcv04.harness.report.model import tone
 from dlcv04.harness.report.model.badges import BADGES
-from dlcv04.harness.schema import (
-    Run,
-)
-from tests.harness.report.sample import (
-    green_run,
-    node,
-    sample_run,
-)
-
-
-def changed(run: Run, **fields: object) -> Run:
-    return msgspec.structs.replace(run, **fields)
+from tests.harness.report.sample import changed, green_run, node, sample_run
 
 
 @pytest.mark.parametrize(

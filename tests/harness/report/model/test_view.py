@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dlcv04.harness.report import model
-from tests.harness.report.sample import (
-    sample_baselines,
-    sample_run,
-)
+from tests.harness.report.sample import sample_baselines, sample_run
 
 
 def test_red_comes_first() -> None:

@@ -8,13 +8,9 @@ import re
 import pytest
 
 from dlcv04.harness.report.plots.epoch_times import epoch_times
-from dlcv04.harness.schema import (
-    Published,
-)
+from dlcv04.harness.schema import Published
 from tests.harness.report.plots.drawn import PUBLISHED, arms, parsed_svg, timed
-from tests.harness.report.sample import (
-    SIZE_2016,
-)
+from tests.harness.report.sample import SIZE_2016
 
 
 def test_epoch_times_show_ours_the_stored_and_2016_with_both_sizes() -> None:

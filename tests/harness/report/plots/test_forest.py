@@ -10,11 +10,7 @@ import pytest
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report.plots.forest import forest, holding_range
 from tests.harness.report.plots.drawn import parsed_svg
-from tests.harness.report.sample import (
-    every_kind,
-    node,
-    sample_run,
-)
+from tests.harness.report.sample import every_kind, node, sample_run
 
 
 def forest_of(**changes: object) -> list[str]:

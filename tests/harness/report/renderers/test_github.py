@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 
 from dlcv04.harness.report.renderers import github
 from tests.harness.report.renderers.conftest import CLAIMS
-from tests.harness.report.sample import (
-    sample_run,
-)
+from tests.harness.report.sample import sample_run
 
 COMMAND = "<script>100%::error::x\r\n::stop-commands::y, z: \u202e"
 

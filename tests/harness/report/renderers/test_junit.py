@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from dlcv04.harness.report.renderers import junit
-from dlcv04.harness.schema import (
-    Claim,
-)
-from tests.harness.report.sample import (
-    sample_run,
-)
+from dlcv04.harness.schema import Claim
+from tests.harness.report.sample import sample_run
 
 
 def cases(root):
