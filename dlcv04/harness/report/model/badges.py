@@ -45,8 +45,6 @@ BADGES: dict[str, Badge] = {
         Badge("HOLDS", "✓", "good", "the interval's near bound lies beyond the margin"),
     )
 }
-
-
 _RANK = {name: place for place, name in enumerate(BADGES)}
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from dlcv04.harness.judge import LEARNING, SECONDS
 from dlcv04.harness.report import formatting as fmt
+from dlcv04.harness.report.model import tone
 from dlcv04.harness.report.model.arms import arm_key
 from dlcv04.harness.report.model.trends import Change, PastRun, Point, Trend, size_text
 from dlcv04.harness.schema import Arm, Run
@@ -36,7 +37,7 @@ LEAST_FOR_CHANGES = 15
 
 @dataclass(frozen=True)
 class History:
-    """Every trend of a run, those with a red verdict or a change of level first, and the stored runs they draw on.
+    """Every trend of a run, those that regressed or changed their level first, and the stored runs they draw on.
 
     `later` counts stored runs that began after this one: they are no part of its history.
     """
@@ -58,7 +59,7 @@ def build(run: Run, baselines: Sequence[Run]) -> History:
 
 
 def _order(trend: Trend) -> tuple[bool, bool]:
-    return trend.verdict != "REGRESSED", not trend.changes
+    return not tone.is_regression(trend.verdict), not trend.changes
 
 
 # --- which runs and arms ---

@@ -76,6 +76,11 @@ def of_verdict(verdict: str) -> str:
     return BADGES[verdict].tone if verdict else NONE
 
 
+def is_regression(verdict: str) -> bool:
+    """Whether a figure got worse; its history stands among the first."""
+    return verdict == "REGRESSED"
+
+
 def of_interval(verdict: str) -> str:
     """The tone in which an assertion's interval is drawn."""
     return {"HOLDS": GOOD, "VIOLATED": RED}.get(verdict, UNDECIDED)
