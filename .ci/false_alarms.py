@@ -11,10 +11,10 @@ import sys
 import numpy as np
 import scipy.special
 
-from dlcv04.harness.against import LOOKS, PASS_LEVELS
+from dlcv04.harness.judging.pair_gate import LOOKS, PASS_LEVELS
+from dlcv04.harness.measuring.process_pairs import PAIRS_OF_ROUNDS
 from dlcv04.harness.policy import Policy
-from dlcv04.harness.process_pairs import PAIRS_OF_ROUNDS
-from dlcv04.harness.statistics import (
+from dlcv04.harness.stats import (
     PRIOR_PROCESS_DF,
     PRIOR_PROCESS_SD,
     between_process_sd,

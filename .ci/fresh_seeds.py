@@ -7,7 +7,7 @@ Seeds start at DLCV04_FRESH_SEEDS in place of 0, those of controls as far behind
 
 import os
 
-from dlcv04.harness.seeds import SeededBlock
+from dlcv04.harness.measuring.seeds import SeededBlock
 
 FIRST = int(os.environ["DLCV04_FRESH_SEEDS"])
 _real = SeededBlock.__init__

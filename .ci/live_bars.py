@@ -20,13 +20,15 @@ from pathlib import Path
 import msgspec
 
 from dlcv04 import fixtures
-from dlcv04.harness import against, environment
+from dlcv04.harness.judging import pair_gate
+from dlcv04.harness.machine import facts, git
+from dlcv04.harness.measuring.process_pairs import Side, absolute_data
+from dlcv04.harness.measuring.round_server import PLANTED
 from dlcv04.harness.policy import Policy
-from dlcv04.harness.process_pairs import Side, absolute_data
-from dlcv04.harness.round_server import PLANTED
-from dlcv04.harness.schema import Against, to_builtins
-from dlcv04.harness.selftest import process_spread
-from dlcv04.harness.statistics import clopper_pearson
+from dlcv04.harness.selftest.running import process_spread
+from dlcv04.harness.session import against
+from dlcv04.harness.stats import clopper_pearson
+from dlcv04.harness.store.schema import Against, to_builtins
 
 ROOT = Path.cwd()
 TIMING = "bench/test_task1_architecture.py"
@@ -61,7 +63,7 @@ def one_run(tree, commit, spread, planted):
     tests = [f"{TIMING}::{test}" for test in GATED]
     slowed = ";".join(f"{test}<{arm}>={ratio - 1:.3f}" for (test, arm), ratio in planted.items())
     start = time.perf_counter()
-    record = against.measure(
+    record = against.run_pairs(
         Side("old", tree, absolute_data()),
         Side("new", ROOT, {**absolute_data(), PLANTED: slowed or "0"}),
         [TIMING, "--dl-data=embedded"],
@@ -84,12 +86,12 @@ def verdict(record, benchmark, times=1.0):
         if pair.key == benchmark
     ]
     others = [pair for pair in record.pairs if pair.key != benchmark]
-    return against.judge(msgspec.structs.replace(record, pairs=[*others, *slowed]), *benchmark, POLICY).verdict
+    return pair_gate.judge(msgspec.structs.replace(record, pairs=[*others, *slowed]), *benchmark, POLICY).verdict
 
 
 def whole(records, at):
     """The first two process pairs of four runs, from the one `at` on, as one run that reached the last look."""
-    chosen = [records[(at + step) % len(records)] for step in range(against.LOOKS[-1] // 2)]
+    chosen = [records[(at + step) % len(records)] for step in range(pair_gate.LOOKS[-1] // 2)]
     return msgspec.structs.replace(chosen[0], pairs=renumbered(chosen))
 
 
@@ -100,12 +102,12 @@ def seconds_measured(record, benchmark):
 
 def measure(out, plan):
     """Run the plan, a line a run."""
-    machine = environment.machine_class("cpu", environment.hardware())
+    machine = facts.machine_class("cpu", facts.hardware())
     key = {"profile": "smoke", **fixtures.planned_key("cpu")}
     spread = against.known_spread(ROOT / "baselines", machine, key)
-    commit = against.resolve(ROOT, "HEAD")
+    commit = git.resolve(ROOT, "HEAD")
     print(f"{machine}; between processes {spread.sd:.1%} on {spread.df:g} df ({spread.source})", flush=True)
-    with against.worktree(ROOT, commit) as tree:
+    with git.worktree(ROOT, commit) as tree:
         for number, what in enumerate(plan):
             planted = plants(plan[:number].count("planted")) if what == "planted" else {}
             with neighbour(what == "busy"):

@@ -10,7 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from dlcv04.harness import process_pairs, statistics
+from dlcv04.harness import stats
+from dlcv04.harness.measuring import process_pairs
 
 LENGTHS = (0.05, 0.1, 0.2, 0.4, 0.8)
 SECONDS = 2.4  # a length, a side, a pair
@@ -48,10 +49,10 @@ def main(pairs):
     print(f"{pairs} process pairs of identical code, {SECONDS} s a length and side")
     print("round s | rounds | sd of a round % | sd of pairs % | by rounds % | process % (95 % limit)")
     for length, groups in found.items():
-        spread = statistics.between_process_sd([groups])
-        means = [statistics.trimmed_mean(group).mean for group in groups]
-        single = statistics.pooled_sd(groups).sd
-        pairs_sd = statistics.pooled_sd([means]).sd
+        spread = stats.between_process_sd([groups])
+        means = [stats.trimmed_mean(group).mean for group in groups]
+        single = stats.pooled_sd(groups).sd
+        pairs_sd = stats.pooled_sd([means]).sd
         print(
             f"{length:7} | {len(groups[0]):6} | {100 * single:15.1f} | {100 * pairs_sd:13.2f} | "
             f"{100 * spread.within:11.2f} | {100 * spread.point:.2f} ({100 * spread.upper95:.2f})"

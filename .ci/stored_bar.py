@@ -14,11 +14,12 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from dlcv04.harness import environment
-from dlcv04.harness.baselines import Store
-from dlcv04.harness.judge import SECONDS, Stored
-from dlcv04.harness.replay import rejudge
-from dlcv04.harness.schema import read_run
+from dlcv04.harness.judging.replay import rejudge
+from dlcv04.harness.machine import facts
+from dlcv04.harness.store.baselines import Store
+from dlcv04.harness.store.reading import read_run
+from dlcv04.harness.store.schema import SECONDS
+from dlcv04.harness.store.stored import Stored
 
 
 def record(path, slow):
@@ -48,7 +49,7 @@ def main(folder):
         if not path.exists():
             record(path, 0.2 if path in slow else 0)
     slow, same = [read_run(path) for path in slow], [read_run(path) for path in same]
-    machine = environment.machine_class("cpu", environment.hardware())
+    machine = facts.machine_class("cpu", facts.hardware())
     data = same[0].data[0].fingerprint
     loaded = Store("baselines").load(machine_class=machine).timing
     stored = [one.run for one in loaded if one.run.data[0].fingerprint == data]

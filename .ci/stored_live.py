@@ -17,8 +17,8 @@ from pathlib import Path
 
 from live_bars import TIMING, neighbour, rate
 
-from dlcv04.harness.judge import SECONDS
-from dlcv04.harness.schema import read_run
+from dlcv04.harness.store.reading import read_run
+from dlcv04.harness.store.schema import SECONDS
 
 ROOT = Path(__file__).resolve().parent.parent
 #: The timed networks of Task 1 by their number of parameters: what the planted fault knows them by.

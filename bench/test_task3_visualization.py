@@ -8,7 +8,7 @@ classification is judged on these whatever the data, by a small network trained 
 
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 import pytest
@@ -18,12 +18,18 @@ from trunks import stored_weights
 from dlcv04 import claim, planted, reference_everywhere
 from dlcv04.lazy import LazyModule
 
-np = LazyModule("numpy")
-datasets = LazyModule("dlcv04.datasets")
-embedding = LazyModule("dlcv04.visualization.embedding")
-occlusion = LazyModule("dlcv04.visualization.occlusion")
-classifiers = LazyModule("dlcv04.visualization.classifiers")
-weights = LazyModule("dlcv04.weights")
+if TYPE_CHECKING:
+    import numpy as np
+
+    from dlcv04 import datasets, weights
+    from dlcv04.visualization import classifiers, embedding, occlusion
+else:
+    np = LazyModule("numpy")
+    datasets = LazyModule("dlcv04.datasets")
+    embedding = LazyModule("dlcv04.visualization.embedding")
+    occlusion = LazyModule("dlcv04.visualization.occlusion")
+    classifiers = LazyModule("dlcv04.visualization.classifiers")
+    weights = LazyModule("dlcv04.weights")
 
 
 def arm(description, compute):

@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dlcv04.arms import timed_call, timed_fit, trained
     from dlcv04.datasets import Dataset
-    from dlcv04.harness.claims import claim
-    from dlcv04.harness.controls import planted, reference_everywhere
-    from dlcv04.harness.frames import load_runs
-    from dlcv04.harness.schema import Published
-    from dlcv04.harness.seeds import (
+    from dlcv04.harness.claims.claim import claim
+    from dlcv04.harness.claims.controls import planted, reference_everywhere
+    from dlcv04.harness.judging.metrics import (
         FINAL_LOSS_GAP,
         FINAL_TRAIN_ACCURACY,
         FINAL_VAL_ACCURACY,
@@ -32,31 +30,33 @@ if TYPE_CHECKING:
         Metric,
         Series,
     )
+    from dlcv04.harness.store.frames import load_runs
+    from dlcv04.harness.store.schema import Published
     from dlcv04.recipes import Recipe
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Dataset": "datasets",
-    "FINAL_LOSS_GAP": "harness.seeds",
-    "FINAL_TRAIN_ACCURACY": "harness.seeds",
-    "FINAL_VAL_ACCURACY": "harness.seeds",
-    "GAIN_AFTER_TURN": "harness.seeds",
-    "LATE_LOSS_GAP": "harness.seeds",
-    "LOSS_RISE": "harness.seeds",
-    "MEAN_TRAIN_ACCURACY": "harness.seeds",
-    "MEAN_VAL_ACCURACY": "harness.seeds",
-    "Metric": "harness.seeds",
-    "Published": "harness.schema",
+    "FINAL_LOSS_GAP": "harness.judging.metrics",
+    "FINAL_TRAIN_ACCURACY": "harness.judging.metrics",
+    "FINAL_VAL_ACCURACY": "harness.judging.metrics",
+    "GAIN_AFTER_TURN": "harness.judging.metrics",
+    "LATE_LOSS_GAP": "harness.judging.metrics",
+    "LOSS_RISE": "harness.judging.metrics",
+    "MEAN_TRAIN_ACCURACY": "harness.judging.metrics",
+    "MEAN_VAL_ACCURACY": "harness.judging.metrics",
+    "Metric": "harness.judging.metrics",
+    "Published": "harness.store.schema",
     "Recipe": "recipes",
-    "Series": "harness.seeds",
-    "TRAIN_ACCURACY": "harness.seeds",
-    "VAL_ACCURACY": "harness.seeds",
-    "VAL_LOSS": "harness.seeds",
-    "claim": "harness.claims",
-    "load_runs": "harness.frames",
-    "planted": "harness.controls",
-    "reference_everywhere": "harness.controls",
+    "Series": "harness.judging.metrics",
+    "TRAIN_ACCURACY": "harness.judging.metrics",
+    "VAL_ACCURACY": "harness.judging.metrics",
+    "VAL_LOSS": "harness.judging.metrics",
+    "claim": "harness.claims.claim",
+    "load_runs": "harness.store.frames",
+    "planted": "harness.claims.controls",
+    "reference_everywhere": "harness.claims.controls",
     "timed_call": "arms",
     "timed_fit": "arms",
     "trained": "arms",

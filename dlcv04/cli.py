@@ -20,7 +20,7 @@ from dlcv04.harness.policy import RECORDED_SEEDS
 
 if TYPE_CHECKING:
     from dlcv04.finetuning import Result
-    from dlcv04.harness.baselines import Candidate
+    from dlcv04.harness.store.acceptance import Candidate
     from dlcv04.recipes import Recipe
     from dlcv04.training import Run
 
@@ -57,12 +57,12 @@ def doctor() -> None:
 
     Exit 1 where something is broken (not merely absent).
     """
-    from dlcv04.harness import environment
+    from dlcv04.harness.machine import facts
 
-    device = environment.chosen_device("auto")
-    machine = environment.machine_class(device, environment.hardware())
+    device = facts.chosen_device("auto")
+    machine = facts.machine_class(device, facts.hardware())
     say(f"device: {device}, machine class {machine}")
-    if unused := environment.unused_gpu("auto"):
+    if unused := facts.unused_gpu("auto"):
         say(f"  {unused}")
     broken = [*_framework(), *_data(), *_baselines(machine), *_disk()]
     for sentence in broken:
@@ -123,12 +123,12 @@ def _other_data(name: str) -> list[str]:
 
 
 def _baselines(machine: str) -> list[str]:
-    from dlcv04.harness import baselines
+    from dlcv04.harness.store import acceptance, baselines
 
     loaded = baselines.Store("baselines").load(machine_class=machine)
-    span = baselines.span(loaded.timing)
+    span = acceptance.span(loaded.timing)
     say(f"baselines: {span.processes} timing processes on {span.days} days, {len(loaded.portable)} portable runs")
-    lack = baselines.enough_processes(loaded.timing)
+    lack = acceptance.enough_processes(loaded.timing)
     if lack:
         say(f"  {lack}")
     return [*loaded.problems, *_self_test(machine)]
@@ -136,12 +136,13 @@ def _baselines(machine: str) -> list[str]:
 
 def _self_test(machine: str) -> list[str]:
     from dlcv04 import fixtures
-    from dlcv04.harness import against, selftest
+    from dlcv04.harness.session import against
+    from dlcv04.harness.store import selftests
 
     key = {"profile": "smoke", **fixtures.planned_key("gpu" if machine.startswith("gpu") else "cpu")}
     try:
         spread = against.known_spread(Path("baselines"), machine, key)
-    except selftest.SelfTestError as error:
+    except selftests.SelfTestError as error:
         return [str(error)]
     say(f"--dl-against: between processes {spread.sd:.1%} on {spread.df:g} degrees of freedom ({spread.source})")
     return []
@@ -247,7 +248,7 @@ def _train(network: Any, dataset: Any, recipe: Recipe, seed: int) -> Run:
 def _write_curve(out: Path, variant: str, run: Run) -> None:
     from dataclasses import asdict
 
-    from dlcv04.harness.schema import finite
+    from dlcv04.harness.store.schema import finite
 
     def plain(value: Any) -> Any:
         return finite(value) if isinstance(value, float) else value
@@ -262,7 +263,7 @@ def _write_curve(out: Path, variant: str, run: Run) -> None:
 
 
 def _say_accuracy(run: Run, images: int) -> None:
-    from dlcv04.harness.statistics import clopper_pearson
+    from dlcv04.harness.stats import clopper_pearson
 
     accuracy = run.epochs[-1].val_accuracy
     bounds = clopper_pearson(round(accuracy * images), images, 0.95)
@@ -343,7 +344,7 @@ def _writable(folder: Path) -> None:
 def _keep(result: Result, folder: Path) -> None:
     """Write the pictures and the record, and say the accuracy."""
     from dlcv04 import caching, finetuning, plots
-    from dlcv04.harness.statistics import clopper_pearson
+    from dlcv04.harness.stats import clopper_pearson
 
     n = len(result.dataset.y_val)
     bounds = clopper_pearson(result.right, n, 0.95)
@@ -569,10 +570,13 @@ def baseline(
     force: Force = False,
 ) -> None:
     """Run the suite in fresh processes and store the result: nothing at all is stored if one of them fails."""
-    from dlcv04.harness import baselines, environment, recording
-    from dlcv04.harness.schema import decode_run
+    from dlcv04.harness.judging import power
+    from dlcv04.harness.machine import git
+    from dlcv04.harness.session import recording
+    from dlcv04.harness.store import baselines, files
+    from dlcv04.harness.store.reading import decode_run
 
-    commit = environment.commit(".")
+    commit = git.commit(".")
     if commit.dirty and not force:
         _stop("The working tree has uncommitted changes: commit them first, or use --force.", 1)
     if processes == 0 and not learning:
@@ -584,12 +588,12 @@ def baseline(
         candidates = _record(parts, options, suite, force, name or profile)
         for path in store.accept_all(candidates, reason=reason, commit=commit):
             say(f"stored: {path}")
-    except (recording.RecordingError, baselines.BaselineError) as error:
+    except (recording.RecordingError, files.BaselineError) as error:
         _stop(str(error), 1)
     last = decode_run(dict(candidates[-1].document)["dlcv04"], "the last run")
     stored = [one.run for one in store.load(machine_class=last.environment.machine_class).timing]
     comparable = [run for run in stored if run.key == last.key]
-    for seen in recording.power(comparable, last) if comparable else []:
+    for seen in power.power(comparable, last) if comparable else []:
         say(
             f"{seen.benchmark}: {seen.seconds:.3g} s an epoch, smallest slowdown seen in 4 of 5 runs "
             f"{seen.smallest - 1:.0%}"
@@ -600,7 +604,7 @@ def _record(parts: list[str], options: list[str], suite: str, force: bool, name:
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    from dlcv04.harness import recording
+    from dlcv04.harness.session import recording
 
     console = Console(stderr=True)
     columns = (SpinnerColumn(), *Progress.get_default_columns(), TimeElapsedColumn(), TextColumn("{task.fields[part]}"))
@@ -627,20 +631,21 @@ def accept(
     force: Force = False,
 ) -> None:
     """Accept one saved run as a baseline (after an intended change)."""
-    from dlcv04.harness import baselines, environment
-    from dlcv04.harness.schema import RunFileError, read_run
+    from dlcv04.harness.machine import git
+    from dlcv04.harness.store import acceptance, baselines, files
+    from dlcv04.harness.store.reading import RunFileError, read_run
 
     store = baselines.Store("baselines", saved=".benchmarks")
     try:
         path = store.find_saved(run)
         stored, document = read_run(path), json.loads(path.read_text())
-        refusal = baselines.may_accept(stored)
+        refusal = acceptance.may_accept(stored)
         if refusal and not force:
             _stop(refusal, 1)
-        candidates = [baselines.Candidate(document, part, force) for part in baselines.parts(stored)]
-        for written in store.accept_all(candidates, reason=reason, commit=environment.commit(".")):
+        candidates = [acceptance.Candidate(document, part, force) for part in acceptance.parts(stored)]
+        for written in store.accept_all(candidates, reason=reason, commit=git.commit(".")):
             say(f"stored: {written}")
-    except (RunFileError, baselines.BaselineError) as error:
+    except (RunFileError, files.BaselineError) as error:
         _stop(str(error))
 
 
@@ -655,14 +660,15 @@ def judge(
     Of several runs the first one's claims are judged, and the times of all. Exit 0: all held or passed. 1: something
     failed. 7: nothing was comparable.
     """
-    from dlcv04.harness import baselines, replay
+    from dlcv04.harness.judging import replay
     from dlcv04.harness.report.renderers import terminal
-    from dlcv04.harness.schema import RunFileError, read_run
+    from dlcv04.harness.store import baselines, files
+    from dlcv04.harness.store.reading import RunFileError, read_run
 
     try:
         first, *others = [read_run(run) for run in runs]
         stored = baselines.as_stored(against, first.environment.machine_class) if against else None
-    except (RunFileError, baselines.BaselineError) as error:
+    except (RunFileError, files.BaselineError) as error:
         _stop(str(error))
     judged = replay.rejudge(first, stored, strict=strict, companions=others)
     for line in terminal.lines(judged):
@@ -681,20 +687,20 @@ def report(
 ) -> None:
     """Rebuild the report of a saved run from files alone: as an HTML page, as Markdown, or as JSON for programs."""
     from dlcv04.harness import report as reporting
-    from dlcv04.harness import selftest as testing
-    from dlcv04.harness.schema import RunFileError, read_run
+    from dlcv04.harness.store import selftests
+    from dlcv04.harness.store.reading import RunFileError, read_run
 
     _choose(form, ("html", *reporting.TEXTS), "format")
     try:
         shown, beside = read_run(run), [read_run(path) for path in stored or []]
-        self_test = testing.latest(Path("baselines"), shown.environment.machine_class, shown.key)
+        self_test = selftests.latest(Path("baselines"), shown.environment.machine_class, shown.key)
         if form == "html":
             say(f"report: {reporting.write(shown, beside, out or Path('reports'), self_test)}")
         elif out is None:
             say(reporting.text(form, shown, beside, self_test), nl=False)
         else:
             say(f"report: {reporting.write_text(reporting.text(form, shown, beside, self_test), out)}")
-    except (RunFileError, testing.SelfTestError, reporting.ReportError) as error:
+    except (RunFileError, selftests.SelfTestError, reporting.ReportError) as error:
         _stop(str(error))
 
 
@@ -717,26 +723,28 @@ def selftest(
     """
     from dlcv04 import fixtures
     from dlcv04.faults import FAULTS
-    from dlcv04.harness import environment, learning_faults, process_pairs
-    from dlcv04.harness import selftest as testing
+    from dlcv04.harness.machine import facts
+    from dlcv04.harness.measuring import process_pairs
     from dlcv04.harness.policy import Policy
+    from dlcv04.harness.selftest import learning_faults, replaying, running, sentences
+    from dlcv04.harness.store import selftests
 
-    found = environment.chosen_device(device)
-    machine = environment.machine_class(found, environment.hardware())
-    sizes = testing.Sizes(identical, planted, tests=1 if quick else None)
+    found = facts.chosen_device(device)
+    machine = facts.machine_class(found, facts.hardware())
+    sizes = running.Sizes(identical, planted, tests=1 if quick else None)
     options = [suite, f"--dl-profile={profile}", f"--dl-data={data}", f"--dl-device={device}"]
     key = {"profile": profile, **fixtures.planned_key(found)}
     faults = {} if quick else FAULTS
     seconds = sizes.pairs * (16 if quick else 40) + 40 * len(faults)
     say(f"{sizes.pairs} process pairs and {len(faults)} planted faults on {machine}; about {seconds / 60:.0f} min")
     try:
-        test = testing.measure(Path.cwd(), options, sizes, machine_class=machine, key=key, told=say, faults=faults)
+        test = running.measure(Path.cwd(), options, sizes, machine_class=machine, key=key, told=say, faults=faults)
     except (process_pairs.PairError, learning_faults.FaultError) as error:
         _stop(f"{error}\nNothing was stored.", 1)
     policy = Policy(profile=profile)
-    test = testing.with_replays(test, policy)
-    say(f"stored: {testing.store(test, Path('baselines'))}")
-    for line in testing.lines(test, policy):
+    test = replaying.with_replays(test, policy)
+    say(f"stored: {selftests.keep(test, Path('baselines'))}")
+    for line in sentences.lines(test, policy):
         say(line)
 
 

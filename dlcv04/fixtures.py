@@ -16,28 +16,36 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dlcv04.arms import TimedCall, TimedFit, Trained, as_trained
-from dlcv04.harness.claims import ClaimError
-from dlcv04.harness.measure import ArmTimes, InterleavedBlock
-from dlcv04.harness.plugin import measured_arms, serving, suite_of
-from dlcv04.harness.schema import Arm, DataRecord, EpochRow, LayerRow, SeedCurve, finite
-from dlcv04.harness.seeds import ArmCurves, SeededBlock
-from dlcv04.harness.suite import DeviceLayer, Plan, Suite, curves_arm, times_arm
-from dlcv04.harness.values import ArmValues
+from dlcv04.harness.claims.claim import ClaimError
+from dlcv04.harness.measuring.blocks import ArmTimes, InterleavedBlock
+from dlcv04.harness.measuring.seeds import ArmCurves, SeededBlock
+from dlcv04.harness.measuring.values import ArmValues
+from dlcv04.harness.session import state
+from dlcv04.harness.session.suite import DeviceLayer, Plan, Suite, curves_arm, times_arm
+from dlcv04.harness.store.schema import Arm, DataRecord, EpochRow, LayerRow, SeedCurve, finite
 from dlcv04.lazy import LazyModule
 
-np = LazyModule("numpy")
-environment = LazyModule("dlcv04.harness.environment")
-backend = LazyModule("dlcv04.backend")
-child_sessions = LazyModule("dlcv04.harness.child_sessions")
-datasets = LazyModule("dlcv04.datasets")
-networks_module = LazyModule("dlcv04.networks")
-recipes = LazyModule("dlcv04.recipes")
-training = LazyModule("dlcv04.training")
+if TYPE_CHECKING:
+    import numpy as np
+
+    from dlcv04 import backend, datasets, recipes, training
+    from dlcv04 import networks as networks_module
+    from dlcv04.harness.machine import load as machine_load
+    from dlcv04.harness.session import children
+else:
+    np = LazyModule("numpy")
+    machine_load = LazyModule("dlcv04.harness.machine.load")
+    backend = LazyModule("dlcv04.backend")
+    children = LazyModule("dlcv04.harness.session.children")
+    datasets = LazyModule("dlcv04.datasets")
+    networks_module = LazyModule("dlcv04.networks")
+    recipes = LazyModule("dlcv04.recipes")
+    training = LazyModule("dlcv04.training")
 
 #: Steps of a timed round, more where the fastest arm's would be too short (`measure.SHORTEST_ROUND_SECONDS`). Longer
 #: rounds are hardly less noisy, so many short ones say more in the same time.
@@ -140,7 +148,7 @@ class Workbench:
 @pytest.fixture(scope="session")
 def workbench(request: pytest.FixtureRequest) -> Workbench:
     """Start the framework on the asked device and tell the harness what it is."""
-    suite = suite_of(request.config)
+    suite = state.suite_of(request.config)
     start = time.perf_counter()
     try:
         device = backend.select_device(suite.plan().device)
@@ -158,7 +166,7 @@ def workbench(request: pytest.FixtureRequest) -> Workbench:
     suite.device_layer = DeviceLayer(device, key, software)
     suite.spend("starting the framework", time.perf_counter() - start)
     name, run = backend.calibrator() or ("", None)
-    return Workbench(suite, device, run, name, partial(environment.LoadMeter, gpu=device == "gpu"))
+    return Workbench(suite, device, run, name, partial(machine_load.LoadMeter, gpu=device == "gpu"))
 
 
 @pytest.fixture(scope="session")
@@ -237,7 +245,7 @@ def progress(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         ...     for number in range(3):
         ...         progress("pictures", f"{number} of 3")
     """
-    tell = child_sessions.teller(request.config)
+    tell = children.teller(request.config)
     return lambda what, where: tell(f"{what}: {where}")
 
 
@@ -262,7 +270,7 @@ def footprints(
         for name, network in arms_of(arms).items():
             size = found[name] = workbench.footprint(network, timing_recipe)
             arm = Arm(name=name, test=request.node.nodeid, network=_describe(network), **_exact(size))
-            measured_arms(request.node).append(partial(copy, arm))
+            state.add_measured(request.node, partial(copy, arm))
         return SimpleNamespace(**found)
 
     return measure
@@ -298,11 +306,11 @@ def epoch_time(
             clock=workbench.clock,
             meter=workbench.meter(),
         )
-        if serving(request.config) is not None:
+        if state.of(request.config).server is not None:
             return SimpleNamespace(**block.arms)  # timed where the claim names them, when the other process waits
         for name, arm in block.arms.items():
             made = partial(_timed_arm, request, workbench, arm, changed[name], used_data, used_recipe)
-            measured_arms(request.node).append(made)
+            state.add_measured(request.node, made)
         block.run(rounds or workbench.suite.policy.min_pairs)
         return SimpleNamespace(**block.arms)
 
@@ -340,7 +348,7 @@ def learning(
         block = SeededBlock(trainers, first_seed=first_seed, images=images)
         for name, arm in block.arms.items():
             made = partial(_learned_arm, request, workbench, arm, *changed[name])
-            measured_arms(request.node).append(made)
+            state.add_measured(request.node, made)
         return SimpleNamespace(**block.arms)
 
     return measure
@@ -365,12 +373,12 @@ def computed(request: pytest.FixtureRequest, arms_of: Any, first_seed: int) -> C
     def measure(*, data: Any = None, **arms: Any) -> Any:
         found, key = {}, {}
         if data is not None:
-            _note_data(suite_of(request.config), data)
+            _note_data(state.suite_of(request.config), data)
             key = {"data": data.fingerprint}
         for name, compute in arms_of(arms).items():
             values = found[name] = ArmValues(name, np.asarray(compute(first_seed), dtype=np.float64))
             arm = Arm(name=name, test=request.node.nodeid, network=_describe(compute), key=key, values=values.stored)
-            measured_arms(request.node).append(partial(copy, arm))
+            state.add_measured(request.node, partial(copy, arm))
         return SimpleNamespace(**found)
 
     return measure

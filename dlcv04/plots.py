@@ -10,9 +10,11 @@ from dlcv04.lazy import LazyModule
 from dlcv04.training import Epoch
 
 if TYPE_CHECKING:
+    from matplotlib import figure as figures
     from matplotlib.figure import Figure
+else:
+    figures = LazyModule("matplotlib.figure")
 
-figures = LazyModule("matplotlib.figure")
 
 TRAIN, VALIDATION = "#0072b2", "#d55e00"  # Okabe and Ito: told apart by colour-blind readers
 

@@ -16,18 +16,12 @@ import msgspec
 import numpy as np
 from matplotlib.figure import Figure
 
-from dlcv04.harness import selftest
-from dlcv04.harness.against import LOOKS, PASS_LEVELS
+from dlcv04.harness.judging.pair_gate import LOOKS, PASS_LEVELS
+from dlcv04.harness.measuring.process_pairs import PAIRS_OF_ROUNDS
 from dlcv04.harness.policy import Policy
-from dlcv04.harness.process_pairs import PAIRS_OF_ROUNDS
-from dlcv04.harness.schema import SelfTest
-from dlcv04.harness.statistics import (
-    PRIOR_PROCESS_DF,
-    PRIOR_PROCESS_SD,
-    order_test,
-    process_pair_gate,
-    split_alpha,
-)
+from dlcv04.harness.selftest import replaying
+from dlcv04.harness.stats import PRIOR_PROCESS_DF, PRIOR_PROCESS_SD, order_test, process_pair_gate, split_alpha
+from dlcv04.harness.store.selftests import SelfTest
 
 FOLDER = Path(__file__).parent / "figures"
 SELF_TEST = "cpu-intel-xeon-family-6-model-167-2-cores/selftest/20261123T184222.json"
@@ -83,7 +77,7 @@ def simulated(slowdown: float, process_sd: float, s0: float, d0: float, runs: in
 
 def replayed(slowdown: float, test: SelfTest, runs: int = RUNS) -> tuple[float, float]:
     """Shares of whole runs and of single benchmarks that are red, redrawn from recorded rounds of identical code."""
-    whole, single = selftest.replay(test, 1 + slowdown, policy=POLICY, runs=runs)
+    whole, single = replaying.replay(test, 1 + slowdown, policy=POLICY, runs=runs)
     return whole.share, single.share
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dlcv04.harness.baselines import Store
-from dlcv04.harness.schema import Commit
+from dlcv04.harness.store.baselines import Store
+from dlcv04.harness.store.schema import Commit
 
 pytest_plugins = ["pytester"]
 
@@ -45,8 +45,8 @@ import pytest
 
 from dlcv04 import timed_call
 from dlcv04.fixtures import Workbench
-from dlcv04.harness.plugin import suite_of
-from dlcv04.harness.suite import DeviceLayer
+from dlcv04.harness.session.state import suite_of
+from dlcv04.harness.session.suite import DeviceLayer
 
 NOISE = 0.05
 SLOWDOWN = 1.0
@@ -80,7 +80,7 @@ def workbench(request, machine):
 
 
 def pytest_dlcv04_plan(config, suite, device):
-    from dlcv04.harness.suite import Plan
+    from dlcv04.harness.session.suite import Plan
     suite.plan = lambda: Plan("cpu", "no data", {"backend": "fake"})
     suite.hardware, suite.machine_class = {"cpu": "fake", "cores": "2"}, "cpu-fake-2-cores"
     return True
@@ -148,7 +148,7 @@ def heavy_modules():
     """An inner run forgets every module that it was the first to import: these take a second each time."""
     for name in ("scipy.special", "jinja2", "cpuinfo"):
         importlib.import_module(name)
-    for name in ("statistics", "report.renderers.html_page", "report.renderers.terminal", "baselines", "environment"):
+    for name in ("stats", "session.collecting", "session.first_line", "session.ending_tests", "session.ending_run"):
         importlib.import_module(f"dlcv04.harness.{name}")
 
 

@@ -103,8 +103,8 @@ def fake_suite(suite, monkeypatch):
 
 TWELVE_SEEDS = """
 from dlcv04 import claim, reference_everywhere
-from dlcv04.harness.schema import EpochRow, SeedCurve
-from dlcv04.harness.seeds import SeededBlock
+from dlcv04.harness.store.schema import EpochRow, SeedCurve
+from dlcv04.harness.measuring.seeds import SeededBlock
 
 def curve(level):
     def one(seed):
@@ -190,9 +190,9 @@ class TestDoctor:
         assert "2.5% on 10 degrees of freedom (shipped prior; `dlcv04 selftest` measures it)" in result.output
 
     def test_a_cut_self_test_is_named(self, folder):
-        from dlcv04.harness import environment
+        from dlcv04.harness.machine import facts
 
-        tests = folder / "baselines" / environment.machine_class("cpu", environment.hardware()) / "selftest"
+        tests = folder / "baselines" / facts.machine_class("cpu", facts.hardware()) / "selftest"
         tests.mkdir(parents=True)
         (tests / "x.json").write_text("{")
         result = runner.invoke(app, ["doctor"])

@@ -7,8 +7,8 @@ import time
 import pytest
 
 from dlcv04 import backend, datasets, recipes, training
-from dlcv04.harness.measure import InterleavedBlock, time_round
-from dlcv04.harness.statistics import trimmed_interval
+from dlcv04.harness.measuring.blocks import InterleavedBlock, time_round
+from dlcv04.harness.stats import trimmed_interval
 from dlcv04.networks import MNIST_VARIANTS
 
 pytestmark = pytest.mark.nightly

@@ -21,7 +21,7 @@ from dlcv04 import features, finetuning
 from dlcv04.bases import Base, Tap, vgg16_base
 from dlcv04.cli import app
 from dlcv04.finetuning import FineTuningError, Settings
-from dlcv04.harness.statistics import clopper_pearson
+from dlcv04.harness.stats import clopper_pearson
 from dlcv04.networks import cifar_convnet
 from tests.datasets.buildings import in_folder, in_zip, jpeg, layout
 

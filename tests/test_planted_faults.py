@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dlcv04.faults import FAULTS
-from dlcv04.harness.learning_faults import plant
+from dlcv04.harness.selftest.learning_faults import plant
 from tests.datasets.buildings import in_folder, layout
 
 ROOT = Path(__file__).parent.parent
@@ -219,8 +219,8 @@ def test_a_loop_that_sleeps_30_percent_longer(tmp_path, fault, five_processes):
 @pytest.fixture(scope="module")
 def five_processes(tmp_path_factory):
     """The bench with a baseline of five fresh processes of one timing claim, stored just now."""
-    from dlcv04.harness.baselines import Store
-    from dlcv04.harness.schema import Commit
+    from dlcv04.harness.store.baselines import Store
+    from dlcv04.harness.store.schema import Commit
 
     root = tmp_path_factory.mktemp("suite")
     for name in ("bench", "conftest.py", "pyproject.toml"):

@@ -19,8 +19,8 @@ from typer.main import get_command
 import dlcv04
 from dlcv04 import cli, fixtures
 from dlcv04.harness import plugin
-from dlcv04.harness.claims import ClaimRecorder
-from dlcv04.harness.seeds import Metric, Series
+from dlcv04.harness.claims.recorder import ClaimRecorder
+from dlcv04.harness.judging.metrics import Metric, Series
 
 ROOT = Path(__file__).parent.parent
 ON_PURPOSE = "see the top of tests/test_public_api.py for what to do if you changed it on purpose"

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,10 @@ from dlcv04.visualization import classifiers, occlusion, tiles
 from dlcv04.visualization.classifiers import Classifier, ClassifierError
 from dlcv04.weights import WeightsError
 
-Image = LazyModule("PIL.Image")
+if TYPE_CHECKING:
+    from PIL import Image
+else:
+    Image = LazyModule("PIL.Image")
 
 BUILDINGS, IMAGENET = "buildings", "imagenet"
 _GLANCE = 224  # pixels a side at which picture and box are looked at before the network is known

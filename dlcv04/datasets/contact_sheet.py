@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +10,10 @@ import numpy.typing as npt
 from dlcv04.datasets import Dataset, drawn_buildings, drawn_things
 from dlcv04.lazy import LazyModule
 
-Image = LazyModule("PIL.Image")
+if TYPE_CHECKING:
+    from PIL import Image
+else:
+    Image = LazyModule("PIL.Image")
 
 _GAP = 2
 

@@ -6,6 +6,7 @@ and scaled variants of its own digits, so that no digit of the validation split 
 """
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,10 @@ import numpy.typing as npt
 from dlcv04.datasets import Dataset
 from dlcv04.lazy import LazyModule
 
-sklearn_datasets = LazyModule("sklearn.datasets")
+if TYPE_CHECKING:
+    from sklearn import datasets as sklearn_datasets
+else:
+    sklearn_datasets = LazyModule("sklearn.datasets")
 
 DIGITS_PROVENANCE = "embedded stand-in: scikit-learn's 8x8 digits enlarged to 28x28"
 DIGITS_FINGERPRINT = "7e1948c59c171c3bdc6f3e160fa037d2853141237ed0679f6de41cd4cb2a3be1"

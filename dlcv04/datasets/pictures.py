@@ -18,11 +18,14 @@ from dlcv04.datasets.tree import File
 from dlcv04.lazy import LazyModule
 
 if TYPE_CHECKING:
+    import PIL
+    from PIL import Image, ImageOps
     from PIL.Image import Image as Picture
+else:
+    Image = LazyModule("PIL.Image")
+    ImageOps = LazyModule("PIL.ImageOps")
+    PIL = LazyModule("PIL")
 
-Image = LazyModule("PIL.Image")
-ImageOps = LazyModule("PIL.ImageOps")
-PIL = LazyModule("PIL")
 
 METHOD = "squeezed to a square by Pillow's bilinear filter with antialiasing"
 _METHOD_VERSION = 1  # of the cache's keys: raise it with every change of what a decoded picture looks like
@@ -131,7 +134,7 @@ def _decode(content: bytes, name: str, change: Callable[["Picture"], "Picture"])
             return np.asarray(change(_rgb(upright)), np.uint8)
     except Image.DecompressionBombError as error:
         raise DataError(f"{name} has too many pixels ({error}); make it smaller.") from error
-    except Image.UnidentifiedImageError as error:
+    except PIL.UnidentifiedImageError as error:
         raise DataError(
             f"{name} is not a JPEG or PNG picture, whatever its name says; replace or remove it."
         ) from error

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
-PROFILES = ("smoke", "standard", "paper")
+Profile = Literal["smoke", "standard", "paper"]
+Device = Literal["auto", "cpu", "gpu"]
+Data = Literal["auto", "real", "embedded"]
+PROFILES: tuple[Profile, ...] = get_args(Profile)
+DEVICES: tuple[Device, ...] = get_args(Device)
+DATA: tuple[Data, ...] = get_args(Data)
 #: The options that decide what is measured (`--dl-profile` and so on), and their defaults.
 DEFAULTS = {"profile": "smoke", "data": "auto", "device": "auto"}
 #: Processes that a stored timing baseline needs: fewer don't show how processes differ.

@@ -8,6 +8,7 @@ a map can be believed: whether neighbours in it share their class, and whether t
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +17,18 @@ import threadpoolctl
 from dlcv04.datasets import DataError
 from dlcv04.lazy import LazyModule
 
-decomposition = LazyModule("sklearn.decomposition")
-manifold = LazyModule("sklearn.manifold")
-neighbors = LazyModule("sklearn.neighbors")
-colors = LazyModule("matplotlib.colors")
-figures = LazyModule("matplotlib.figure")
-effects = LazyModule("matplotlib.patheffects")
+if TYPE_CHECKING:
+    from matplotlib import colors
+    from matplotlib import figure as figures
+    from matplotlib import patheffects as effects
+    from sklearn import decomposition, manifold, neighbors
+else:
+    decomposition = LazyModule("sklearn.decomposition")
+    manifold = LazyModule("sklearn.manifold")
+    neighbors = LazyModule("sklearn.neighbors")
+    colors = LazyModule("matplotlib.colors")
+    figures = LazyModule("matplotlib.figure")
+    effects = LazyModule("matplotlib.patheffects")
 
 COMPONENTS = 50
 """Principal components that the map is made of."""
@@ -151,10 +158,16 @@ def draw(
     for place, label in enumerate(present):
         chosen = shown.points[labels == label]
         marker, colour = _MARKERS[(place + place // len(COLOURS)) % len(_MARKERS)], COLOURS[place % len(COLOURS)]
-        axes.scatter(*chosen.T, s=size, c=colour, marker=marker, linewidths=0, alpha=0.85)
+        axes.scatter(chosen[:, 0], chosen[:, 1], s=size, c=colour, marker=marker, linewidths=0, alpha=0.85)
         outline = [effects.withStroke(linewidth=4, foreground="white")]
-        font = {"fontsize": 17 if len(names[label]) < 3 else 10, "weight": "bold", "ha": "center", "va": "center"}
-        axes.text(*_heart(chosen), names[label], c=_darker(colour), path_effects=outline, parse_math=False, **font)
+        font: dict[str, Any] = {
+            "fontsize": 17 if len(names[label]) < 3 else 10,
+            "weight": "bold",
+            "ha": "center",
+            "va": "center",
+        }
+        x, y = _heart(chosen)
+        axes.text(x, y, names[label], c=_darker(colour), path_effects=outline, parse_math=False, **font)
     axes.set(xticks=[], yticks=[], title=title)
     axes.set_aspect("equal", adjustable="datalim")
     axes.title.set_fontsize(11)

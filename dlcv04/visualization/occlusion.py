@@ -8,6 +8,7 @@ the last two exclusive, as in `dlcv04.datasets.Dataset`; what is masked is black
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +17,12 @@ from dlcv04.datasets import DataError
 from dlcv04.lazy import LazyModule
 from dlcv04.visualization.classifiers import Classifier
 
-figures = LazyModule("matplotlib.figure")
-patches = LazyModule("matplotlib.patches")
+if TYPE_CHECKING:
+    from matplotlib import figure as figures
+    from matplotlib import patches
+else:
+    figures = LazyModule("matplotlib.figure")
+    patches = LazyModule("matplotlib.patches")
 
 Boxes = npt.NDArray[np.int32]
 Pictures = npt.NDArray[np.uint8]

@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from dlcv04.harness import selftest
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.report.renderers import html_page
+from dlcv04.harness.selftest import replaying
 from tests.harness.report.large import large_run, stored_runs
 from tests.harness.report.past_runs import accepted, stored
 from tests.harness.report.sample import (
@@ -70,7 +70,7 @@ def axe() -> Any:
 def sample_page() -> str:
     runs = stored(22, slower_from=14, ratio=1.08)
     runs[14] = msgspec.structs.replace(runs[14], acceptance=accepted("every picture is checked now", pins=True))
-    return html_page.render(sample_run(), runs, selftest.with_replays(a_test(0.01), Policy()))
+    return html_page.render(sample_run(), runs, replaying.with_replays(a_test(0.01), Policy()))
 
 
 PAGES: dict[str, Callable[[], str]] = {

@@ -150,7 +150,7 @@ def test_a_commit_older_than_process_pairs_is_named(repository, monkeypatch):
     (fake / "pytest.py").write_text(
         "import sys; print('error: unrecognized arguments: --dl-round-server=3'); sys.exit(4)"
     )
-    from dlcv04.harness.process_pairs import PairError, Side, run_pair
+    from dlcv04.harness.measuring.process_pairs import PairError, Side, run_pair
 
     old, new = Side("old", fake), Side("new", repository.path)
     with pytest.raises(PairError, match="too old to be paired"):
@@ -162,8 +162,8 @@ def test_a_slowdown_planted_in_one_arm_slows_that_arm_alone(repository):
         "clock=lambda: machine.now", "clock=__import__('time').perf_counter"
     )
     repository.change(real_clock)
-    from dlcv04.harness.process_pairs import Side, run_pair
-    from dlcv04.harness.round_server import PLANTED
+    from dlcv04.harness.measuring.process_pairs import Side, run_pair
+    from dlcv04.harness.measuring.round_server import PLANTED
 
     planted = {PLANTED: "bench/test_it.py::test_again<long>=1.0;bench/test_it.py::test_again<short>=0.0"}
     old, new = Side("old", repository.path), Side("new", repository.path, planted)

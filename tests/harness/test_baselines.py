@@ -16,9 +16,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dlcv04.harness import baselines
-from dlcv04.harness.baselines import BaselineError, Store, enough_processes, may_accept, parts, span
-from dlcv04.harness.schema import (
+from dlcv04.harness.store import baselines
+from dlcv04.harness.store.acceptance import enough_processes, may_accept, parts, span
+from dlcv04.harness.store.baselines import Store
+from dlcv04.harness.store.files import BaselineError
+from dlcv04.harness.store.reading import RunFileError
+from dlcv04.harness.store.schema import (
     Against,
     Arm,
     Assertion,
@@ -29,7 +32,6 @@ from dlcv04.harness.schema import (
     EpochRow,
     Recheck,
     Run,
-    RunFileError,
     SeedCurve,
     to_builtins,
 )
@@ -564,8 +566,8 @@ def test_processes_and_days(store):
 WRITER = """
 import sys, msgspec, json
 from pathlib import Path
-from dlcv04.harness.baselines import Store
-from dlcv04.harness.schema import Commit
+from dlcv04.harness.store.baselines import Store
+from dlcv04.harness.store.schema import Commit
 root, source, prefix, count = sys.argv[1:]
 document = json.loads(Path(source).read_text())
 print("ready", flush=True)
@@ -654,7 +656,7 @@ def test_writers_at_the_same_time_get_their_own_numbers(tmp_path, source):
 def test_nothing_is_ever_overwritten(store, monkeypatch, links):
     """Even when another program took the name between the choice of the number and the link."""
     if not links:
-        monkeypatch.setattr(baselines.os, "link", lambda *_: (_ for _ in ()).throw(OSError("no links here")))
+        monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError("no links here")))
     first = accept(store)
     before = first.read_bytes()
     monkeypatch.setattr(baselines, "_next_number", lambda folder: 1)
@@ -676,7 +678,7 @@ def test_a_full_disk_leaves_nothing_behind(store, monkeypatch):
     def full(_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(baselines.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(BaselineError, match="No space left"):
         accept(store, make_run("second"))
     assert [path.name for path in sorted((store.root / HERE).iterdir())] == ["0001_smoke.json"]

@@ -10,22 +10,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlcv04.harness.assertions import cluster_means
-from dlcv04.harness.claims import ClaimError, ClaimInfo, ClaimRecorder, weak_control
-from dlcv04.harness.controls import ControlError, planted, reference_everywhere
-from dlcv04.harness.policy import Policy
-from dlcv04.harness.replay import rejudge
-from dlcv04.harness.schema import EpochRow, SeedCurve, read_run
-from dlcv04.harness.seeds import (
+from dlcv04.harness.claims.claim import ClaimError, ClaimInfo
+from dlcv04.harness.claims.controls import ControlError, planted, reference_everywhere
+from dlcv04.harness.claims.recorder import ClaimRecorder
+from dlcv04.harness.judging.assertions import cluster_means
+from dlcv04.harness.judging.metrics import (
     FINAL_LOSS_GAP,
     FINAL_VAL_ACCURACY,
     GAIN_AFTER_TURN,
     LATE_LOSS_GAP,
     LOSS_RISE,
     VAL_LOSS,
-    SeededBlock,
 )
-from dlcv04.harness.values import STORED_VALUES, ArmValues
+from dlcv04.harness.judging.replay import rejudge
+from dlcv04.harness.judging.verdicts import weak_control
+from dlcv04.harness.measuring.seeds import SeededBlock
+from dlcv04.harness.measuring.values import STORED_VALUES, ArmValues
+from dlcv04.harness.policy import Policy
+from dlcv04.harness.store.reading import read_run
+from dlcv04.harness.store.schema import EpochRow, SeedCurve
 
 CONTROL = reference_everywhere("a")
 SLOW, FAST = [0.2, 0.3, 0.4, 0.5, 0.6, 0.7], [0.4, 0.6, 0.7, 0.75, 0.8, 0.8]
@@ -400,10 +403,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from dlcv04.harness.plugin import measured_arms
-from dlcv04.harness.schema import Arm, EpochRow, SeedCurve
-from dlcv04.harness.seeds import SeededBlock
-from dlcv04.harness.suite import curves_arm
+from dlcv04.harness.session.state import add_measured
+from dlcv04.harness.store.schema import Arm, EpochRow, SeedCurve
+from dlcv04.harness.measuring.seeds import SeededBlock
+from dlcv04.harness.session.suite import curves_arm
 
 
 @pytest.fixture
@@ -426,7 +429,7 @@ def learn(request, arms_of, first_seed):
         block = SeededBlock({n: train(n, v) for n, v in changed.items()}, first_seed=first_seed,
                             images=dict.fromkeys(changed, 4000))
         for arm in block.arms.values():
-            measured_arms(request.node).append(
+            add_measured(request.node, 
                 lambda arm=arm: Arm(name=arm.name, test=request.node.nodeid, val_images=4000, **curves_arm(arm)))
         return SimpleNamespace(**block.arms)
     return measure

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlcv04.harness.claims import ClaimError, ClaimInfo, ClaimRecorder, claim, overall, weak_control
-from dlcv04.harness.controls import ControlError, planted, reference_everywhere
-from dlcv04.harness.measure import InterleavedBlock
+from dlcv04.harness.claims.claim import ClaimError, ClaimInfo, claim
+from dlcv04.harness.claims.controls import ControlError, planted, reference_everywhere
+from dlcv04.harness.claims.recorder import ClaimRecorder
+from dlcv04.harness.judging.verdicts import overall, weak_control
+from dlcv04.harness.measuring.blocks import InterleavedBlock
+from dlcv04.harness.measuring.seeds import SeededBlock
 from dlcv04.harness.policy import Policy
-from dlcv04.harness.schema import EpochRow, SeedCurve
-from dlcv04.harness.seeds import SeededBlock
+from dlcv04.harness.store.schema import EpochRow, SeedCurve
 
 CONTROL = reference_everywhere("a")
 

@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlcv04 import load_runs
-from dlcv04.harness.baselines import Store
-from dlcv04.harness.frames import CLOCK_UNITS, EPOCH_UNITS, EXACT_UNITS, UnreadableRunWarning
-from dlcv04.harness.schema import (
+from dlcv04.harness.store.baselines import Store
+from dlcv04.harness.store.frames import CLOCK_UNITS, EPOCH_UNITS, EXACT_UNITS, UnreadableRunWarning
+from dlcv04.harness.store.reading import RunFileError
+from dlcv04.harness.store.schema import (
     Against,
     Arm,
     Claim,
@@ -26,7 +27,6 @@ from dlcv04.harness.schema import (
     EpochRow,
     PairRounds,
     Run,
-    RunFileError,
     SeedCurve,
     to_builtins,
 )

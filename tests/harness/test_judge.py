@@ -6,9 +6,9 @@ import random
 import msgspec
 import pytest
 
-from dlcv04.harness.judge import Context, Stored, compare_claim, could_be_slower, missing_tests
+from dlcv04.harness.judging.comparisons import Context, could_be_slower, missing_tests, with_stored
 from dlcv04.harness.policy import Policy
-from dlcv04.harness.schema import (
+from dlcv04.harness.store.schema import (
     Acceptance,
     Arm,
     Assertion,
@@ -20,6 +20,7 @@ from dlcv04.harness.schema import (
     Run,
     SeedCurve,
 )
+from dlcv04.harness.store.stored import Stored
 
 KEY = {"profile": "smoke", "backend": "tensorflow"}
 
@@ -81,7 +82,7 @@ def processes(make, count=5, **options):
 
 
 def verdicts(arm, stored, claim=None, repeats=()):
-    return {row.metric: row for row in compare_claim(claim or a_claim(), [arm], context(stored, repeats))}
+    return {row.metric: row for row in with_stored(claim or a_claim(), [arm], context(stored, repeats))}
 
 
 class TestTimes:
@@ -116,7 +117,7 @@ class TestTimes:
 
     def together(self, *ratios, **fields):
         first, *others = [timed(0.2 * ratio, seed=seed, **fields) for seed, ratio in enumerate(ratios)]
-        return compare_claim(a_claim(), [first], context(self.stored, others))[0]
+        return with_stored(a_claim(), [first], context(self.stored, others))[0]
 
     def test_a_slower_time_on_a_machine_that_others_used_proves_nothing(self):
         row = self.judge(seconds=0.4, contention=0.45)
@@ -127,7 +128,7 @@ class TestTimes:
     def test_three_new_processes_see_what_one_does_not(self):
         new, *others = [timed(0.2 * 1.2, seed=i, noise=0.02) for i in range(3)]
         stored = Stored(timing=processes(lambda seed: timed(seed=seed, noise=0.02)))
-        alone, together = (compare_claim(a_claim(), [new], context(stored, more))[0] for more in ([], others))
+        alone, together = (with_stored(a_claim(), [new], context(stored, more))[0] for more in ([], others))
         assert together.verdict == "REGRESSED" and together.n_new == 3
         assert together.minimum_detectable_effect < alone.minimum_detectable_effect
 
@@ -179,7 +180,7 @@ class TestTimes:
         old = [("p", a_run(timed(seed=i, facts={"optimizer": {"name": "adadelta_4"}}))) for i in range(5)]
         new, *repeats = [timed(seconds=0.5, seed=i, facts={"optimizer": {"name": "adadelta"}}) for i in range(3)]
         judged = Context(KEY, "cpu-x", Stored(timing=old), Policy(), software or {}, repeats)
-        rows = compare_claim(a_claim(), [new], judged)
+        rows = with_stored(a_claim(), [new], judged)
         return rows[0].differences
 
     def test_where_nothing_recorded_differs_the_code_is_to_blame(self):
@@ -198,11 +199,11 @@ class TestDrift:
         for number in range(10 + count):
             arm = timed(0.2 * step ** max(0, number - 9), seed=number, noise=noise)
             if number >= 10:
-                (row,) = compare_claim(a_claim(), [arm], context(Stored(timing=stored)))
+                (row,) = with_stored(a_claim(), [arm], context(Stored(timing=stored)))
                 if could_be_slower(row, Policy()):
                     level = 0.2 * step ** (number - 9)
                     again = [timed(level, seed=100 * number + i, noise=noise) for i in range(2)]
-                    (row,) = compare_claim(a_claim(), [arm], context(Stored(timing=stored), again))
+                    (row,) = with_stored(a_claim(), [arm], context(Stored(timing=stored), again))
                 seen.append(row)
             pinned = bool(seen) and seen[-1].verdict == "REGRESSED"
             note = Acceptance(reason="x", accepted="t", commit=Commit(), part="timing", pins=pinned)
@@ -307,7 +308,7 @@ class TestStaleAndMissing:
 
     def test_an_arm_that_is_gone_is_missing(self):
         stored = Stored(timing=processes(lambda seed: timed(seed=seed, name="wide")))
-        rows = compare_claim(a_claim(), [timed()], context(stored))
+        rows = with_stored(a_claim(), [timed()], context(stored))
         assert ("wide", "MISSING") in {(row.arm, row.verdict) for row in rows}
 
     def test_a_test_that_is_gone_is_missing_only_where_it_was_asked_for(self):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlcv04.arms import timed_call
-from dlcv04.harness.measure import InterleavedBlock, MeasureError, time_round
+from dlcv04.harness.measuring.blocks import InterleavedBlock, MeasureError, time_round
 
 
 class Machine:

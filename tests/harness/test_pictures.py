@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, PngImagePlugin
 
-from dlcv04.harness import pictures
-from dlcv04.harness.baselines import Store
-from dlcv04.harness.pictures import PictureError, make
-from dlcv04.harness.schema import Claim, Commit, decode_run, read_run, to_builtins
+from dlcv04.harness.claims import pictures
+from dlcv04.harness.claims.pictures import PictureError, make
+from dlcv04.harness.store.baselines import Store
+from dlcv04.harness.store.reading import decode_run, read_run
+from dlcv04.harness.store.schema import Claim, Commit, to_builtins
 from tests.harness.report.sample import sample_run
 
 NOISE = np.random.RandomState(0).randint(0, 256, (300, 500, 3)).astype(np.uint8)

@@ -6,10 +6,10 @@ import xml.etree.ElementTree as ElementTree
 import msgspec
 import pytest
 
-from dlcv04.harness import selftest
-from dlcv04.harness.baselines import Store
-from dlcv04.harness.replay import rejudge
-from dlcv04.harness.schema import decode_run
+from dlcv04.harness.judging.replay import rejudge
+from dlcv04.harness.store import selftests
+from dlcv04.harness.store.baselines import Store
+from dlcv04.harness.store.reading import decode_run
 from tests.conftest import FAKE_MACHINE, SUITE, accept_processes
 from tests.harness.test_selftest import a_test
 
@@ -452,7 +452,7 @@ def test_the_report_shows_the_machines_self_test_and_an_unreadable_one_is_said(s
     assert "No self-test of this machine class" in page.read_text()
     test = msgspec.structs.replace(a_test(0.01), key=block["key"])
     machine = msgspec.structs.replace(test.environment, machine_class="cpu-fake-2-cores")
-    stored = selftest.store(msgspec.structs.replace(test, environment=machine), pytester.path / "baselines")
+    stored = selftests.keep(msgspec.structs.replace(test, environment=machine), pytester.path / "baselines")
     pytester.runpytest("bench", "--dl-report-dir=out")
     assert "Spread between processes" in page.read_text()
     stored.write_text("{")

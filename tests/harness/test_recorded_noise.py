@@ -8,10 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from dlcv04.harness import against, selftest
+from dlcv04.harness.judging import pair_gate
 from dlcv04.harness.policy import Policy
-from dlcv04.harness.schema import SelfTest
-from dlcv04.harness.statistics import order_test
+from dlcv04.harness.selftest import replaying, running
+from dlcv04.harness.stats import order_test
+from dlcv04.harness.store.selftests import SelfTest
 
 FILES = sorted((Path(__file__).parents[2] / "baselines").glob("*/selftest/*.json"))
 POLICY = Policy(against=True)
@@ -52,14 +53,14 @@ def test_the_claim_holds_on_the_same_rounds_slowed(recorded):
 
 
 def test_the_gate_lets_identical_code_pass_and_the_planted_slowdown_not(recorded):
-    runs, _ = selftest.replay(recorded, 1.0, policy=POLICY, runs=200)
+    runs, _ = replaying.replay(recorded, 1.0, policy=POLICY, runs=200)
     assert runs.red == 0
     planted = next(planted for planted in recorded.planted if planted.ratio == 1.2)
-    rate = selftest.live(recorded, planted, POLICY)
+    rate = replaying.live(recorded, planted, POLICY)
     assert rate.red == rate.runs > 0
 
 
 def test_the_stored_spread_is_what_the_stored_rounds_give(recorded):
-    spread = selftest.process_spread(recorded.identical)
+    spread = running.process_spread(recorded.identical)
     assert (spread.sd, spread.df) == pytest.approx((recorded.process_sd, recorded.process_df))
-    assert against.LOOKS == (2, 4, 8)
+    assert pair_gate.LOOKS == (2, 4, 8)

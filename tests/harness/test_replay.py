@@ -7,8 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from dlcv04.cli import app
-from dlcv04.harness.replay import rejudge
-from dlcv04.harness.schema import decode_run, read_run, to_builtins
+from dlcv04.harness.judging.replay import rejudge
+from dlcv04.harness.store.reading import decode_run, read_run
+from dlcv04.harness.store.schema import to_builtins
 from tests.conftest import THREE_VERDICTS
 
 CLAIMS = (

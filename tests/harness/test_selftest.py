@@ -8,9 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 from dlcv04.cli import app
-from dlcv04.harness import learning_faults, selftest
 from dlcv04.harness.policy import Policy
-from dlcv04.harness.schema import Commit, Environment, PairRounds, Planted, PlantedFault, SelfTest
+from dlcv04.harness.selftest import learning_faults, replaying, running, sentences
+from dlcv04.harness.store import selftests
+from dlcv04.harness.store.schema import Commit, Environment, PairRounds
+from dlcv04.harness.store.selftests import Planted, PlantedFault, SelfTest
 from tests.conftest import FAKE_MACHINE
 from tests.harness.test_claim_kinds import LEARNER
 
@@ -35,7 +37,7 @@ def pairs(count, *, process_sd, ratio=1.0, arms=("a", "b", "c"), seed=0, rounds=
 
 def a_test(process_sd, planted=()):
     identical = pairs(20, process_sd=process_sd)
-    spread = selftest.process_spread(identical)
+    spread = running.process_spread(identical)
     return SelfTest(
         id="x", started="2026-11-23", seconds=1, key={"backend": "b"}, commit=Commit(), tests=1,
         environment=Environment(machine_class="cpu-x", hardware={}, software={}),
@@ -54,7 +56,7 @@ def test_the_spread_between_processes_is_found_with_the_pairs_degrees_of_freedom
 
 @pytest.mark.parametrize("true", [0.0, 0.02])
 def test_replayed_false_alarms_stay_below_what_is_promised(true):
-    runs, _ = selftest.replay(a_test(true), 1.0, policy=POLICY, runs=400)
+    runs, _ = replaying.replay(a_test(true), 1.0, policy=POLICY, runs=400)
     assert runs.share <= POLICY.alpha_times
 
 
@@ -67,31 +69,31 @@ def test_a_spread_that_is_understated_shows_in_the_replay():
         for one in pairs(20, process_sd=0.02)
     ]
     wrong = msgspec.structs.replace(a_test(0.01), identical=sticky, process_sd=0.005, process_df=100.0)
-    runs, _ = selftest.replay(wrong, 1.0, policy=POLICY, runs=400)
+    runs, _ = replaying.replay(wrong, 1.0, policy=POLICY, runs=400)
     assert runs.share > 3 * POLICY.alpha_times
 
 
 def test_detection_rises_with_the_slowdown_and_is_near_certain_at_20_percent():
     test = a_test(0.01)
-    seen = [selftest.replay(test, ratio, policy=POLICY, runs=100)[1].share for ratio in (1.02, 1.10, 1.20)]
+    seen = [replaying.replay(test, ratio, policy=POLICY, runs=100)[1].share for ratio in (1.02, 1.10, 1.20)]
     assert seen[0] < 0.1 and seen[1] > 0.5 and seen[2] > 0.99
 
 
 def test_live_pairs_are_judged_four_at_a_time():
     planted = Planted(ratio=1.2, pairs=pairs(8, process_sd=0.01, ratio=1.2, seed=3))
-    assert str(selftest.live(a_test(0.01), planted, POLICY)).startswith("100.0% ")
-    assert selftest.live(a_test(0.01), planted, POLICY).runs == 6
+    assert str(replaying.live(a_test(0.01), planted, POLICY)).startswith("100.0% ")
+    assert replaying.live(a_test(0.01), planted, POLICY).runs == 6
 
 
 def test_a_noisier_machine_sees_less():
-    assert selftest.smallest_seen(a_test(0.04), POLICY) > selftest.smallest_seen(a_test(0.005), POLICY) > 1.02
+    assert replaying.smallest_seen(a_test(0.04), POLICY) > replaying.smallest_seen(a_test(0.005), POLICY) > 1.02
 
 
 def test_the_newest_of_this_key_is_used(tmp_path):
-    selftest.store(a_test(0.01), tmp_path)
-    assert selftest.latest(tmp_path, "cpu-x", {"backend": "b"}).process_df == 19
-    assert selftest.latest(tmp_path, "cpu-x", {"backend": "jax"}) is None
-    assert selftest.latest(tmp_path, "cpu-y", {"backend": "b"}) is None
+    selftests.keep(a_test(0.01), tmp_path)
+    assert selftests.latest(tmp_path, "cpu-x", {"backend": "b"}).process_df == 19
+    assert selftests.latest(tmp_path, "cpu-x", {"backend": "jax"}) is None
+    assert selftests.latest(tmp_path, "cpu-y", {"backend": "b"}) is None
 
 
 def test_the_command_measures_stores_and_says(suite, monkeypatch):
@@ -126,7 +128,7 @@ def test_a_suite_that_does_not_notice_a_planted_fault_is_told_so(suite):
     found = plant(suite(LEARNS, FAKE_MACHINE + LEARNER.replace("def learn(", "def learning(")).path)
     assert found.claims == ["HOLDS"] and not found.noticed
     test = msgspec.structs.replace(a_test(0.01), faults=[found])
-    assert selftest.lines(test, POLICY)[-1] == (
+    assert sentences.lines(test, POLICY)[-1] == (
         "planted fault, a tenth of the rate: NOT noticed (1 x claim HOLDS, 2 x figure NO_BASELINE)"
     )
 

@@ -11,8 +11,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlcv04.harness import statistics
-from dlcv04.harness.statistics import (
+from dlcv04.harness.stats import (
     FLOOR_PROCESS_SD,
     OrderTest,
     StatisticsError,
@@ -39,6 +38,7 @@ from dlcv04.harness.statistics import (
     trimmed_mean,
     upper_t,
 )
+from dlcv04.harness.stats import steps as stats_steps
 
 numbers = st.floats(-3, 3, allow_nan=False).map(lambda v: round(v, 6))
 samples = st.lists(numbers, min_size=3, max_size=25)
@@ -639,7 +639,7 @@ def brute_force(x, min_length, price):
 @given(st.lists(numbers, min_size=6, max_size=11))
 def test_the_segmentation_is_the_cheapest_of_all(x):
     values = np.array(x)
-    starts = statistics._segment_starts(x, 2, 0.7)
+    starts = stats_steps._segment_starts(x, 2, 0.7)
     parts = np.split(values, starts)
     cost = sum(np.abs(part - np.median(part)).sum() for part in parts) + 0.7 * len(starts)
     assert cost == pytest.approx(brute_force(values, 2, 0.7), abs=1e-9)

@@ -1,4 +1,4 @@
-"""Simulations of every error rate that `dlcv04.harness.statistics` promises, and of what each rule withstands.
+"""Simulations of every error rate that `dlcv04.harness.stats` promises, and of what each rule withstands.
 
 Each case states how many histories it simulates (`n`). A rate is judged by its exact (Clopper-Pearson) 99.9 %
 interval: `proves_at_most` and `proves_at_least` ask its far end to keep the bound. A test whose true rate *is*
@@ -22,9 +22,9 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from dlcv04.harness.against import LOOKS, PASS_LEVELS
+from dlcv04.harness.judging.pair_gate import LOOKS, PASS_LEVELS
 from dlcv04.harness.policy import Policy
-from dlcv04.harness.statistics import (
+from dlcv04.harness.stats import (
     PRIOR_DF,
     PRIOR_SD,
     PRIOR_SLOPE,

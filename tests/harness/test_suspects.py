@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlcv04.harness import suspects
-from dlcv04.harness.baselines import Store
-from dlcv04.harness.judge import Context, Stored
+from dlcv04.harness.judging import suspects
+from dlcv04.harness.judging.comparisons import Context
+from dlcv04.harness.judging.replay import rejudge
 from dlcv04.harness.policy import Policy
-from dlcv04.harness.replay import rejudge
-from dlcv04.harness.schema import Against, Commit, PairRounds, Recheck, decode_run, to_builtins
+from dlcv04.harness.store.baselines import Store
+from dlcv04.harness.store.reading import decode_run
+from dlcv04.harness.store.schema import Against, Commit, PairRounds, Recheck, to_builtins
+from dlcv04.harness.store.stored import Stored
 from tests.conftest import FAKE_MACHINE, SUITE, Repository
 from tests.harness.test_judge import KEY, TEST, a_claim, a_run, timed
 from tests.harness.test_plugin import TWO_CLAIMS, with_slowdown
@@ -205,7 +207,7 @@ def stored(commits, ratio=1.0, software=None, dirty=False):
 
 def judged(new, held, *rechecks, software=None, repeats=(), against=None, claim=None):
     context = Context(KEY, "cpu-x", held, Policy(), software or {"keras": "3.15.1"}, repeats, rechecks)
-    (row,) = [r for r in suspects.compare(claim or a_claim(), [new], context, against) if r.metric != "source"]
+    (row,) = [r for r in suspects.settled(claim or a_claim(), [new], context, against) if r.metric != "source"]
     return row
 
 

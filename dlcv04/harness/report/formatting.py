@@ -9,7 +9,7 @@ import math
 import re
 from datetime import UTC, datetime
 
-from dlcv04.harness.schema import Assertion, Comparison
+from dlcv04.harness.store.schema import Assertion, Comparison
 
 ABSENT = "–"
 _COUNT_UNITS = {"count", "", "difference", "deviation"}

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dlcv04.harness.report.renderers import html_page, json_document, markdown
-from dlcv04.harness.schema import Run, SelfTest
+from dlcv04.harness.store.schema import Run
+from dlcv04.harness.store.selftests import SelfTest
 
 #: Reports that are one text, for standard output or a file.
 TEXTS = ("markdown", "json")

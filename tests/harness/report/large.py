@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from dlcv04.harness.schema import Acceptance, Arm, Claim, Commit, Run
+from dlcv04.harness.store.schema import Acceptance, Arm, Claim, Commit, Run
 from tests.harness.report.sample import sample_run
 
 ROUNDS = 12

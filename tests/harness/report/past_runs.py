@@ -7,7 +7,7 @@ import random
 
 import msgspec
 
-from dlcv04.harness.schema import Acceptance, Commit, Run
+from dlcv04.harness.store.schema import Acceptance, Commit, Run
 from tests.harness.report.sample import sample_baselines
 
 

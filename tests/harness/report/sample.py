@@ -8,8 +8,8 @@ import random
 import msgspec
 import numpy as np
 
-from dlcv04.harness import pictures
-from dlcv04.harness.schema import (
+from dlcv04.harness.claims import pictures
+from dlcv04.harness.store.schema import (
     Acceptance,
     Arm,
     Assertion,

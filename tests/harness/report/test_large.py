@@ -20,7 +20,7 @@ import json, re, sys, time
 start = time.perf_counter()
 from pathlib import Path
 from dlcv04.harness import report
-from dlcv04.harness.schema import read_run
+from dlcv04.harness.store.reading import read_run
 folder = Path(sys.argv[1])
 run, *stored = [read_run(path) for path in [folder / "run.json", *sorted(folder.glob("stored-*.json"))]]
 path = report.write(run, stored, folder / "reports")

@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 from dlcv04.cli import app
 from dlcv04.harness import report
 from dlcv04.harness.report.renderers import json_document, markdown
-from dlcv04.harness.schema import read_run, to_builtins
+from dlcv04.harness.store.reading import read_run
+from dlcv04.harness.store.schema import to_builtins
 from tests.harness.report.sample import empty_run, sample_baselines, sample_run
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report.model.facts import Fact
-from dlcv04.harness.schema import Arm, Run
+from dlcv04.harness.store.schema import Arm, Run
 
 
 @dataclass(frozen=True)

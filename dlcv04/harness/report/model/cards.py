@@ -11,7 +11,7 @@ from dlcv04.harness.report.model.badges import BADGES, Badge, rank, worst_first
 from dlcv04.harness.report.model.claims import controls, real_claims, real_test
 from dlcv04.harness.report.model.comparisons import ComparisonRow, comparison_row
 from dlcv04.harness.report.model.tone import assertion_badge, claim_badge, control_badge, is_red
-from dlcv04.harness.schema import Arm, Claim, Run
+from dlcv04.harness.store.schema import Arm, Claim, Run
 
 #: From so many exact figures on a card they stand in one table instead of a paragraph each.
 COUNTED_FROM = 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from dlcv04.harness.schema import Claim, Run
+from dlcv04.harness.store.schema import Claim, Run
 
 #: How a control's node id ends: `test_x[control]`, `test_x[a-control]`.
 _CONTROL_ID = re.compile(r"\[(.*?)-?\bcontrol\]$")

@@ -9,7 +9,7 @@ from itertools import groupby
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report.model.badges import BADGES, Badge
 from dlcv04.harness.report.model.claims import short_name
-from dlcv04.harness.schema import Comparison, Run
+from dlcv04.harness.store.schema import Comparison, Run
 
 
 @dataclass(frozen=True)

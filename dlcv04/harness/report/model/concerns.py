@@ -11,7 +11,7 @@ from dlcv04.harness.report.model.cards import Card
 from dlcv04.harness.report.model.claims import short_name
 from dlcv04.harness.report.model.comparisons import ComparisonRow
 from dlcv04.harness.report.model.tone import needs_attention, unexplained_failures
-from dlcv04.harness.schema import Run
+from dlcv04.harness.store.schema import Run
 
 
 @dataclass(frozen=True)

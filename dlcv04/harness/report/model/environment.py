@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dlcv04.harness.environment import throttle_reasons
-from dlcv04.harness.schema import Run
+from dlcv04.harness.machine.gpu import throttle_reasons
+from dlcv04.harness.store.schema import Run
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report.model.claims import short_name
-from dlcv04.harness.schema import Recheck, Run
+from dlcv04.harness.store.schema import Recheck, Run
 
 
 @dataclass(frozen=True)

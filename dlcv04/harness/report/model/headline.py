@@ -10,7 +10,7 @@ from dlcv04.harness.report.model.badges import BADGES, in_sentence, rank
 from dlcv04.harness.report.model.claims import controls, real_claims, short_name
 from dlcv04.harness.report.model.comparisons import held_against
 from dlcv04.harness.report.model.tone import control_badge, is_red, of_run, symbol, unexplained_failures
-from dlcv04.harness.schema import Comparison, Run
+from dlcv04.harness.store.schema import Comparison, Run
 
 
 @dataclass(frozen=True)

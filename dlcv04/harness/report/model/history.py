@@ -14,20 +14,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from dlcv04.harness.judge import LEARNING, SECONDS
+from dlcv04.harness.judging.metrics import MEAN_VAL_ACCURACY
+from dlcv04.harness.judging.stored_times import level
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report.model import tone
 from dlcv04.harness.report.model.arms import arm_key
 from dlcv04.harness.report.model.trends import Change, PastRun, Point, Trend, size_text
-from dlcv04.harness.schema import Arm, Run
-from dlcv04.harness.seeds import MEAN_VAL_ACCURACY
-from dlcv04.harness.timing_gate import level
+from dlcv04.harness.store.schema import LEARNING, SECONDS, Arm, Run
 from dlcv04.lazy import LazyModule
 
 if TYPE_CHECKING:
-    from dlcv04.harness import statistics as judging
+    from dlcv04.harness import stats
 else:
-    judging = LazyModule("dlcv04.harness.statistics")
+    stats = LazyModule("dlcv04.harness.stats")
 
 #: Learning of one stored run alone is a comparison, not a history.
 LEAST_STORED = {SECONDS: 1, LEARNING: 2}
@@ -200,7 +199,7 @@ def _changes(points: Sequence[Point], metric: str) -> tuple[Change, ...]:
     if len(points) < LEAST_FOR_CHANGES:
         return ()
     found = []
-    for step in judging.detect_steps([point.value for point in points]):
+    for step in stats.detect_steps([point.value for point in points]):
         size = step.after - step.before
         worse = size < 0 if metric == LEARNING else size > 0
         text = f"{size_text(size, metric)} since run of {points[step.index].when}"

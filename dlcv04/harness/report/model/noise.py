@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dlcv04.harness import against, selftest
+from dlcv04.harness.judging import pair_gate
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report.model.facts import Fact
-from dlcv04.harness.schema import SelfTest
+from dlcv04.harness.selftest import replaying, sentences
+from dlcv04.harness.store.selftests import SelfTest
 
 
 def noise(test: SelfTest, policy: Policy) -> tuple[Fact, ...]:
@@ -14,7 +15,7 @@ def noise(test: SelfTest, policy: Policy) -> tuple[Fact, ...]:
     pairs = len({rounds.pair for rounds in test.identical})
     planted = len({(p.ratio, rounds.pair) for p in test.planted for rounds in p.pairs})
     tests = fmt.plural(test.tests, "timing test")
-    smallest = selftest.smallest_seen(test, policy)
+    smallest = replaying.smallest_seen(test, policy)
     shown = [
         Fact("Measured", f"{fmt.moment(test.started)}, in {fmt.seconds(test.seconds)}, commit {test.commit.id[:10]}"),
         Fact("Process pairs", f"{pairs} of identical code, {planted} slowed on purpose, of {tests}"),
@@ -22,10 +23,10 @@ def noise(test: SelfTest, policy: Policy) -> tuple[Fact, ...]:
         Fact("The gate counts on", f"sd {test.process_sd:.1%} with {test.process_df:g} degrees of freedom"),
         Fact("Rounds of one pair", f"leave {test.rounds_sd:.1%} open about its mean"),
         _false_alarms(test),
-        Fact("Smallest slowdown seen", f"{smallest - 1:.1%}, in 4 of 5 runs of {against.LOOKS[-1]} process pairs"),
+        Fact("Smallest slowdown seen", f"{smallest - 1:.1%}, in 4 of 5 runs of {pair_gate.LOOKS[-1]} process pairs"),
     ]
     shown += [
-        Fact("Planted fault", f"{fault.describes}: {selftest.said_of(fault)}", warn=not fault.noticed)
+        Fact("Planted fault", f"{fault.describes}: {sentences.said_of(fault)}", warn=not fault.noticed)
         for fault in test.faults
     ]
     return tuple(shown)
@@ -35,6 +36,6 @@ def _false_alarms(test: SelfTest) -> Fact:
     same = next((replay for replay in test.replayed if replay.ratio == 1.0), None)
     if same is None:
         return Fact("False alarms", "not stored with this self-test: measure anew with `dlcv04 selftest`", warn=True)
-    rate = selftest.Rate(same.red_runs, same.runs)
+    rate = replaying.Rate(same.red_runs, same.runs)
     text = f"{rate} whole runs red, replayed from these pairs; promised {same.promised:.1%}"
     return Fact("False alarms", text, warn=rate.bounds.low > same.promised)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report.model.environment import throttled
 from dlcv04.harness.report.model.facts import Fact
-from dlcv04.harness.schema import Run
+from dlcv04.harness.store.schema import Run
 
 #: How a reading of the clocks is shown: its name, a figure's form, and the unit of the range.
 _READINGS = {

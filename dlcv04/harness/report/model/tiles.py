@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dlcv04.harness.report.model.badges import BADGES, in_sentence
 from dlcv04.harness.report.model.claims import controls, real_claims
 from dlcv04.harness.report.model.tone import RED, claim_badge, control_badge, of_share, unexplained_failures, worst
-from dlcv04.harness.schema import Run
+from dlcv04.harness.store.schema import Run
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from dlcv04.harness.report.model.badges import BADGES, Badge
 from dlcv04.harness.report.model.claims import controls, real_claims
-from dlcv04.harness.schema import Assertion, Claim, Run
+from dlcv04.harness.store.schema import Assertion, Claim, Run
 
 RED, UNDECIDED, NONE, BETTER, GOOD = "bad", "unsure", "none", "better", "good"
 

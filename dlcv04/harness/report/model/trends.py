@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from dlcv04.harness.judge import LEARNING
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report.model import tone
+from dlcv04.harness.store.schema import LEARNING
 
 
 @dataclass(frozen=True)

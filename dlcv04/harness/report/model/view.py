@@ -16,7 +16,7 @@ from dlcv04.harness.report.model.headline import Headline, headline
 from dlcv04.harness.report.model.readings import calibrator, clocks, overhead
 from dlcv04.harness.report.model.tiles import Tile, tiles
 from dlcv04.harness.report.model.tone import control_badge
-from dlcv04.harness.schema import Run
+from dlcv04.harness.store.schema import Run
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from dlcv04.harness.report.plots.svg import (
     Scale,
     ticks,
 )
-from dlcv04.harness.schema import Arm, Published, SeedCurve
+from dlcv04.harness.store.schema import Arm, Published, SeedCurve
 
 #: Points of one curve that are drawn: more can't be told apart at this width.
 MAX_POINTS, MAX_ARMS = 120, 8

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dlcv04.harness import selftest
 from dlcv04.harness.policy import Policy
-from dlcv04.harness.schema import Replayed, SelfTest
+from dlcv04.harness.selftest import replaying
+from dlcv04.harness.store.selftests import Replayed, SelfTest
 
 WIDTH, HEIGHT = 420, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 12, 44
@@ -37,16 +37,16 @@ class DetectionCurve:
 
 def detection_curve(test: SelfTest, policy: Policy) -> DetectionCurve | None:
     """The curve of one self-test; none where no replayed figures are stored with it."""
-    rates = [(replay.ratio - 1, selftest.Rate(replay.red, replay.benchmarks)) for replay in _in_order(test)]
+    rates = [(replay.ratio - 1, replaying.Rate(replay.red, replay.benchmarks)) for replay in _in_order(test)]
     replayed = tuple(_detected(slowdown, rate) for slowdown, rate in rates)
     if not replayed:
         return None
-    planted_rates = [(planted.ratio - 1, selftest.live(test, planted, policy)) for planted in test.planted]
+    planted_rates = [(planted.ratio - 1, replaying.live(test, planted, policy)) for planted in test.planted]
     live = tuple(_detected(slowdown, rate) for slowdown, rate in planted_rates if rate.runs)
     shares = "; ".join(f"slowed by {point.text}" for point in replayed)
     shares += "".join(f"; live, slowed by {point.text}" for point in live)
     line = "M" + "L".join(f"{point.x:g} {point.y:g}" for point in replayed)
-    smallest = _across(selftest.smallest_seen(test, policy) - 1)
+    smallest = _across(replaying.smallest_seen(test, policy) - 1)
     return DetectionCurve(replayed, live, line, smallest, f"Share of benchmarks that turned red: {shares}.")
 
 
@@ -54,7 +54,7 @@ def _in_order(test: SelfTest) -> list[Replayed]:
     return sorted((replay for replay in test.replayed if replay.benchmarks), key=lambda replay: replay.ratio)
 
 
-def _detected(slowdown: float, rate: selftest.Rate) -> Detected:
+def _detected(slowdown: float, rate: replaying.Rate) -> Detected:
     bounds = rate.bounds
     return Detected(
         x=_across(slowdown),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report.plots.svg import ARM_COLOURS, INK, MUTED, SMALL, WIDTH, Canvas, Scale, spread
-from dlcv04.harness.schema import Arm, Published
+from dlcv04.harness.store.schema import Arm, Published
 
 #: Rounds of one row that are drawn: more can't be told apart at this width.
 MAX_ARMS, MAX_ROUNDS = 8, 80

@@ -6,16 +6,16 @@ import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dlcv04.harness import seeds
+from dlcv04.harness.judging import metrics
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report.plots.svg import ARM_COLOURS, INK, MUTED, SMALL, WIDTH, Canvas, Scale, spread
-from dlcv04.harness.schema import Arm, Assertion, SeedCurve
+from dlcv04.harness.store.schema import Arm, Assertion, SeedCurve
 from dlcv04.lazy import LazyModule
 
 if TYPE_CHECKING:
-    from dlcv04.harness import statistics as judging
+    from dlcv04.harness import stats
 else:
-    judging = LazyModule("dlcv04.harness.statistics")
+    stats = LazyModule("dlcv04.harness.stats")
 
 _ROW, _FOOT, _EDGE = 42, 42, 12
 
@@ -25,7 +25,7 @@ def epochs_to_target(assertion: Assertion, arms: Sequence[Arm]) -> str:
 
     Empty where the assertion is of another kind, or its figure is a test's own, which only the test can draw.
     """
-    figure = next((f for f in seeds.SERIES if f.name == assertion.metric), None)
+    figure = next((f for f in metrics.SERIES if f.name == assertion.metric), None)
     named = [arm for arm in arms if arm.name in (assertion.treatment, assertion.reference) and arm.curves]
     if assertion.kind != "REACH" or assertion.target is None or figure is None or not named:
         return ""
@@ -42,12 +42,12 @@ def epochs_to_target(assertion: Assertion, arms: Sequence[Arm]) -> str:
     return canvas.element(f"Epochs to a {figure.name} of {assertion.target:g}. {_medians(named, found)}.")
 
 
-def _seed_epochs(curve: SeedCurve, figure: seeds.Series, target: float, budget: int) -> judging.EpochsToTarget:
-    return judging.epochs_to_target(figure.of_curve(curve), target, budget, higher_is_better=figure.higher)
+def _seed_epochs(curve: SeedCurve, figure: metrics.Series, target: float, budget: int) -> stats.EpochsToTarget:
+    return stats.epochs_to_target(figure.of_curve(curve), target, budget, higher_is_better=figure.higher)
 
 
 def _draw_epochs(
-    canvas: Canvas, scale: Scale, top: float, name: str, epochs: Sequence[judging.EpochsToTarget], row: int
+    canvas: Canvas, scale: Scale, top: float, name: str, epochs: Sequence[stats.EpochsToTarget], row: int
 ) -> None:
     middle, y = statistics.median(seed.epochs for seed in epochs), top + 30
     canvas.text(_EDGE, top + 14, f"{fmt.shorten(name, 30)}: median {middle:.1f}", INK)
@@ -58,7 +58,7 @@ def _draw_epochs(
         canvas.markers(shape, drawn, 6, ARM_COLOURS[row])
 
 
-def _medians(arms: Sequence[Arm], found: Sequence[Sequence[judging.EpochsToTarget]]) -> str:
+def _medians(arms: Sequence[Arm], found: Sequence[Sequence[stats.EpochsToTarget]]) -> str:
     parts = []
     for arm, epochs in zip(arms, found, strict=True):
         missed = sum(seed.censored for seed in epochs)

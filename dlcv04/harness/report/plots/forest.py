@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report.model import tone
 from dlcv04.harness.report.plots.svg import BAD, GOOD, INK, MUTED, SMALL, UNSURE, WIDTH, Canvas, Scale
-from dlcv04.harness.schema import Assertion
+from dlcv04.harness.store.schema import Assertion
 
 _ROW, _FOOT, _EDGE = 44, 46, 12
 #: Kinds whose effect means something of its own: they share an axis only among themselves.

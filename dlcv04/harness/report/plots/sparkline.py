@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from dlcv04.harness.judge import LEARNING
 from dlcv04.harness.report.model.trends import Trend
+from dlcv04.harness.store.schema import LEARNING
 
 WIDTH, HEIGHT = 240, 44
 _EDGE = 6

@@ -14,7 +14,7 @@ from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report import model
 from dlcv04.harness.report.model import tone
 from dlcv04.harness.report.renderers import markdown
-from dlcv04.harness.schema import Run
+from dlcv04.harness.store.schema import Run
 
 #: GitHub shows so many annotations of one kind a step, and so many bytes of summary.
 MOST_ANNOTATIONS = 10

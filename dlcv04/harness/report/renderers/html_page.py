@@ -10,7 +10,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlcv04.harness.judge import SECONDS
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report import model
@@ -21,16 +20,17 @@ from dlcv04.harness.report.plots.epoch_times import epoch_times
 from dlcv04.harness.report.plots.epochs_to_target import epochs_to_target
 from dlcv04.harness.report.plots.forest import forest
 from dlcv04.harness.report.plots.sparkline import sparkline
-from dlcv04.harness.schema import Run, SelfTest
+from dlcv04.harness.store.schema import SECONDS, Run
+from dlcv04.harness.store.selftests import SelfTest
 from dlcv04.lazy import LazyModule
 
 if TYPE_CHECKING:
     import jinja2
 
-    from dlcv04.harness import statistics as judging
+    from dlcv04.harness import stats
 else:
     jinja2 = LazyModule("jinja2")
-    judging = LazyModule("dlcv04.harness.statistics")
+    stats = LazyModule("dlcv04.harness.stats")
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -105,9 +105,9 @@ def _constants() -> dict[str, Any]:
         "badges": model.BADGES,
         "seconds": SECONDS,
         "least": history.LEAST_FOR_CHANGES,
-        "slope": judging.PRIOR_SLOPE,
+        "slope": stats.PRIOR_SLOPE,
         "axes": detection.axes(),
-        "prior": f"{judging.PRIOR_PROCESS_SD:.1%} with {judging.PRIOR_PROCESS_DF:g} degrees of freedom",
+        "prior": f"{stats.PRIOR_PROCESS_SD:.1%} with {stats.PRIOR_PROCESS_DF:g} degrees of freedom",
     }
 
 

@@ -35,12 +35,13 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from dlcv04.harness import selftest
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.report import model
 from dlcv04.harness.report.model import history
 from dlcv04.harness.report.model.trends import Trend
-from dlcv04.harness.schema import Arm, Picture, Run, SelfTest, finite, to_builtins
+from dlcv04.harness.selftest import replaying
+from dlcv04.harness.store.schema import Arm, Picture, Run, finite, to_builtins
+from dlcv04.harness.store.selftests import SelfTest
 
 VERSION = 1
 
@@ -147,7 +148,7 @@ def _self_test(test: SelfTest, policy: Policy) -> dict[str, Any]:
     names = ("id", "started", "process_sd", "process_df", "process_point", "process_upper95", "rounds_sd")
     return {
         **{name: getattr(test, name) for name in names},
-        "smallest_slowdown": selftest.smallest_seen(test, policy),
+        "smallest_slowdown": replaying.smallest_seen(test, policy),
         "replayed": [to_builtins(replay) for replay in test.replayed],
     }
 

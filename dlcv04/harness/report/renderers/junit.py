@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dlcv04.harness.report import formatting as fmt
-from dlcv04.harness.schema import Assertion, Claim, Comparison, Record
+from dlcv04.harness.store.schema import Assertion, Claim, Comparison, Record
 
 _ASSERTION = ("kind", "verdict", "effect", "low", "high", "margin", "unit", "n", "n_unit", "minimum_detectable_effect")
 _COMPARISON = ("verdict", "effect", "low", "high", "gate", "unit", "new", "old", "n_new", "n_old")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report import model
 from dlcv04.harness.report.model import history
-from dlcv04.harness.schema import Run
+from dlcv04.harness.store.schema import Run
 
 #: A job summary may hold 1 MiB; longer texts and tables than these are for the HTML report.
 _CELL = 240

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report import model
 from dlcv04.harness.report.model import tone
-from dlcv04.harness.schema import Run
+from dlcv04.harness.store.schema import Run
 
 _WIDTH = 56
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from dlcv04.harness.report import model
-from dlcv04.harness.schema import Run
+from dlcv04.harness.store.schema import Run
 from tests.harness.report.sample import changed, node, sample_baselines, sample_run
 
 

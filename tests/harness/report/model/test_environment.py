@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dlcv04.harness.report import model
 from dlcv04.harness.report.model.environment import EnvironmentRow
-from dlcv04.harness.schema import Run
+from dlcv04.harness.store.schema import Run
 from tests.harness.report.sample import sample_baselines, sample_run
 
 

@@ -9,13 +9,12 @@ import statistics
 import msgspec
 import pytest
 
-from dlcv04.harness.judge import LEARNING, SECONDS
+from dlcv04.harness.judging.stored_times import level
 from dlcv04.harness.report.model import history
 from dlcv04.harness.report.model.trends import Trend
 from dlcv04.harness.report.plots.sparkline import sparkline
 from dlcv04.harness.report.renderers import html_page
-from dlcv04.harness.schema import Run
-from dlcv04.harness.timing_gate import level
+from dlcv04.harness.store.schema import LEARNING, SECONDS, Run
 from tests.harness.report.past_runs import accepted, stored
 from tests.harness.report.sample import changed, node, sample_run
 

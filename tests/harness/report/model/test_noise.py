@@ -5,10 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from dlcv04.harness import selftest
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.report.model.noise import noise
-from dlcv04.harness.schema import PlantedFault, Replayed, SelfTest
+from dlcv04.harness.selftest import replaying, sentences
+from dlcv04.harness.store import selftests
+from dlcv04.harness.store.selftests import PlantedFault, Replayed, SelfTest
 from tests.harness.test_selftest import a_test
 
 POLICY = Policy()
@@ -23,7 +24,7 @@ def test_spread_false_alarms_and_smallest_slowdown_are_shown(measured: SelfTest)
     assert f"sd {measured.process_point:.1%}" in shown["Spread between processes"]
     assert "with 19 degrees of freedom" in shown["The gate counts on"]
     assert "promised 0.5%" in shown["False alarms"] and "n = 1000" in shown["False alarms"]
-    assert shown["Smallest slowdown seen"].startswith(f"{selftest.smallest_seen(measured, POLICY) - 1:.1%}")
+    assert shown["Smallest slowdown seen"].startswith(f"{replaying.smallest_seen(measured, POLICY) - 1:.1%}")
     assert "20 of identical code, 4 slowed on purpose, of 1 timing test" in shown["Process pairs"]
 
 
@@ -39,17 +40,17 @@ def test_a_self_test_without_stored_replays_says_so() -> None:
 
 def test_the_stored_figures_are_those_that_the_command_prints(measured: SelfTest) -> None:
     bare = msgspec.structs.replace(measured, replayed=[])
-    assert selftest.lines(measured, POLICY) == selftest.lines(bare, POLICY)
+    assert sentences.lines(measured, POLICY) == sentences.lines(bare, POLICY)
 
 
 def test_a_stored_self_test_keeps_its_figures(measured: SelfTest, tmp_path) -> None:
-    selftest.store(measured, tmp_path)
-    assert selftest.latest(tmp_path, "cpu-x", {"backend": "b"}) == measured
+    selftests.keep(measured, tmp_path)
+    assert selftests.latest(tmp_path, "cpu-x", {"backend": "b"}) == measured
 
 
 @pytest.mark.parametrize("name", ["x" * 10_000, "../x", "a/b", "x\x00y", "\ud800"])
 def test_a_machine_class_that_can_be_no_folder_has_no_self_test(name: str, tmp_path) -> None:
-    assert selftest.latest(tmp_path, name, {}) is None
+    assert selftests.latest(tmp_path, name, {}) is None
 
 
 def test_planted_faults_of_learning_are_shown_and_one_that_went_unnoticed_stands_out() -> None:

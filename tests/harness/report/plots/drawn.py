@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
 
-from dlcv04.harness.schema import Arm, EpochRow, Published, SeedCurve
+from dlcv04.harness.store.schema import Arm, EpochRow, Published, SeedCurve
 from tests.harness.report.sample import SIZE_2016, node, sample_run
 
 PUBLISHED = Published(size=SIZE_2016, epoch_seconds={"base": 18, "one_conv_less": 11, "three_conv_more": 39})

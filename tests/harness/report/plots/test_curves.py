@@ -7,7 +7,7 @@ import math
 import pytest
 
 from dlcv04.harness.report.plots.curves import learning_curves, published_curves
-from dlcv04.harness.schema import Published
+from dlcv04.harness.store.schema import Published
 from tests.harness.report.plots.drawn import arms, learned, parsed_svg
 from tests.harness.report.sample import SIZE_2016
 

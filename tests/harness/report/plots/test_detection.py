@@ -9,7 +9,7 @@ import msgspec
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.report.model.noise import noise
 from dlcv04.harness.report.plots.detection import HEIGHT, WIDTH, detection_curve
-from dlcv04.harness.schema import Replayed, SelfTest
+from dlcv04.harness.store.selftests import Replayed, SelfTest
 from tests.harness.test_selftest import a_test
 
 POLICY = Policy()

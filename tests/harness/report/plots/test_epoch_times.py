@@ -8,7 +8,7 @@ import re
 import pytest
 
 from dlcv04.harness.report.plots.epoch_times import epoch_times
-from dlcv04.harness.schema import Published
+from dlcv04.harness.store.schema import Published
 from tests.harness.report.plots.drawn import PUBLISHED, arms, parsed_svg, timed
 from tests.harness.report.sample import SIZE_2016
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from dlcv04.harness.report.plots.epochs_to_target import epochs_to_target
-from dlcv04.harness.schema import Arm
+from dlcv04.harness.store.schema import Arm
 from tests.harness.report.plots.drawn import learned, parsed_svg
 from tests.harness.report.sample import every_kind
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlcv04.harness.judge import SECONDS
 from dlcv04.harness.report.model.trends import PastRun, Point, Trend
 from dlcv04.harness.report.plots.sparkline import HEIGHT, WIDTH, sparkline
+from dlcv04.harness.store.schema import SECONDS
 
 
 @given(st.lists(st.floats(-50, 50), min_size=2, max_size=60))

@@ -14,7 +14,7 @@ from dlcv04.harness.report.plots.curves import learning_curves
 from dlcv04.harness.report.plots.epoch_times import epoch_times
 from dlcv04.harness.report.plots.forest import forest
 from dlcv04.harness.report.plots.svg import ticks
-from dlcv04.harness.schema import Published
+from dlcv04.harness.store.schema import Published
 from tests.harness.report.plots.drawn import PUBLISHED, arms, parsed_svg, timed
 from tests.harness.report.sample import sample_run
 

@@ -10,12 +10,12 @@ from itertools import pairwise
 import msgspec
 import pytest
 
-from dlcv04.harness import pictures
+from dlcv04.harness.claims import pictures
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report import model
 from dlcv04.harness.report.model import history
 from dlcv04.harness.report.renderers import html_page
-from dlcv04.harness.schema import SelfTest
+from dlcv04.harness.store.selftests import SelfTest
 from tests.harness.report.past_runs import stored
 from tests.harness.report.sample import (
     HOSTILE,

@@ -12,7 +12,7 @@ import pytest
 
 from dlcv04.harness.report import model
 from dlcv04.harness.report.renderers import json_document
-from dlcv04.harness.schema import Run
+from dlcv04.harness.store.schema import Run
 from tests.harness.report.past_runs import stored
 from tests.harness.report.sample import (
     HOSTILE,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dlcv04.harness.report.renderers import junit
-from dlcv04.harness.schema import Claim
+from dlcv04.harness.store.schema import Claim
 from tests.harness.report.sample import sample_run
 
 

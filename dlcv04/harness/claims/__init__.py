@@ -1,0 +1,1 @@
+"""What a claim is, what records its assertions, its control and its pictures."""

@@ -1,0 +1,72 @@
+"""The decorator `claim`, and what it says of a test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import pytest
+
+from dlcv04.harness.claims.controls import Control
+from dlcv04.harness.policy import PROFILES
+from dlcv04.harness.store.schema import Published
+
+Test = TypeVar("Test", bound=Callable[..., Any])
+
+
+class ClaimError(ValueError):
+    """A claim is written in a way that can't be judged."""
+
+
+@dataclass(frozen=True)
+class ClaimInfo:
+    """What the decorator `claim` says of a test."""
+
+    sentence: str
+    control: Control
+    slide: int | None = None
+    published: Published = field(default_factory=Published)
+    judged_from: str = "smoke"
+    task: str = ""
+
+
+def claim(
+    sentence: str,
+    *,
+    control: Control,
+    slide: int | None = None,
+    published: Published | str = "",
+    judged_from: str = "smoke",
+    task: str = "",
+) -> Callable[[Test], Test]:
+    """Declare that a test judges a claim.
+
+    Args:
+        sentence: the claim, as a person would say it.
+        control: the intervention that makes the claim false by construction; a claim without one can't be
+            collected, since nobody could know that it is able to fail.
+        slide: the slide of the 2016 talk.
+        published: the published figures, as a sentence or as `Published`.
+        judged_from: the smallest profile that can judge the claim; below it the run shows figures only.
+        task: the heading under which the report shows the claim.
+
+    Raises:
+        ClaimError: no control, or an unknown profile.
+
+    Examples:
+        >>> @claim("A wider layer is slower", control=reference_everywhere("narrow"))
+        ... def test_wider_is_slower(epoch_time, claim):
+        ...     times = epoch_time(narrow=narrow_net, wide=wide_net)
+        ...     claim.slower(times.wide, than=times.narrow, by=1.10)
+    """
+    if not isinstance(control, Control):
+        raise ClaimError(
+            f"The claim {sentence!r} has no control: pass control=reference_everywhere('<arm>') or "
+            "control=planted('<what>', change_arm), so that it can be shown able to fail."
+        )
+    if judged_from not in PROFILES:
+        raise ClaimError(f"The claim {sentence!r} has judged_from={judged_from!r}; profiles are {PROFILES}.")
+    figures = Published(sentence=published) if isinstance(published, str) else published
+    info = ClaimInfo(sentence, control, slide, figures, judged_from, task)
+    return pytest.mark.claim(info)

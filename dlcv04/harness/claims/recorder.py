@@ -1,0 +1,388 @@
+"""Claims: what a test asserts about its arms, and how each assertion is judged.
+
+The type of an assertion fixes its test: EXACT compares integers, ORDER compares interleaved times by the
+symmetric e-process, PAIRED, EQUIVALENT, LEVEL and REACH judge learning over seeds at pre-set looks, IDENTITY holds a
+fast path against a slow one. Each states a margin, the smallest effect that matters, before anything is measured:
+HOLDS when the interval's near bound lies beyond it, VIOLATED when the far bound falls short of it, INCONCLUSIVE when
+the interval straddles it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dlcv04.harness.claims.claim import ClaimError, ClaimInfo
+from dlcv04.harness.judging import assertions
+from dlcv04.harness.judging.assertions import Judged, Side
+from dlcv04.harness.judging.metrics import FINAL_VAL_ACCURACY, MEAN_VAL_ACCURACY, VAL_ACCURACY, Metric, Series
+from dlcv04.harness.measuring.blocks import ArmTimes
+from dlcv04.harness.measuring.seeds import ArmCurves
+from dlcv04.harness.measuring.values import ArmValues
+from dlcv04.harness.policy import Policy
+from dlcv04.harness.store.schema import Assertion, ClaimVerdict
+from dlcv04.lazy import LazyModule
+
+if TYPE_CHECKING:
+    from dlcv04.harness import stats
+else:
+    stats = LazyModule("dlcv04.harness.stats")
+
+
+@dataclass
+class ClaimRecorder:
+    """The fixture `claim`: judges assertions as the test makes them and keeps them for the verdict.
+
+    `fixed_n` is set for a control: it runs at the n that the real claim used, assertion by assertion, with no
+    early stop.
+    """
+
+    info: ClaimInfo
+    policy: Policy
+    fixed_n: Mapping[int, int] | None = None
+    max_seeds: int | None = None
+    assertions: list[Assertion] = field(default_factory=list)
+    lacking: list[str] = field(default_factory=list)
+
+    def lacks(self, what: str) -> None:
+        """Leave the claim INCONCLUSIVE: something that it needs is not on this machine.
+
+        Args:
+            what: a sentence that says what is missing and how to get it (`pip install ...`, `dlcv04 fetch ...`).
+
+        Raises:
+            ClaimError: it says nothing.
+        """
+        if not what.strip():
+            raise ClaimError("claim.lacks() needs a sentence that says what is missing and how to get it.")
+        self.lacking.append(what)
+
+    # -- EXACT ---------------------------------------------------------------------------------------------
+
+    def exactly(self, value: int, expected: int, *, of: str, what: str = "parameters") -> None:
+        """EXACT: an integer figure of the arm `of` equals the expected one, tolerance 0."""
+        self._exact(
+            sentence=f"{of} has {expected:,} {what}",
+            treatment=of,
+            reference="",
+            unit=what,
+            effect=float(value),
+            margin=float(expected),
+            relation="==",
+            holds=value == expected,
+            found=f"{of} has {value:,} {what}, not {expected:,}",
+        )
+
+    def fewer(self, value: int, *, than: int, of: str, reference: str, what: str = "parameters") -> None:
+        """EXACT: the arm `of` has fewer `what` than the arm `reference`."""
+        self._exact(
+            sentence=f"{of} has fewer {what} than {reference}",
+            treatment=of,
+            reference=reference,
+            unit="ratio",
+            effect=value / than,
+            margin=1.0,
+            relation="<",
+            holds=value < than,
+            found=f"{of} has {value:,} {what}, {reference} has {than:,}",
+        )
+
+    def times_as_many(
+        self, value: int, *, than: int, by: float, of: str, reference: str, what: str = "parameters"
+    ) -> None:
+        """EXACT: the arm `of` has at least `by` times as many `what` as the arm `reference`."""
+        self._exact(
+            sentence=f"{of} has at least {by:g} times the {what} of {reference}",
+            treatment=of,
+            reference=reference,
+            unit="ratio",
+            effect=value / than,
+            margin=by,
+            relation=">=",
+            holds=value >= by * than,
+            found=f"{of} has {value:,} {what}, {value / than:.2f} times the {than:,} of {reference}",
+        )
+
+    def _exact(self, *, holds: bool, found: str, effect: float, **figures: Any) -> None:
+        verdict: ClaimVerdict = "HOLDS" if holds else "VIOLATED"
+        self.assertions.append(
+            Assertion(
+                kind="EXACT",
+                effect=effect,
+                low=effect,
+                high=effect,
+                n=1,
+                n_unit="count",
+                minimum_detectable_effect=0.0,
+                verdict=verdict,
+                method="integer comparison, no tolerance",
+                reason="" if holds else found,
+                **figures,
+            )
+        )
+
+    # -- ORDER ---------------------------------------------------------------------------------------------
+
+    def slower(self, treatment: ArmTimes, *, than: ArmTimes, by: float, pairs: int = 0) -> None:
+        """ORDER: a round of `treatment` takes at least `by` times as long as one of `than`.
+
+        Measures further rounds of the two arms until the symmetric e-process decides or 60 pairs are spent.
+
+        Args:
+            treatment: the slower arm.
+            than: the faster one, of the same `epoch_time(...)` call.
+            by: the margin, a ratio above 1.
+            pairs: decide on so many pairs at least (up to 60): a control has as many as its claim, and where the effect
+                is small the usual 8 would not tell the two apart.
+
+        Raises:
+            ClaimError: the margin is not above 1, the arms were not timed in one interleaved block, or more pairs are
+                asked for than a claim may take.
+        """
+        _check_ratio(by)
+        if pairs > self.policy.max_pairs:
+            raise ClaimError(f"pairs={pairs}: a claim on times takes {self.policy.max_pairs} pairs at most.")
+        if treatment.block is not than.block:
+            raise ClaimError(
+                f"{treatment.name!r} and {than.name!r} were timed in two blocks, minutes apart: time them in one "
+                "epoch_time(...) call."
+            )
+        self.assertions.append(self._judge_order(treatment, than, by, max(pairs, self.policy.min_pairs)))
+        for arm in (treatment, than):
+            self._sharpen(arm)
+
+    def faster(self, treatment: ArmTimes, *, than: ArmTimes, by: float, pairs: int = 0) -> None:
+        """ORDER: `than` takes at least `by` times as long as `treatment`."""
+        self.slower(than, than=treatment, by=by, pairs=pairs)
+
+    def _judge_order(self, treatment: ArmTimes, than: ArmTimes, margin: float, least: int) -> Assertion:
+        block, both, fixed = treatment.block, (treatment.name, than.name), self._fixed_n()
+        wanted = fixed or (max(self.policy.recorded_pairs, least) if self.policy.record else least)
+        # A control is judged once, at its n: it gets no earlier chance to be found violated.
+        controlled = self.fixed_n is not None
+        while True:
+            done = len(block.log_ratios(*both))
+            if done < wanted:
+                block.run(wanted - done, only=None if done == 0 else both)
+            judged = assertions.order(
+                block.log_ratios(*both),
+                both,
+                margin,
+                self.policy,
+                min_pairs=wanted if controlled else least,
+                reason=_noisy(treatment, than),
+            )
+            if not judged.undecided or controlled or wanted >= self.policy.max_pairs:
+                return judged.assertion
+            wanted = min(wanted + 2, self.policy.max_pairs)
+
+    def _sharpen(self, arm: ArmTimes) -> None:
+        """Time an arm that is held against stored processes until its own rounds say enough about it.
+
+        The verdict on the claim is fixed by then: these rounds have no partner.
+        """
+        if self.fixed_n is not None or not (self.policy.compare or self.policy.record):
+            return
+        while len(arm.rounds) < self.policy.most_rounds:
+            _, standard_error, _ = stats.trimmed_mean([math.log(seconds) for seconds in arm.seconds])
+            if standard_error <= self.policy.precision:
+                return
+            arm.block.run(2, only=(arm.name,))
+
+    # -- over seeds ----------------------------------------------------------------------------------------
+
+    def better(self, treatment: ArmCurves, *, than: ArmCurves, by: float, of: Metric = MEAN_VAL_ACCURACY) -> None:
+        """PAIRED: over seeds, `of` of `treatment` is better than that of `than` by at least `by`.
+
+        Trains both arms at the pre-set looks (3, 5, 8 seeds) until the group-sequential t test decides. A
+        diverged curve makes the claim VIOLATED and its epoch is named.
+
+        Raises:
+            ClaimError: the margin is not positive, or the arms come from two calls.
+        """
+        _check_margin(by, "the smallest difference that matters")
+        self._over_seeds((treatment, than), lambda sides, looks: assertions.paired(sides, of, by, looks, self.policy))
+
+    def right_more_often(self, treatment: ArmCurves, *, than: ArmCurves, by: float) -> None:
+        """PAIRED: `treatment` classes a share of at least `by` more of the validation pictures rightly, after training.
+
+        Paired by seed and by picture, for new seeds and new pictures: both arms validate on the same ones. The curves
+        are those of `learning(..., answers=True)`.
+
+        Raises:
+            ClaimError: the margin is not positive, the arms come from two calls or lack the answers, or there are
+                fewer than two seeds.
+        """
+        _check_margin(by, "the smallest share of the pictures that matters")
+
+        def judge(sides: list[Side], looks: tuple[int, ...]) -> Judged:
+            _check_answers(sides)
+            return assertions.right_more_often(sides, by, looks, self.policy)
+
+        self._over_seeds((treatment, than), judge)
+
+    def not_better(self, treatment: ArmCurves, *, than: ArmCurves, by: float, of: Metric = MEAN_VAL_ACCURACY) -> None:
+        """PAIRED: over seeds, `of` of `treatment` is not better than that of `than` by `by` or more.
+
+        Equal arms satisfy it, so its control is a planted difference of at least two margins.
+
+        Raises:
+            ClaimError: the margin is not positive, or the arms come from two calls.
+        """
+        _check_margin(by, "the smallest difference that would matter")
+        self._over_seeds(
+            (treatment, than), lambda sides, looks: assertions.not_better(sides, of, by, looks, self.policy)
+        )
+
+    def equivalent(self, one: ArmCurves, other: ArmCurves, *, within: float, of: Metric = FINAL_VAL_ACCURACY) -> None:
+        """EQUIVALENT: over seeds, `of` of both arms differs by less than `within`, by two one-sided t tests.
+
+        Equal arms satisfy it, so its control is a planted difference of at least two margins.
+
+        Raises:
+            ClaimError: the margin is not positive, or the arms come from two calls.
+        """
+        _check_margin(within, "the largest difference that does not matter")
+        self._over_seeds(
+            (one, other), lambda sides, looks: assertions.equivalent(sides, of, within, looks, self.policy)
+        )
+
+    def at_least(self, arm: ArmCurves, least: float, *, of: Metric = FINAL_VAL_ACCURACY) -> None:
+        """LEVEL: `of` of `arm` is at least `least`, for new seeds and, where it is a proportion, for new pictures.
+
+        Raises:
+            ClaimError: the level is not finite.
+        """
+        if not math.isfinite(least):
+            raise ClaimError(f"least={least!r}: a level is a finite number.")
+        self._over_seeds((arm,), lambda sides, looks: assertions.level(sides, of, least, looks, self.policy))
+
+    def reaches_sooner(
+        self, treatment: ArmCurves, *, than: ArmCurves, target: float, by: float, of: Series = VAL_ACCURACY
+    ) -> None:
+        """REACH: `than` takes at least `by` times as many epochs as `treatment` until `of` reaches `target`.
+
+        Epochs are interpolated; a miss counts as the epochs that were trained, so that both missed is a tie.
+
+        Raises:
+            ClaimError: the margin is not above 1, or the arms come from two calls.
+        """
+        _check_ratio(by)
+        self._over_seeds(
+            (treatment, than), lambda sides, looks: assertions.reach(sides, of, target, by, looks, self.policy)
+        )
+
+    def _over_seeds(
+        self,
+        arms: tuple[ArmCurves, ...],
+        judge: Callable[[list[Side], tuple[int, ...]], Judged],
+    ) -> None:
+        """Train to each look until the verdict stands; a control and a recording train a fixed number of seeds."""
+        if any(arm.block is not arms[0].block for arm in arms):
+            names = " and ".join(repr(arm.name) for arm in arms)
+            raise ClaimError(f"{names} must come from one learning(...) call.")
+        looks = self._looks()
+        fixed = self._fixed_n() or (self.policy.recorded_seeds if self.policy.record else None)
+        for seeds in [fixed] if fixed else looks:
+            arms[0].block.run(seeds)
+            judged = judge([Side(arm.name, arm.by_seed, arm.images) for arm in arms], looks)
+            if not judged.undecided:
+                break
+        self.assertions.append(judged.assertion)
+
+    # -- over values ---------------------------------------------------------------------------------------
+
+    def identical(self, fast: ArmValues, slow: ArmValues, *, within: float, what: str = "values") -> None:
+        """IDENTITY: a fast path gives what the slow one gives; no value differs by more than `within`.
+
+        Raises:
+            ClaimError: the tolerance is negative, or the shapes differ.
+        """
+        if not within >= 0:
+            raise ClaimError(f"within={within!r}: a tolerance is 0 or more.")
+        _check_shapes(fast, slow)
+        self._over_values(lambda: assertions.identity(fast.values, slow.values, (fast.name, slow.name), within, what))
+
+    def higher(
+        self,
+        treatment: ArmValues,
+        *,
+        than: ArmValues,
+        by: float,
+        over: str = "units",
+        what: str = "value",
+        clusters: Sequence[Any] | None = None,
+    ) -> None:
+        """PAIRED over units: the values of `treatment` exceed those of `than` by at least `by`, unit by unit.
+
+        Args:
+            treatment: one value a unit.
+            than: the same units' values in the reference arm.
+            by: the smallest difference that matters.
+            over: what a unit is, in the plural ("filters").
+            what: what a value is.
+            clusters: one label a unit, where units are not independent (pictures of one building): the means of the
+                clusters are judged, and `over` names them.
+
+        Raises:
+            ClaimError: the margin is not positive, there are several values a unit, or the arms' units differ.
+        """
+        _check_margin(by, "the smallest difference that matters")
+        _check_shapes(treatment, than)
+        if treatment.values.ndim != 1 or len(treatment.values) < 2:
+            raise ClaimError(
+                f"{treatment.name!r} has values of shape {treatment.values.shape}: give one a unit, two units or more."
+            )
+        differences = assertions.cluster_means(treatment.values - than.values, clusters)
+        names = treatment.name, than.name
+        self._over_values(lambda: assertions.over_units(differences, names, what, by, over, self.policy))
+
+    def _over_values(self, judge: Callable[[], Assertion]) -> None:
+        self.assertions.append(judge())
+
+    def _looks(self) -> tuple[int, ...]:
+        # What is not judged is shown: further seeds would buy nothing.
+        looks = self.policy.looks if self.policy.judges(self.info.judged_from) else self.policy.looks[:1]
+        if self.max_seeds is None:
+            return looks
+        return tuple(look for look in looks if look <= self.max_seeds) or (self.max_seeds,)
+
+    def _fixed_n(self) -> int | None:
+        return None if self.fixed_n is None else self.fixed_n.get(len(self.assertions))
+
+
+def _check_margin(margin: float, what: str) -> None:
+    if not margin > 0:
+        raise ClaimError(f"{margin!r} is no margin: give {what}, above 0.")
+
+
+def _check_ratio(by: float) -> None:
+    if not by > 1:
+        raise ClaimError(f"by={by!r}: a margin is a ratio above 1, the smallest effect that matters.")
+
+
+def _check_shapes(one: ArmValues, other: ArmValues) -> None:
+    if one.values.shape != other.values.shape:
+        raise ClaimError(
+            f"{one.name!r} has values of shape {one.values.shape} and {other.name!r} of shape {other.values.shape}: "
+            "they can't be compared value by value."
+        )
+
+
+def _check_answers(sides: Sequence[Side]) -> None:
+    counts = {len(curve.answers) for side in sides for curve in side.curves if curve.status == "ok"}
+    if counts in ({0}, set()):
+        raise ClaimError("These curves lack the answers to each picture: take them from learning(..., answers=True).")
+    if len(counts) > 1:
+        raise ClaimError(
+            f"The arms validate on {sorted(counts)} pictures: they must share them to be paired by picture."
+        )
+    if any(len(side.curves) < 2 for side in sides):
+        raise ClaimError("One seed shows no spread over seeds: give --dl-seeds 2 or more.")
+
+
+def _noisy(*arms: ArmTimes) -> str:
+    names = [arm.name for arm in arms if arm.workload.noisy]
+    return f"timed with its own host pipeline, noisier: {', '.join(names)}" if names else ""

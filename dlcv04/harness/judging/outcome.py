@@ -1,0 +1,169 @@
+"""What is red, what is open, and the exit code: the only place that decides it.
+
+A live test, `dlcv04 judge` and the report ask here, so they can't disagree. Pure: a function of a claim's record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from dlcv04.harness.store.schema import LEARNING, RED, Claim, Comparison, Run
+
+#: Asked to compare, and nothing was comparable.
+EXIT_NOTHING_COMPARABLE = 7
+#: What is neither red nor green: pytest's category and letter of each word; all of them are yellow.
+LETTERS = {
+    "INCONCLUSIVE": ("inconclusive", "I"),
+    "NOT JUDGED": ("figures only", "f"),
+    "NO_BASELINE": ("no baseline", "N"),
+    "TOO GOOD": ("too good", "G"),
+    "CONTROL_WEAK": ("weak control", "W"),
+}
+
+#: Verdicts of a control that fail it whatever the options.
+BROKEN_CONTROLS = frozenset({"SURVIVED", "NOT RUN"})
+
+Colour = Literal["red", "yellow", "green"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a test ends with.
+
+    Attributes:
+        word: the verdict that it is known by: "VIOLATED", "REGRESSED", "INCONCLUSIVE", "HOLDS", "BROKE" ...
+        colour: "red" fails it; "yellow" is open or new; "green" holds.
+        text: the sentences that say why; empty where it passes.
+    """
+
+    word: str
+    colour: Colour
+    text: str = ""
+
+    @property
+    def is_red(self) -> bool:
+        """Whether the test fails, and the run with it."""
+        return self.colour == "red"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the test is neither failed nor passed: pytest shows it as skipped, with its sentence."""
+        return self.colour == "yellow" and bool(self.text)
+
+
+def of_claim(claim: Claim, *, strict: bool) -> Outcome:
+    """The outcome of a claim.
+
+    Violated or red comparisons fail it. What is open comes next, also where its profile can't judge the claim: a
+    figure that is compared is compared at every profile. `strict` makes red what is open, but never what only waits
+    for a larger profile or has no baseline yet.
+    """
+    red = [f"{row.verdict}: {row.arm or row.test}: {describe(row)}" for row in claim.comparisons if row.verdict in RED]
+    violated = claim.judged and claim.verdict == "VIOLATED"
+    if violated:
+        red.insert(0, f"VIOLATED: {claim.sentence}: {claim.reason}")
+    if red:
+        return Outcome("VIOLATED" if violated else _red_rows(claim)[0].verdict, "red", "\n".join(red))
+    for word, found in (("INCONCLUSIVE", _open(claim)), ("TOO GOOD", _too_good(claim))):
+        if found is not None:
+            text = f"{word}: {claim.sentence}: {found}"
+            return Outcome(word, "red", f"{text} (--dl-strict)") if strict else Outcome(word, "yellow", text)
+    if not claim.judged:
+        return Outcome(
+            "NOT JUDGED", "yellow", f"figures only: judged from profile {claim.judged_from} ({claim.sentence})"
+        )
+    if claim.comparisons and not comparable(claim.comparisons):
+        return Outcome("NO_BASELINE", "yellow")
+    return Outcome("HOLDS", "green")
+
+
+def of_control(control: Claim, *, strict: bool) -> Outcome:
+    """The outcome of a control: green where it broke its claim.
+
+    A control that is weak for want of something on this machine stays open: its claim is INCONCLUSIVE, which says it
+    once.
+    """
+    word = control.control_verdict
+    text = f"{control.sentence}: control ({control.control}): {control.reason}"
+    if word in BROKEN_CONTROLS:
+        return Outcome(word, "red", f"CONTROL {word}: {text}")
+    if word == "CONTROL_WEAK":
+        if strict and not control.lacking:
+            return Outcome(word, "red", f"CONTROL_WEAK: {text} (--dl-strict)")
+        return Outcome(word, "yellow", f"CONTROL_WEAK: {text}")
+    return Outcome(word, "green")
+
+
+def of_missing(row: Comparison) -> Outcome:
+    """The outcome of a stored test that was not run."""
+    return Outcome(row.verdict, "red", f"{row.verdict}: {row.reason}")
+
+
+def of_test(claim: Claim, *, strict: bool) -> Outcome:
+    """The outcome of a claim or of a control."""
+    return of_control(claim, strict=strict) if claim.is_control else of_claim(claim, strict=strict)
+
+
+def exit_status(run: Run, *, asked: bool) -> int:
+    """0 all held or passed, 1 a test failed, 7 asked to compare and nothing was comparable.
+
+    Args:
+        run: with its verdicts.
+        asked: whether stored runs were to be compared with.
+    """
+    if run.missing or run.failures or any(of_test(claim, strict=run.strict).is_red for claim in run.claims):
+        return 1
+    return exit_status_without_red(run.comparisons, compared=asked or run.against is not None)
+
+
+def exit_status_without_red(rows: Sequence[Comparison], *, compared: bool) -> int:
+    """The exit code of a run in which no test failed; `compared` says whether anything was to be compared."""
+    return EXIT_NOTHING_COMPARABLE if compared and not comparable(rows) else 0
+
+
+def comparable(rows: Iterable[Comparison]) -> bool:
+    """Whether one of these figures at least found something to be compared with."""
+    return any(row.verdict not in {"NO_BASELINE", "INCOMPARABLE"} for row in rows)
+
+
+def is_too_good(row: Comparison) -> bool:
+    """Learning better than the stored seeds explain: a leak as often as an improvement, so it is never just green."""
+    return row.verdict == "IMPROVED" and row.metric == LEARNING
+
+
+def describe(row: Comparison) -> str:
+    """A comparison's figures and reasons in one line."""
+    figures = ""
+    if row.effect is not None and row.unit == "ratio":
+        interval = f"{row.effect:.3f} [{row.low:.3f}, {row.high:.3f}]"
+        figures = f"{row.new:.3g} now, {row.old:.3g} stored, ratio {interval}"
+    elif row.effect is not None and row.unit == "points":
+        figures = f"{_value(row.new)} now, {_value(row.old)} stored"
+    text = "; ".join(filter(None, (figures, row.reason)))
+    changes = [change for change in row.differences if change not in row.reason]
+    return f"{row.metric}: {text}" + (f" (differs from the baseline: {'; '.join(changes)})" if changes else "")
+
+
+def _value(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4f}"
+
+
+def _red_rows(claim: Claim) -> list[Comparison]:
+    return [row for row in claim.comparisons if row.verdict in RED]
+
+
+def _open(claim: Claim) -> str | None:
+    """What is INCONCLUSIVE of a claim, in words."""
+    rows = [row for row in claim.comparisons if row.verdict == "INCONCLUSIVE"]
+    undecided = claim.judged and claim.verdict == "INCONCLUSIVE"
+    if not rows and not undecided:
+        return None
+    reason = claim.reason if undecided else ""
+    return "; ".join(filter(None, (reason, *(f"{row.arm}: {describe(row)}" for row in rows))))
+
+
+def _too_good(claim: Claim) -> str | None:
+    rows = [row for row in claim.comparisons if is_too_good(row)]
+    return "; ".join(f"{row.arm}: {describe(row)}" for row in rows) or None

@@ -1,0 +1,121 @@
+"""Judging a stored run again: verdicts as a pure function of files, the same on any machine.
+
+Nothing is measured here. Times, curves and process pairs are those of the run; the rules are this version's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from dlcv04.harness.judging import assertions, outcome
+from dlcv04.harness.judging.comparing import comparisons
+from dlcv04.harness.judging.comparisons import Context
+from dlcv04.harness.judging.metrics import METRICS, SERIES
+from dlcv04.harness.judging.verdicts import overall
+from dlcv04.harness.policy import Policy
+from dlcv04.harness.store.schema import Arm, Assertion, Claim, Run
+from dlcv04.harness.store.stored import Stored
+
+
+def rejudge(run: Run, stored: Stored | None, *, strict: bool = False, companions: Sequence[Run] = ()) -> Run:
+    """The run with every verdict decided anew.
+
+    Args:
+        run: as it was stored.
+        stored: what to hold it against; None for nothing but the process pairs it has itself.
+        strict: INCONCLUSIVE fails, as `--dl-strict`.
+        companions: further processes of the same code, whose times are judged together with the run's.
+
+    Returns:
+        A run with new assertions, comparisons, what they were held against, verdicts and exit status; figures are
+        untouched. Stored tests that the run did not have stay as MISSING as they were found.
+    """
+    policy = Policy(profile=run.profile, strict=strict, compare=stored is not None, against=run.against is not None)
+    context = Context(
+        run.key,
+        run.environment.machine_class,
+        stored or Stored(),
+        policy,
+        software=run.environment.software,
+        repeats=[*run.repeats, *_arms_of(companions, run.key)],
+        rechecks=run.rechecks,
+    )
+    claims = [_rejudged(claim, run, context, stored is not None) for claim in run.claims]
+    held_against = sorted({path for path, _ in stored.everything}) if stored else []
+    judged = msgspec.structs.replace(run, claims=claims, strict=strict, compared_with=held_against)
+    return msgspec.structs.replace(judged, exit_status=outcome.exit_status(judged, asked=stored is not None))
+
+
+def _arms_of(companions: Sequence[Run], key: Mapping[str, str]) -> list[Arm]:
+    """All arms of the processes that measured with this key."""
+    return [arm for run in companions if run.key == key for arm in (*run.arms, *run.repeats)]
+
+
+def _rejudged(claim: Claim, run: Run, context: Context, asked: bool) -> Claim:
+    arms = {arm.name: arm for arm in run.arms if arm.test == claim.test}
+    policy = context.policy
+    judged = [_again(one, arms, policy, fixed_n=claim.is_control) for one in claim.assertions]
+    verdict, reason = overall(judged, claim.lacking)
+    rows = []
+    if not claim.is_control:
+        rows = comparisons(claim, list(arms.values()), context if asked else None, run.against, policy)
+    return msgspec.structs.replace(claim, assertions=judged, verdict=verdict, reason=reason, comparisons=rows)
+
+
+def _again(one: Assertion, arms: Mapping[str, Arm], policy: Policy, *, fixed_n: bool) -> Assertion:
+    present = one.treatment in arms and (not one.reference or one.reference in arms)
+    if not present:
+        return one
+    if one.kind == "EXACT":
+        return _exact(one)
+    if one.kind == "ORDER":
+        return _order(one, arms, policy, fixed_n=fixed_n)
+    return _over_seeds(one, arms, policy) if one.looks else one
+
+
+def _order(one: Assertion, arms: Mapping[str, Arm], policy: Policy, *, fixed_n: bool) -> Assertion:
+    rounds = [
+        dict(zip(arms[n].round_index, arms[n].round_seconds, strict=True)) for n in (one.treatment, one.reference)
+    ]
+    ratios = [math.log(rounds[0][i] / rounds[1][i]) for i in sorted(rounds[0].keys() & rounds[1].keys())]
+    # Runs stored before a claim could ask for more pairs have no look.
+    min_pairs = one.n if fixed_n else max([policy.min_pairs, *one.looks])
+    names = (one.treatment, one.reference)
+    return assertions.order(ratios, names, one.margin, policy, min_pairs=min_pairs, reason=one.reason).assertion
+
+
+def _over_seeds(one: Assertion, arms: Mapping[str, Arm], policy: Policy) -> Assertion:
+    """The assertion judged from the stored curves; as it was where its figure is the test's own, known to it alone."""
+    names = [name for name in (one.treatment, one.reference) if name]
+    curves = [{curve.seed: curve for curve in arms[name].curves} for name in names]
+    seeds = sorted(set.intersection(*(set(found) for found in curves)))
+    sides = [
+        assertions.Side(name, [found[seed] for seed in seeds], arms[name].val_images)
+        for name, found in zip(names, curves, strict=True)
+    ]
+    if one.kind == "REACH":
+        series = next((series for series in SERIES if series.name == one.metric), None)
+        if series is None or one.target is None:
+            return one
+        return assertions.reach(sides, series, one.target, one.margin, one.looks, policy).assertion
+    if one.metric == assertions.ANSWERS:
+        return assertions.right_more_often(sides, one.margin, one.looks, policy).assertion
+    metric = next((metric for metric in METRICS if metric.name == one.metric), None)
+    if metric is None:
+        return one
+    rule: Any = {"EQUIVALENT": assertions.equivalent, "LEVEL": assertions.level, "PAIRED": assertions.paired}[one.kind]
+    if one.kind == "PAIRED" and one.relation == "<":
+        rule = assertions.not_better
+    judged: assertions.Judged = rule(sides, metric, one.margin, one.looks, policy)
+    return judged.assertion
+
+
+def _exact(one: Assertion) -> Assertion:
+    if one.effect is None or not one.relation:
+        return one
+    holds = {"==": one.effect == one.margin, "<": one.effect < one.margin, ">=": one.effect >= one.margin}[one.relation]
+    return msgspec.structs.replace(one, verdict="HOLDS" if holds else "VIOLATED")

@@ -1,0 +1,1 @@
+"""The machine: its facts, its load, its GPU, and git."""

@@ -1,0 +1,1 @@
+"""What is measured: interleaved rounds, seeds, values, process pairs."""

@@ -1,0 +1,1 @@
+"""This machine's error rates, measured and replayed."""

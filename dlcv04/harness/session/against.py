@@ -1,0 +1,221 @@
+"""Process pairs in a pytest session: of `--dl-against`, and of single tests that look slower than what is stored."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dlcv04.harness.judging import pair_gate
+from dlcv04.harness.judging.pair_gate import LOOKS
+from dlcv04.harness.judging.suspects import Suspect
+from dlcv04.harness.machine import git
+from dlcv04.harness.measuring import process_pairs
+from dlcv04.harness.measuring.process_pairs import Side, run_pair
+from dlcv04.harness.policy import Policy
+from dlcv04.harness.session import children
+from dlcv04.harness.session.suite import Suite
+from dlcv04.harness.store.schema import Against, Recheck
+from dlcv04.harness.store.selftests import SelfTestError
+from dlcv04.lazy import LazyModule
+
+if TYPE_CHECKING:
+    from dlcv04.harness import stats
+else:
+    stats = LazyModule("dlcv04.harness.stats")
+
+
+Told = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class ProcessSd:
+    """Between-process sd of a log ratio, its degrees of freedom, and where they come from."""
+
+    sd: float
+    df: float
+    source: str
+
+
+def known_spread(root: Path, machine_class: str, key: Mapping[str, str]) -> ProcessSd:
+    """What this machine class's newest self-test found, or the shipped prior; `root` is the baselines' folder."""
+    from dlcv04.harness.store import selftests
+
+    test = selftests.latest(root, machine_class, key)
+    if test is None:
+        source = "shipped prior; `dlcv04 selftest` measures it"
+        return ProcessSd(stats.PRIOR_PROCESS_SD, stats.PRIOR_PROCESS_DF, source)
+    return ProcessSd(test.process_sd, test.process_df, f"self-test of {test.started[:10]}")
+
+
+def run_pairs(
+    old: Side,
+    new: Side,
+    arguments: Sequence[str],
+    *,
+    rev: str,
+    commit: str,
+    tests: int,
+    wanted: Sequence[str],
+    spread: ProcessSd,
+    policy: Policy,
+    told: Told,
+    gated: int = 0,
+) -> Against:
+    """Run process pairs until every benchmark is decided, or the last look is reached.
+
+    Args:
+        old: the reference's side.
+        new: the working tree's side.
+        arguments: of pytest, for both.
+        rev: the commit as it was asked for.
+        commit: its full id.
+        tests: timing tests of the whole suite, which share the budget.
+        wanted: the timing tests to run.
+        spread: between processes.
+        policy: error rates and gates.
+        told: called with what is being done.
+        gated: the stored times that share the budget, where the pairs decide one that looked slower than those.
+
+    Raises:
+        PairError: a worker failed.
+    """
+    found = Against(
+        rev=rev,
+        commit=commit,
+        tests=tests,
+        process_sd=spread.sd,
+        process_df=spread.df,
+        process_source=spread.source,
+        gated=gated,
+    )
+    open_tests = list(wanted)
+    for number in range(LOOKS[-1]):
+        if number in LOOKS:
+            open_tests = [test for test in wanted if _is_open(found, test, policy)]
+        if not open_tests or (number and not found.pairs):
+            break
+        what = f"process pair {number + 1} of {LOOKS[0]} to {LOOKS[-1]}"
+        told(what)
+        timed = functools.partial(_tell_arm, told, what)
+        found.pairs.extend(run_pair(old, new, arguments, number=number, tests=open_tests, told=timed))
+    return found
+
+
+def _tell_arm(told: Told, what: str, arm: str) -> None:
+    told(f"{what}: {arm}")
+
+
+def _is_open(found: Against, test: str, policy: Policy) -> bool:
+    return any(
+        pair_gate.judge(found, test, arm, policy).verdict == "CONTINUE"
+        for name, arm in pair_gate.benchmarks(found)
+        if name == test
+    )
+
+
+def measure(config: pytest.Config, suite: Suite, tests: list[str], *, rev: str, of: int) -> Against:
+    """Run the process pairs of this session.
+
+    Args:
+        config: the session's.
+        suite: gets the wall time they took.
+        tests: node ids of the timing tests to run.
+        rev: the commit, as the command line names it.
+        of: how many timing tests the suite has, `-k` or not.
+
+    Raises:
+        RevisionError: REV names no commit, or a path of the command line lies outside the repository's tree.
+        PairError: a worker failed.
+    """
+    commit = git.resolve(config.rootpath, rev)
+    return _measure(config, suite, tests, _folders(config), rev=rev, commit=commit, of=of)
+
+
+def recheck(config: pytest.Config, suite: Suite, test: str, found: Sequence[Suspect], gated: int) -> list[Recheck]:
+    """Run the process pairs of one test that looks slower than what is stored, against the commits that were stored.
+
+    Args:
+        config: the session's.
+        suite: has the pairs of `--dl-against`, which are not run again; gets the wall time of others.
+        test: node id.
+        found: its arms that look slower.
+        gated: how many stored times share the run's false-alarm budget.
+
+    Returns:
+        What was done; where pairs could not be run, why.
+    """
+    done: dict[str, Recheck] = {}
+    for one in found:
+        if one.why:
+            continue
+        why = git.why_unknown(config.rootpath, one.commits)
+        commit = "" if why else next(known for known in one.commits if git.is_known(config.rootpath, known))
+        if commit in done or (suite.against is not None and commit == suite.against.commit):
+            continue
+        done[commit] = _recheck(config, suite, test, commit, gated) if commit else Recheck(test=test, why=why)
+    return list(done.values())
+
+
+def _recheck(config: pytest.Config, suite: Suite, test: str, commit: str, gated: int) -> Recheck:
+    short, path = commit[:12], test.partition("::")[0]
+    missing = Recheck(test=test, why=f"{short} has no such test, or not with these arms")
+    if not git.has_file(config.rootpath, commit, path):
+        return missing
+    name = test.rpartition("::")[2]
+    children.teller(config)(f"{name} looks slower than what is stored, so process pairs against {short} decide")
+    try:
+        pairs = _measure(config, suite, [test], [path], rev=short, commit=commit, gated=gated)
+    except (process_pairs.PairError, git.RevisionError, SelfTestError) as error:
+        children.show(config, str(error))
+        return Recheck(test=test, why=str(error).rpartition("\n")[2])
+    return Recheck(test=test, against=pairs) if pairs.pairs else missing
+
+
+def _measure(
+    config: pytest.Config,
+    suite: Suite,
+    tests: list[str],
+    paths: list[str],
+    *,
+    rev: str,
+    commit: str,
+    of: int = 1,
+    gated: int = 0,
+) -> Against:
+    """Process pairs of `tests`, found below `paths`, in a checkout of the commit and in the working tree."""
+    start = time.perf_counter()
+    try:
+        with git.worktree(config.rootpath, commit) as tree:
+            return run_pairs(
+                process_pairs.Side("old", tree, process_pairs.absolute_data()),
+                process_pairs.Side("new", config.rootpath, process_pairs.absolute_data()),
+                [*paths, "--rootdir=.", *children.options(config)],
+                rev=rev,
+                commit=commit,
+                tests=max(1, of),
+                wanted=tests,
+                spread=known_spread(config.rootpath / "baselines", suite.machine_class, suite.key),
+                policy=suite.policy,
+                told=children.teller(config),
+                gated=gated,
+            )
+    finally:
+        suite.spend("process pairs", time.perf_counter() - start)
+
+
+def _folders(config: pytest.Config) -> list[str]:
+    """What both workers collect: the paths of the command line, relative to each one's tree."""
+    folders = []
+    for argument in config.args:
+        path, _, rest = argument.partition("::")
+        resolved = (config.invocation_params.dir / path).resolve()
+        if not resolved.is_relative_to(config.rootpath):
+            raise git.RevisionError(f"--dl-against: {path} lies outside {config.rootpath}, so REV has no such file.")
+        folders.append("::".join(filter(None, (str(resolved.relative_to(config.rootpath)), rest))))
+    return folders

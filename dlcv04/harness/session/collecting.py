@@ -1,0 +1,258 @@
+"""Collection: which tests are claims, what is refused, and which stored tests are gone."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dlcv04.harness.policy import RECORDED_SEEDS, Policy
+from dlcv04.harness.session import against, benchmark_adapter, items, state
+from dlcv04.harness.session.suite import Suite
+from dlcv04.lazy import LazyModule
+
+if TYPE_CHECKING:
+    from dlcv04.harness.judging import comparisons, outcome
+    from dlcv04.harness.machine import facts, git
+    from dlcv04.harness.measuring import round_server
+    from dlcv04.harness.store import baselines, files, selftests
+else:
+    comparisons = LazyModule("dlcv04.harness.judging.comparisons")
+    outcome = LazyModule("dlcv04.harness.judging.outcome")
+    facts = LazyModule("dlcv04.harness.machine.facts")
+    git = LazyModule("dlcv04.harness.machine.git")
+    round_server = LazyModule("dlcv04.harness.measuring.round_server")
+    baselines = LazyModule("dlcv04.harness.store.baselines")
+    files = LazyModule("dlcv04.harness.store.files")
+    selftests = LazyModule("dlcv04.harness.store.selftests")
+
+#: The name under which a worker of pytest-xdist tells why it refused its tests.
+REFUSED = "dlcv04_refused"
+
+
+def collected(session: pytest.Session, config: pytest.Config, tests: list[Any]) -> None:
+    """Find the claims among the tests; refuse what would judge nothing; add an item for every stored test that is gone.
+
+    Raises:
+        pytest.UsageError: the claims can't be judged as they are written, or as the command line has it.
+    """
+    session_state = state.of(config)
+    claims = [item for item in tests if items.is_claim(item)]
+    if not claims:
+        benchmark_adapter.give_comparison_back(config, session_state.options.compare)
+        return
+    try:
+        _refuse(config, claims)
+    except pytest.UsageError as error:
+        if (worker := getattr(config, "workeroutput", None)) is None:
+            raise
+        # On a worker of pytest-xdist an error here reads as a crash: the controller says the sentence instead.
+        worker[REFUSED] = str(error)
+        tests.clear()
+        return
+    _drop_unused_hypothesis(config)
+    benchmark_adapter.keep_raw_samples(config)
+    suite = session_state.suite = _make_suite(config, claims)
+    _drop_idle_controls(config, suite, tests)
+    claims = [item for item in claims if item in tests]
+    session_state.places = {item.nodeid: item.location[:2] for item in claims}
+    if session_state.options.round_server is not None:
+        tests[:] = _served(session_state, claims)
+        return
+    if session_state.options.against is not None:
+        _check_against(config, suite, session_state.options.against)
+    _keep_half(config, session_state, claims, tests)
+    if suite.compare:
+        _load_baselines(config, session_state, suite)
+        tests.extend(_missing_items(session, config, suite, tests))
+
+
+def controls_behind_claims(tests: list[pytest.Item]) -> None:
+    """Put every control right behind its claim, whose n it takes, whoever has shuffled or sorted the tests."""
+    followers: dict[str, list[pytest.Item]] = {item.nodeid: [] for item in tests if not items.is_control(item)}
+    order: list[pytest.Item] = []
+    for item in tests:
+        followers.get(items.real_id(item.nodeid) if items.is_control(item) else "", order).append(item)
+    tests[:] = [each for item in order for each in (item, *followers.pop(item.nodeid, ()))]
+
+
+def _keep_half(config: pytest.Config, session_state: state.SessionState, claims: list[Any], tests: list[Any]) -> None:
+    """Deselect all but the timing or the learning half, where the command line asks for one."""
+    options = session_state.options
+    if options.half is None:
+        return
+    recorded = options.record is not None
+    kept = [item for item in claims if items.belongs_to(item, options.half, recorded=recorded)]
+    config.hook.pytest_deselected(items=[item for item in tests if item not in kept])
+    tests[:] = kept
+
+
+def _drop_idle_controls(config: pytest.Config, suite: Suite, tests: list[Any]) -> None:
+    """The control of a claim that this profile does not judge has no verdict to break."""
+    idle = [
+        item for item in tests if items.is_control(item) and not suite.policy.judges(items.info_of(item).judged_from)
+    ]
+    if idle:
+        config.hook.pytest_deselected(items=idle)
+        tests[:] = [item for item in tests if item not in idle]
+
+
+def _served(session_state: state.SessionState, claims: list[Any]) -> list[Any]:
+    """The tests that this worker of a process pair is told to time, in the order it is told."""
+    descriptor = session_state.options.round_server
+    assert descriptor is not None
+    server = session_state.server = round_server.RoundServer(descriptor)
+    known = {item.nodeid: item for item in claims if items.is_timing(item)}
+    return [known[test] for test in server.choose(list(known))]
+
+
+def _check_against(config: pytest.Config, suite: Suite, rev: str) -> None:
+    """Refuse before anything runs what would end the process pairs."""
+    try:
+        git.resolve(config.rootpath, rev)
+        against.known_spread(config.rootpath / "baselines", suite.machine_class, suite.key)
+    except (git.RevisionError, selftests.SelfTestError) as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def _drop_unused_hypothesis(config: pytest.Config) -> None:
+    """Hypothesis's plugin imports all of Hypothesis (a second) at the end of every run, even one that never used it."""
+    plugin = config.pluginmanager.get_plugin("hypothesispytest")
+    if plugin is not None and "hypothesis" not in sys.modules:
+        config.pluginmanager.unregister(plugin)
+
+
+def _refuse(config: pytest.Config, claims: list[Any]) -> None:
+    for item in claims:
+        if item.get_closest_marker("claim") is None:
+            raise pytest.UsageError(
+                f"{item.nodeid} uses the fixture `claim` and is no claim yet: decorate it with "
+                '@dlcv04.claim("<sentence>", control=...), so that it can be shown able to fail.'
+            )
+        if "claim" not in item.fixturenames:
+            raise pytest.UsageError(f"{item.nodeid} is decorated with @claim and asserts nothing: take `claim`.")
+    if benchmark_adapter.is_disabled(config):
+        raise pytest.UsageError(
+            "Benchmarks are disabled (--benchmark-disable, or pytest-xdist's -n), so nothing could be judged. "
+            "Drop the option; where an ini file gives it, set PYTEST_ADDOPTS=-n0: claims run in one process."
+        )
+    if benchmark_adapter.has_compare_fail(config):
+        raise pytest.UsageError(
+            "--benchmark-compare-fail is replaced: --benchmark-compare alone fails every figure that regressed, "
+            "with a stated false-alarm rate instead of a fixed percentage. Drop the option."
+        )
+    if reruns := _reruns(config, claims):
+        raise pytest.UsageError(
+            f"{reruns} would run a red claim again until it is green, and then no error rate holds. Drop it, or "
+            "deselect the claims."
+        )
+    if config.getoption("benchmark_skip"):
+        raise pytest.UsageError("--benchmark-skip would skip every claim, so nothing could be judged. Drop it.")
+
+
+def _reruns(config: pytest.Config, claims: list[Any]) -> str:
+    """What asks pytest-rerunfailures (or `flaky`) to run claims again, or ""."""
+    asked = config.getoption("reruns", None)
+    if config.getoption("force_reruns", None) or asked:
+        return "--reruns" if asked else "--force-reruns"
+    if asked is None and config.pluginmanager.hasplugin("rerunfailures") and int(config.getini("reruns") or 0):
+        return "`reruns` in the ini file"
+    marked = next((item.nodeid for item in claims if item.get_closest_marker("flaky")), "")
+    return f"The marker `flaky` of {marked}" if marked else ""
+
+
+def _make_suite(config: pytest.Config, claims: list[Any]) -> Suite:
+    options = state.of(config).options
+    device, hardware = facts.chosen_device(options.device), facts.hardware()
+    suite = Suite(
+        policy=Policy(
+            profile=options.profile,
+            strict=options.strict,
+            compare=options.compares,
+            against=options.against is not None,
+            record=options.record is not None,
+            recorded_seeds=max(RECORDED_SEEDS, options.seeds or 0),
+        ),
+        machine_class=facts.machine_class(device, hardware),
+        hardware=hardware,
+        commit=git.commit(config.rootpath),
+        compare=options.compares,
+        controls=options.controls,
+        max_seeds=options.seeds,
+        problems=list(filter(None, [facts.unused_gpu(options.device)])),
+        settings={"plugins": ", ".join(_plugins(config)) or "none"},
+    )
+    config.hook.pytest_dlcv04_plan(config=config, suite=suite, device=device, claims=claims)
+    return suite
+
+
+def _plugins(config: pytest.Config) -> list[str]:
+    """Those of `-p`: both sides of a process pair have them, so a difference of theirs would not show there."""
+    return sorted({name for name in config.option.plugins or [] if not name.startswith("no:")})
+
+
+def _load_baselines(config: pytest.Config, session_state: state.SessionState, suite: Suite) -> None:
+    named = session_state.options.compare
+    store = baselines.Store(config.rootpath / "baselines", saved=config.rootpath / ".benchmarks")
+    try:
+        loaded = store.load([named] if isinstance(named, str) else [], machine_class=suite.machine_class)
+    except files.BaselineError as error:
+        raise pytest.UsageError(str(error)) from error
+    suite.stored = loaded.as_stored(lambda path: _short(path, config))
+    suite.problems += loaded.problems
+
+
+def _short(path: Path, config: pytest.Config) -> str:
+    return str(path.relative_to(config.rootpath)) if path.is_relative_to(config.rootpath) else str(path)
+
+
+# -- stored tests that are gone ----------------------------------------------------------------------------
+
+
+class MissingItem(pytest.Item):
+    """A stored test that a run of the whole suite did not collect: fails like any other test."""
+
+    def __init__(self, *, row: Any, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.row = row
+
+    def runtest(self) -> None:
+        """Fail with the sentence that says what is gone."""
+        state.suite_of(self.config).missing.append(self.row)
+        found = outcome.of_missing(self.row)
+        state.of_test(self).outcome = found
+        pytest.fail(found.text, pytrace=False)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Where the report says this comes from."""
+        return self.path, None, self.name
+
+
+def _missing_items(session: pytest.Session, config: pytest.Config, suite: Suite, tests: list[Any]) -> list[Any]:
+    if is_filtered(config) or state.of(config).options.half is not None:
+        return []
+    folders = [Path(argument).resolve() for argument in config.args if Path(argument).is_dir()]
+
+    def asked(test: str) -> bool:
+        file = (config.rootpath / test.split("::")[0]).resolve()
+        return any(file.is_relative_to(folder) for folder in folders)
+
+    gone = comparisons.missing_tests((item.nodeid for item in tests), asked, suite.stored, suite.key)
+    return [
+        MissingItem.from_parent(session, name=test, nodeid=test, row=comparisons.missing_comparison(test, path))
+        for test, path in gone.items()
+    ]
+
+
+def is_filtered(config: pytest.Config) -> bool:
+    """Whether an option of the command line leaves tests out."""
+    option = config.option
+    names = ("keyword", "markexpr", "deselect", "lf", "ignore", "ignore_glob", "failedfirst")
+    return any(getattr(option, name, None) for name in names)
+
+
+def is_whole_suite(config: pytest.Config) -> bool:
+    """Whether whole folders run, with nothing left out."""
+    return not is_filtered(config) and all(Path(argument).is_dir() for argument in config.args)

@@ -1,0 +1,105 @@
+"""The end of a run: its exit code, its report, what the terminal and a GitHub job show of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dlcv04.harness import report
+from dlcv04.harness.judging import outcome
+from dlcv04.harness.report.renderers import github, terminal
+from dlcv04.harness.session import benchmark_adapter, collecting, state
+from dlcv04.harness.store import baselines, selftests
+
+if TYPE_CHECKING:
+    from dlcv04.harness.session.suite import Suite
+    from dlcv04.harness.store.schema import Run
+    from dlcv04.harness.store.selftests import SelfTest
+
+
+def decide(session: pytest.Session, suite: Suite) -> Run:
+    """Settle the exit code and the run's record, and let pytest-benchmark save it though it timed nothing."""
+    config = session.config
+    if session.exitstatus == pytest.ExitCode.OK:
+        rows = [*(row for claim in suite.claims for row in claim.comparisons), *suite.missing]
+        compared = suite.compare or suite.against is not None
+        session.exitstatus = outcome.exit_status_without_red(rows, compared=compared)
+    run = state.of(config).run = suite.run(
+        exit_status=int(session.exitstatus),
+        command="pytest " + " ".join(config.invocation_params.args),
+        suite=" ".join(config.args),
+        whole_suite=collecting.is_whole_suite(config),
+    )
+    benchmark_adapter.save_without_rows(config)
+    return run
+
+
+def write_report(config: pytest.Config, suite: Suite, run: Run) -> None:
+    """Write the report beside what is stored."""
+    session = state.of(config)
+    folder = config.rootpath / session.options.report_dir
+    session.beside = _beside(config, suite)
+    session.report = report.write(run, session.beside, folder, _self_test(config, suite))
+
+
+def _beside(config: pytest.Config, suite: Suite) -> Sequence[Run]:
+    """The stored runs that reports show beside this one: those it was compared with, else all of this machine class.
+
+    Without `--benchmark-compare` they are its history and judge nothing, so one that can't be read is passed over.
+    """
+    if suite.compare:
+        return [run for _, run in suite.stored.everything]
+    if suite.policy.record:
+        return []
+    loaded = baselines.Store(config.rootpath / "baselines").load(machine_class=suite.machine_class)
+    return [stored.run for stored in (*loaded.timing, *loaded.portable)]
+
+
+def _self_test(config: pytest.Config, suite: Suite) -> SelfTest | None:
+    """The newest self-test of this machine class, for the report; one that can't be read is named and left out."""
+    try:
+        return selftests.latest(config.rootpath / "baselines", suite.machine_class, suite.key)
+    except selftests.SelfTestError as error:
+        state.of(config).unread = str(error)
+        return None
+
+
+def summarise(reporter: Any, config: pytest.Config, run: Run) -> None:
+    """A line a claim, the controls' count, and where the report is."""
+    session = state.of(config)
+    reporter.section("claims", sep="=")
+    for line in terminal.lines(run):
+        reporter.write_line(line)
+    if run.exit_status == outcome.EXIT_NOTHING_COMPARABLE:
+        reporter.write_line(
+            f"Nothing stored is comparable with this run (machine class {run.environment.machine_class}): store a "
+            "baseline with `dlcv04 baseline`. Exit code 7.",
+            yellow=True,
+        )
+    if session.unread:
+        reporter.write_line(session.unread, yellow=True)
+    for line in _github_lines(run, config):
+        reporter.write_line(line)
+    if session.report is not None:
+        reporter.write_line(f"report: {session.report}")
+
+
+def _github_lines(run: Run, config: pytest.Config) -> list[str]:
+    """In a GitHub job: annotations, and a sentence where its summary could not be written."""
+    lines, session = [], state.of(config)
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        root = Path(os.environ.get("GITHUB_WORKSPACE") or config.rootpath)
+        lines += github.commands(run, {test: _place(config, root, *at) for test, at in session.places.items()})
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        lines += filter(None, [github.append_summary(Path(summary), run, session.beside)])
+    return lines
+
+
+def _place(config: pytest.Config, root: Path, file: str, line: int | None) -> github.Place:
+    """Where a test stands, seen from the repository's root; pytest counts its lines from 0."""
+    path = config.rootpath / file
+    return github.Place(str(path.relative_to(root)) if path.is_relative_to(root) else file, (line or 0) + 1)

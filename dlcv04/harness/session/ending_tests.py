@@ -1,0 +1,129 @@
+"""The end of a claim test: its arms are compared, its verdict is raised, still inside its own call phase."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from dlcv04.harness.claims.claim import ClaimError
+from dlcv04.harness.claims.recorder import ClaimRecorder
+from dlcv04.harness.judging import comparing, comparisons, outcome, suspects
+from dlcv04.harness.report.renderers import junit
+from dlcv04.harness.session import against, benchmark_adapter, children, items, state
+from dlcv04.harness.store.schema import Arm, Claim, Comparison
+
+if TYPE_CHECKING:
+    from dlcv04.harness.session.suite import Suite
+
+
+def end(item: Any, recorder: ClaimRecorder, seconds: float) -> None:
+    """Judge a test whose body has ended, and fail, skip or pass it.
+
+    Args:
+        item: the test.
+        recorder: what it asserted.
+        seconds: of its body.
+    """
+    suite, arms = state.suite_of(item.config), [make() for make in state.of_test(item).measured]
+    if items.is_control(item):
+        claim = _control(item, suite, recorder, arms, seconds)
+        found = outcome.of_control(claim, strict=suite.policy.strict)
+        if claim.control_verdict in outcome.BROKEN_CONTROLS:
+            suite.failures.append(f"control {found.text.removeprefix('CONTROL ')}")
+    else:
+        claim = _claim(item, suite, recorder, arms, seconds)
+        found = outcome.of_claim(claim, strict=suite.policy.strict)
+    item.user_properties += junit.properties(claim)
+    state.of_test(item).outcome = found
+    if found.is_red:
+        pytest.fail(found.text, pytrace=False)
+    if found.is_open:
+        pytest.skip(found.text)
+
+
+def failed(item: Any, error: Exception) -> None:
+    """Note the error in which a test ended before it could be judged.
+
+    Raises:
+        pytest.fail.Exception: the test is written in a way that can't be judged: the sentence is enough, without the
+            stack.
+    """
+    failures = state.suite_of(item.config).failures
+    if isinstance(error, ClaimError):
+        failures.append(f"{item.nodeid}: {error}")
+        # Without its cause, which would be the same sentence again.
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
+    if state.of_test(item).recorder is not None:
+        failures.append(f"{item.nodeid}: {type(error).__name__}: {error}")
+
+
+def _claim(item: Any, suite: Suite, recorder: ClaimRecorder, arms: list[Arm], seconds: float) -> Claim:
+    for arm in arms:
+        if arm.round_seconds:
+            extra = {"images_per_round": arm.images_per_round, "images_per_epoch": arm.images_per_epoch}
+            benchmark_adapter.add_row(item.config, item, arm.name, arm.round_seconds, extra, group=item.nodeid)
+    claim = suite.claim_of(
+        item.nodeid,
+        recorder,
+        published=recorder.info.published,
+        judged=suite.policy.judges(recorder.info.judged_from),
+        pictures=state.of_test(item).pictures,
+        seconds=seconds,
+        source_hash=source_hash(item.function),
+        command=children.command_for(item.config, item.nodeid),
+    )
+    measured = distinct(arms)
+    claim = msgspec.structs.replace(claim, comparisons=_compared(item.config, suite, claim, measured))
+    suite.add(claim, measured)
+    return claim
+
+
+def _control(item: Any, suite: Suite, recorder: ClaimRecorder, arms: list[Arm], seconds: float) -> Claim:
+    if not state.of_test(item).changed:
+        recorder.assertions.clear()
+    claim = suite.control_of(item.nodeid, items.real_id(item.nodeid), recorder, seconds=seconds)
+    suite.add(claim, distinct(arms))
+    return claim
+
+
+def _compared(config: pytest.Config, suite: Suite, claim: Claim, arms: list[Arm]) -> list[Comparison]:
+    """The comparisons of a claim; times that look slower are decided by process pairs or by fresh processes."""
+    policy, context = suite.policy, suite.context() if suite.compare else None
+    rows = comparing.comparisons(claim, arms, context, suite.against, policy)
+    # A recording process is never timed again: where an ini file asks for the comparison, it would be without end.
+    if context is None or policy.record or not any(comparisons.looks_slower(row, policy) for row in rows):
+        return rows
+    found = suspects.suspects(claim, arms, context)
+    suite.rechecks += against.recheck(config, suite, claim.test, found, context.gate.gated)
+    rows = comparing.comparisons(claim, arms, context, suite.against, policy)
+    if not any(comparisons.could_be_slower(row, policy) for row in rows) or comparisons.is_busy(arms, policy):
+        return rows
+    # All of them, whatever the second says: stopping at a pleasant one would be measuring until it is green.
+    for _ in range(policy.processes_red - 1):
+        suite.repeats += children.time_again(config, suite, claim.test)
+    return comparing.comparisons(claim, arms, context, suite.against, policy)
+
+
+def distinct(arms: list[Arm]) -> list[Arm]:
+    """One record an arm: where a test asks for an arm's exact figures and times it too, the timed record has both."""
+    kept: dict[str, Arm] = {}
+    for arm in arms:
+        if arm.name not in kept or arm.round_seconds or arm.curves:
+            kept[arm.name] = arm
+    return list(kept.values())
+
+
+def source_hash(function: Any) -> str:
+    """Hash of a test's syntax tree without docstring and decorators: comments and layout change nothing."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    definition: Any = tree.body[0]
+    definition.decorator_list = []
+    if ast.get_docstring(definition) is not None:
+        definition.body = definition.body[1:]
+    return sha256(ast.unparse(definition).encode()).hexdigest()[:16]

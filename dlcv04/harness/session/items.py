@@ -1,0 +1,48 @@
+"""What a collected test is: a claim, a control, of the timing or of the learning half."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dlcv04.harness.claims.claim import ClaimInfo
+
+
+def is_claim(item: Any) -> bool:
+    """Whether a test is decorated with `@claim` or takes the fixture."""
+    return item.get_closest_marker("claim") is not None or "claim" in getattr(item, "fixturenames", ())
+
+
+def is_control(item: Any) -> bool:
+    """Whether a test is the control of a claim."""
+    callspec = getattr(item, "callspec", None)
+    return callspec is not None and callspec.params.get("claim_mode") == "control"
+
+
+def is_timing(item: Any) -> bool:
+    """Whether a test is a claim about times, and no control."""
+    return is_claim(item) and "epoch_time" in item.fixturenames and not is_control(item)
+
+
+def belongs_to(item: Any, half: str, *, recorded: bool) -> bool:
+    """Whether a claim is of the "timing" or of the "learning" half; exact figures are recorded with learning."""
+    timed, learned = ("epoch_time" in item.fixturenames, "learning" in item.fixturenames)
+    if half == "timing":
+        return timed
+    return learned or (recorded and not timed)
+
+
+def real_id(nodeid: str) -> str:
+    """The node id of the claim that a control belongs to; a claim's own id is returned as it is."""
+    return re.sub(r"\[(.*?)-?\bcontrol\]$", lambda m: f"[{m[1]}]" if m[1] else "", nodeid)
+
+
+def info_of(item: Any) -> ClaimInfo:
+    """What the decorator says of a test, under a heading made from its file's name where it names none."""
+    info: ClaimInfo = item.get_closest_marker("claim").args[0]
+    if info.task:
+        return info
+    title = Path(item.path).stem.removeprefix("test_").replace("_", " ")
+    return type(info)(**{**vars(info), "task": re.sub(r"^task(\d)", r"Task \1:", title)})

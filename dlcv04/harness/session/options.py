@@ -1,0 +1,129 @@
+"""The options of `pytest bench/`, read once."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dlcv04.harness.policy import DATA, DEFAULTS, DEVICES, PROFILES
+from dlcv04.harness.session import benchmark_adapter
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line of a session.
+
+    Attributes:
+        profile: sizes of the run.
+        device: "auto", "cpu" or "gpu".
+        data: "auto", "real" or "embedded".
+        seeds: cap on the seeds of a learning claim, None without one.
+        controls: whether every claim's control runs too.
+        report_dir: folder of the reports.
+        strict: whether what is INCONCLUSIVE fails.
+        against: the commit of `--dl-against`, None without it.
+        compare: the value of `--benchmark-compare`: None without it, True without a value.
+        round_server: file descriptor of the other end, in a worker of a process pair.
+        part: the half of the suite to run, "timing" or "learning"; None for all of it.
+        record: the same, to be stored as a baseline.
+    """
+
+    profile: str
+    device: str
+    data: str
+    seeds: int | None
+    controls: bool
+    report_dir: str
+    strict: bool
+    against: str | None
+    compare: str | bool | None
+    round_server: int | None
+    part: str | None
+    record: str | None
+
+    @property
+    def compares(self) -> bool:
+        """Whether stored runs are compared with."""
+        return self.compare is not None
+
+    @property
+    def half(self) -> str | None:
+        """The half of the suite that runs: "timing" or "learning", None for all of it."""
+        return self.record or self.part
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> Options:
+        """Read the command line, and take `--benchmark-compare` over before pytest-benchmark reads it."""
+        named = {name: config.getoption(f"dl_{name}") for name in cls.__dataclass_fields__ if name != "compare"}
+        return cls(compare=benchmark_adapter.take_comparison_over(config), **named)
+
+
+def add(parser: pytest.Parser) -> None:
+    """Declare the options, all prefixed `--dl-`."""
+    group = parser.getgroup("dlcv04", "judging claims about learning (dlcv04)")
+    group.addoption(
+        "--dl-profile", choices=PROFILES, default=DEFAULTS["profile"], help="sizes of the run (default: smoke)"
+    )
+    group.addoption(
+        "--dl-device",
+        choices=DEVICES,
+        default=DEFAULTS["device"],
+        help="where to run; gpu without a GPU is an error, never a skip (default: auto)",
+    )
+    group.addoption(
+        "--dl-data",
+        choices=DATA,
+        default=DEFAULTS["data"],
+        help="data: real where it is found, else the embedded stand-in; real makes its absence an error",
+    )
+    group.addoption("--dl-seeds", type=_seeds, metavar="N", help="cap on the seeds of a learning claim")
+    group.addoption(
+        "--dl-controls",
+        action="store_true",
+        help="also run every claim's control: an intervention on which the claim must not hold",
+    )
+    group.addoption("--dl-report-dir", default="reports", metavar="DIR", help="folder of the HTML reports")
+    group.addoption("--dl-strict", action="store_true", help="an INCONCLUSIVE verdict fails the run")
+    group.addoption(
+        "--dl-against",
+        metavar="REV",
+        help="gate times against a commit: its checkout and the working tree in alternating fresh processes",
+    )
+    group.addoption("--dl-round-server", type=int, help=argparse.SUPPRESS)
+    group.addoption("--dl-part", choices=("timing", "learning"), help=argparse.SUPPRESS)
+    group.addoption(
+        "--dl-record",
+        choices=("timing", "learning"),
+        help="used by `dlcv04 baseline`: measure one part at fixed n, with no early stop",
+    )
+
+
+def _seeds(text: str) -> int:
+    if not text.isdigit() or int(text) < 2:
+        raise ValueError(f"{text!r} is not a number of seeds: give a whole number from 2 up")
+    return int(text)
+
+
+def check(options: Options) -> None:
+    """Refuse at once what can't be right, before anything is collected.
+
+    Raises:
+        pytest.UsageError: a path stands where a stored run is named, or there is no GPU for `--dl-device gpu`.
+    """
+    named = options.compare
+    if isinstance(named, str) and (named.endswith(".py") or "::" in named or Path(named).is_dir()):
+        raise pytest.UsageError(
+            f"--benchmark-compare took {named!r} as the run to compare with. Put the path first: "
+            f"pytest {named} --benchmark-compare"
+        )
+    if options.device == "gpu":
+        from dlcv04.harness.machine import gpu
+
+        if not gpu.gpu_present():
+            raise pytest.UsageError(
+                "--dl-device gpu: no GPU was found on this machine (nvidia-smi lists none). Run on a GPU machine, or "
+                "use --dl-device cpu."
+            )

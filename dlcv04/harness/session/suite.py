@@ -1,0 +1,207 @@
+"""The state of one run of a suite: what was asked, what was measured, what it was compared with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from dlcv04.harness.claims.claim import ClaimInfo
+from dlcv04.harness.claims.recorder import ClaimRecorder
+from dlcv04.harness.judging import verdicts
+from dlcv04.harness.judging.comparisons import Context
+from dlcv04.harness.machine import facts as machine_facts
+from dlcv04.harness.measuring.blocks import ArmTimes
+from dlcv04.harness.measuring.seeds import ArmCurves
+from dlcv04.harness.policy import Policy
+from dlcv04.harness.store.schema import (
+    Against,
+    Arm,
+    Claim,
+    Commit,
+    Comparison,
+    DataRecord,
+    Environment,
+    Recheck,
+    Run,
+)
+from dlcv04.harness.store.stored import Stored
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is known of a run before anything heavy is imported: shown in its first line."""
+
+    device: str
+    data: str
+    key: dict[str, str]
+
+
+@dataclass
+class DeviceLayer:
+    """What the experiment hands to the harness once it has started its framework.
+
+    `key`: backend, dtype policy, jit, as strings; `software`: versions by name.
+    """
+
+    device: str
+    key: dict[str, str]
+    software: dict[str, str]
+
+
+@dataclass
+class Suite:
+    """Collects the records of a run; `run()` turns them into the stored form.
+
+    `settings` are recorded with the software: what of the command line may change a figure.
+    """
+
+    policy: Policy
+    machine_class: str
+    hardware: dict[str, str]
+    commit: Commit
+    compare: bool
+    controls: bool = False
+    max_seeds: int | None = None
+    plan: Callable[[], Plan] = lambda: Plan("cpu", "", {})
+    stored: Stored = field(default_factory=Stored)
+    against: Against | None = None
+    problems: list[str] = field(default_factory=list)
+    settings: dict[str, str] = field(default_factory=dict)
+    device_layer: DeviceLayer | None = None
+    arms: list[Arm] = field(default_factory=list)
+    repeats: list[Arm] = field(default_factory=list)
+    rechecks: list[Recheck] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
+    missing: list[Comparison] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    data: dict[str, DataRecord] = field(default_factory=dict)
+    overhead_seconds: dict[str, float] = field(default_factory=dict)
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _context: Context | None = None
+    _start: float = field(default_factory=time.perf_counter)
+
+    @property
+    def key(self) -> dict[str, str]:
+        """What, with an arm's data, decides whether figures may be compared at all."""
+        layer = self.device_layer or self.plan()
+        return {"profile": self.policy.profile, **layer.key}
+
+    def spend(self, what: str, seconds: float) -> None:
+        """Note wall time that went neither into timed rounds nor into training steps."""
+        self.overhead_seconds[what] = self.overhead_seconds.get(what, 0.0) + seconds
+
+    def context(self) -> Context:
+        """What comparisons share, made once: the key is settled as soon as the framework has started."""
+        if self._context is None or self._context.key != self.key:
+            software = self._software()
+            self._context = Context(
+                self.key, self.machine_class, self.stored, self.policy, software, self.repeats, self.rechecks
+            )
+        return self._context
+
+    def _software(self) -> dict[str, str]:
+        facts = machine_facts.software(self.device_layer.software if self.device_layer else {})
+        return {**facts, **self.settings}
+
+    def recorder(self, info: ClaimInfo) -> ClaimRecorder:
+        """The `claim` fixture of a real claim."""
+        return ClaimRecorder(info, self.policy, max_seeds=self.max_seeds)
+
+    def control_recorder(self, real_test: str, info: ClaimInfo) -> ClaimRecorder:
+        """The `claim` fixture of a control: at the n of the real claim, or at the caps where it didn't run."""
+        real = self.claim(real_test)
+        fixed = {i: a.n for i, a in enumerate(real.assertions)} if real else {}
+        return ClaimRecorder(info, self.policy, fixed_n=fixed, max_seeds=self.max_seeds)
+
+    def claim(self, test: str) -> Claim | None:
+        """The record of a test that has ended."""
+        return next((claim for claim in self.claims if claim.test == test), None)
+
+    def claim_of(self, test: str, recorder: ClaimRecorder, **facts: Any) -> Claim:
+        """The record of a claim test that ran to its end, compared with nothing yet; `facts` are further fields."""
+        info = recorder.info
+        verdict, reason = verdicts.overall(recorder.assertions, recorder.lacking)
+        return Claim(
+            test=test,
+            sentence=info.sentence,
+            task=info.task,
+            slide=info.slide,
+            control=info.control.describes,
+            judged_from=info.judged_from,
+            assertions=recorder.assertions,
+            verdict=verdict,
+            reason=reason,
+            lacking=recorder.lacking,
+            **facts,
+        )
+
+    def control_of(self, test: str, real_test: str, recorder: ClaimRecorder, *, seconds: float) -> Claim:
+        """The record of a control: it broke its claim, or why it did not."""
+        real = self.claim(real_test)
+        word, reason = verdicts.of_control(recorder.assertions, recorder.lacking, real.assertions if real else None)
+        control = self.claim_of(test, recorder, is_control=True, control_verdict=word, seconds=seconds)
+        return msgspec.structs.replace(control, reason=reason)
+
+    def add(self, claim: Claim, arms: Iterable[Arm]) -> None:
+        """Keep the record of a test that has ended, and its arms."""
+        self.arms += arms
+        self.claims.append(claim)
+
+    def run(self, *, exit_status: int, command: str, suite: str, whole_suite: bool) -> Run:
+        """Everything of this run, as it is stored and reported."""
+        layer = self.device_layer
+        return Run(
+            # With milliseconds: two runners may start within one second, and a run counts once.
+            id=f"{self.started:%Y%m%dT%H%M%S}{self.started.microsecond // 1000:03d}Z",
+            started=self.started.isoformat(timespec="seconds"),
+            profile=self.policy.profile,
+            device=layer.device if layer else self.plan().device,
+            suite=suite,
+            whole_suite=whole_suite,
+            strict=self.policy.strict,
+            key=self.key,
+            data=list(self.data.values()),
+            environment=Environment(
+                machine_class=self.machine_class,
+                hardware=self.hardware,
+                software=self._software(),
+            ),
+            commit=self.commit,
+            command=command,
+            arms=self.arms,
+            repeats=self.repeats,
+            rechecks=self.rechecks,
+            claims=self.claims,
+            missing=self.missing,
+            failures=self.failures,
+            overhead_seconds=self.overhead_seconds,
+            seconds=time.perf_counter() - self._start,
+            exit_status=exit_status,
+            against=self.against,
+            compared_with=sorted({path for path, _ in self.stored.everything}) if self.compare else [],
+        )
+
+
+def times_arm(arm: ArmTimes) -> dict[str, object]:
+    """The fields of a stored arm that come from its timed rounds."""
+    return {
+        "noisy": arm.workload.noisy,
+        "round_seconds": arm.seconds,
+        "round_index": sorted(arm.rounds),
+        "images_per_round": arm.block.steps_of(arm.name) * arm.workload.images_per_step,
+        "warmup_rounds": len(arm.warmup),
+        "compile_seconds": arm.compile_seconds,
+        "contention": arm.block.contention,
+        "clocks": arm.block.clocks,
+        "calibrator_seconds": list(arm.block.calibrator_seconds),
+    }
+
+
+def curves_arm(arm: ArmCurves) -> dict[str, object]:
+    """The fields of a stored arm that come from its learning curves."""
+    return {"curves": [arm.curves[seed] for seed in sorted(arm.curves)]}

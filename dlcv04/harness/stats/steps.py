@@ -1,0 +1,88 @@
+"""Steps in a history of levels."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlcv04.harness.stats import basics
+from dlcv04.harness.stats.basics import Floats
+
+
+@dataclass(frozen=True)
+class Step:
+    """A change of level: history[index] is the first value of the new level; levels are segment medians."""
+
+    index: int
+    before: float
+    after: float
+
+
+def detect_steps(history: Floats, *, min_length: int = 3, penalty: float = 3.0) -> tuple[Step, ...]:
+    """Where the level of a series of stored values changed: exact L1 segmentation with a BIC-like penalty.
+
+    Minimises sum |x - median of its segment| / b + penalty * log(n) * (segments - 1) by dynamic programming, as
+    asv's step_detect does; b is the noise's mean absolute deviation, from the median absolute successive
+    difference, so that a step does not inflate it. L1 and segments of at least `min_length` make a single wild run
+    no step.
+
+    Args:
+        history: Values in the order of their runs (log seconds, or a metric), shape (n,).
+        min_length: Fewest runs at one level.
+        penalty: Price of a step. At 3 white noise of 20 to 100 runs, normal or Student t3, shows a step in about 1 % of
+            histories or fewer; slowly drifting noise shows more.
+
+    Returns:
+        Steps in order; empty for fewer than 2 * min_length values or a level that never changed.
+    """
+    x = basics.finite_array(history, "detect_steps", at_least=0)
+    if min_length < 1 or len(x) < 2 * min_length:
+        return ()
+    differences = np.abs(np.diff(x))
+    # Normal noise: median |difference| = .6745 sqrt(2) sd, mean |deviation| = sqrt(2 / pi) sd.
+    scale = float(np.median(differences)) / (0.6745 * math.sqrt(2)) * math.sqrt(2 / math.pi)
+    if scale == 0:
+        scale = float(differences.mean()) or 1.0
+    starts = _segment_starts((x / scale).tolist(), min_length, penalty * math.log(len(x)))
+    levels = [float(np.median(part)) for part in np.split(x, starts)]
+    return tuple(Step(at, a, b) for at, a, b in zip(starts, levels[:-1], levels[1:], strict=True))
+
+
+def _segment_starts(x: list[float], min_length: int, price: float) -> list[int]:
+    """Starts of all segments but the first in the cheapest segmentation."""
+    n = len(x)
+    best, previous = [-price] + [math.inf] * n, [0] * (n + 1)
+    for start in range(n - min_length + 1):
+        if math.isinf(best[start]):
+            continue
+        for length, cost in enumerate(_median_costs(x[start:]), start=1):
+            total = best[start] + cost + price
+            if length >= min_length and total < best[start + length]:
+                best[start + length], previous[start + length] = total, start
+    starts, end = [], n
+    while previous[end]:
+        end = previous[end]
+        starts.append(end)
+    return starts[::-1]
+
+
+def _median_costs(x: list[float]) -> Iterable[float]:
+    """Sum of |x_j - median(x_1..x_i)| over j <= i, for i = 1, 2, ...: two heaps about the median and their sums."""
+    lower: list[float] = []
+    upper: list[float] = []
+    low_sum = high_sum = 0.0
+    for value in x:
+        shifted = heapq.heappushpop(upper, value)
+        high_sum += value - shifted
+        heapq.heappush(lower, -shifted)
+        low_sum += shifted
+        if len(lower) > len(upper) + 1:
+            moved = -heapq.heappop(lower)
+            heapq.heappush(upper, moved)
+            low_sum, high_sum = low_sum - moved, high_sum + moved
+        middle = -lower[0] if len(lower) > len(upper) else 0.0
+        yield high_sum - low_sum + middle

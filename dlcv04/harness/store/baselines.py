@@ -1,0 +1,282 @@
+"""The store of accepted runs: what later runs are held against.
+
+    baselines/
+      published/          the figures of 2016; not read here
+      portable/           learning curves and counts: no clock in them, valid on every machine
+      <machine class>/    clocks: valid on this hardware only
+
+A stored file is pytest-benchmark's JSON with a `dlcv04` block (`schema.Run`) whose `acceptance` says why,
+when, from which commit, and carries the sha256 of the rest. Only `Store.accept` writes here: under a lock,
+into a temporary file that becomes visible by one link, so that a kill at any point leaves no half file and
+nothing is overwritten.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlcv04.harness.store import acceptance, files, reading, selection
+from dlcv04.harness.store.acceptance import Candidate, Part
+from dlcv04.harness.store.files import PARTIAL, BaselineError
+from dlcv04.harness.store.reading import RunFileError, decode_run
+from dlcv04.harness.store.schema import SECONDS, Acceptance, Commit, Run
+from dlcv04.harness.store.stored import Loaded, Stored, StoredRun
+from dlcv04.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import filelock
+else:
+    filelock = LazyModule("filelock")
+
+
+PORTABLE = "portable"
+
+
+PUBLISHED = "published"
+
+
+_LOCK = ".lock"
+
+
+_NUMBERED = re.compile(r"(\d{4,})_.*\.json")
+
+
+class Store:
+    """The folder of accepted runs.
+
+    Args:
+        root: the folder, usually `baselines/`; it need not exist to be read.
+        saved: the folder of runs that nobody accepted (`.benchmarks/`). A selector that matches no accepted
+            run is looked up there.
+    """
+
+    def __init__(self, root: Path | str, saved: Path | str | None = None) -> None:
+        self.root = Path(root)
+        self.saved = Path(saved) if saved is not None else None
+
+    def load(self, selectors: Sequence[str] = (), *, machine_class: str) -> Loaded:
+        """Return the stored runs to compare with.
+
+        Without selectors: every accepted run of this machine class and every portable one. With them, those
+        alone. A file that is cut, edited by hand or out of place becomes a sentence in `problems`; the
+        others still load.
+
+        Args:
+            selectors: values of `--benchmark-compare=`: a run's id, the number or name of a file, a glob
+                over file names or paths below the store, or the path of a stored run anywhere. An accepted
+                file is only used for its part; a run that nobody accepted is used for both.
+            machine_class: the class of this machine, as `environment.machine_class` returns it.
+
+        Raises:
+            BaselineError: a selector matches nothing (the message names what exists), or is a folder, a
+                `.py` file or a node id.
+        """
+        paths = self._select(selectors) if selectors else self._files()
+        loaded = Loaded([], [], [], [])
+        for path in paths:
+            silent = not selectors and path.parent.name not in {PORTABLE, machine_class}
+            try:
+                _sort_in(loaded, StoredRun(path, self._read(path)), machine_class)
+            except RunFileError as error:
+                # A broken file of other hardware decides nothing here; its own machine reports it.
+                if not silent:
+                    loaded.problems.append(str(error))
+        return loaded
+
+    def accept(
+        self,
+        document: Mapping[str, Any],
+        *,
+        part: Part,
+        reason: str,
+        commit: Commit,
+        forced: bool = False,
+        name: str = "run",
+    ) -> Path:
+        """Store one part of a run as a baseline and return its file, `<folder>/NNNN_<name>.json`.
+
+        What does not belong to the part is left out: "portable" keeps no seconds, no time ratios and
+        nothing of the machine but `environment`; "timing" keeps no learning curves. Whether the run
+        deserves it is the caller's question (`may_accept`).
+
+        Args:
+            document: pytest-benchmark's JSON of the run, with its `dlcv04` block.
+            part: which half to store.
+            reason: why, in the words of whoever accepts it.
+            commit: the commit that the acceptance belongs to.
+            forced: accepted in spite of what `may_accept` said; shown ever after.
+            name: the readable half of the file's name.
+
+        Raises:
+            BaselineError: the reason is empty, the run has nothing of this part, is in the store already,
+                or its machine class can't name a folder; or the store can't be written.
+            RunFileError: the document holds no valid run.
+        """
+        candidate = Candidate(document, part, forced, name)
+        return self.accept_all([candidate], reason=reason, commit=commit)[0]
+
+    def accept_all(self, candidates: Sequence[Candidate], *, reason: str, commit: Commit) -> list[Path]:
+        """Store several parts, or none of them: what was written is taken back when a later one can't be.
+
+        Raises:
+            BaselineError, RunFileError: as `accept`.
+        """
+        if not reason.strip():
+            raise BaselineError(
+                "A baseline needs a reason: say with `--reason` why these figures are the ones to hold."
+            )
+        ready = [self._prepare(candidate, reason.strip(), commit) for candidate in candidates]
+        written: list[Path] = []
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with filelock.FileLock(self.root / _LOCK, timeout=60):
+                for folder, name, run, text in ready:
+                    folder.mkdir(exist_ok=True)
+                    written.append(self._write(folder, name, run, text))
+        except (OSError, TimeoutError, BaselineError) as error:
+            for path in written:
+                path.unlink()
+            if isinstance(error, BaselineError):
+                raise
+            raise BaselineError(f"{self.root} can't be written ({error}): nothing was stored.") from error
+        return written
+
+    def find_saved(self, selector: str) -> Path:
+        """The one saved run that a path, id, number or glob names.
+
+        Raises:
+            BaselineError: none does, or several do; the message names them.
+        """
+        saved = self._saved_files()
+        found = selection.named_path(selector) or selection.matching(selector, saved, self.saved or self.root)
+        if len(found) == 1:
+            return found[0]
+        names = [f"{path.parent.name}/{path.stem}" for path in found or saved][-10:]
+        if found:
+            raise BaselineError(f"{selector!r} names {len(found)} saved runs ({', '.join(names)}): name one.")
+        there = f"saved are {', '.join(names)}" if names else "no run is saved: run with --benchmark-autosave first"
+        raise BaselineError(f"There is no saved run {selector!r}; {there}.")
+
+    def _prepare(self, candidate: Candidate, reason: str, commit: Commit) -> tuple[Path, str, Run, bytes]:
+        """Folder, name, record and text of one file, before anything is written."""
+        part = candidate.part
+        run = decode_run(files.strict(candidate.document.get("dlcv04")), "The run to accept")
+        if part not in acceptance.parts(run):
+            raise BaselineError(f"Run {run.id} has nothing to store as {part}: accept its other part, or run it again.")
+        slower = any(row.verdict == "REGRESSED" and row.metric == SECONDS for row in run.comparisons)
+        record = Acceptance(
+            reason=reason,
+            accepted=_now(),
+            commit=commit,
+            part=part,
+            forced=candidate.forced,
+            pins=part == "timing" and slower,
+        )
+        stored = acceptance.only_part(run, part, record)
+        folder = self.root / (PORTABLE if part == "portable" else _folder_name(run.environment.machine_class))
+        return (
+            folder,
+            _slug(candidate.name),
+            stored,
+            files.encode(acceptance.part_document(candidate.document, part, stored)),
+        )
+
+    def _write(self, folder: Path, name: str, run: Run, text: bytes) -> Path:
+        """Write under the store's lock: no other writer is alive, so what looks unfinished is left over."""
+        for leftover in folder.glob(f"*{PARTIAL}"):
+            leftover.unlink()
+        for path in files.json_files(folder):
+            if reading.run_id(path) == run.id:
+                raise BaselineError(f"Run {run.id} is stored already, as {path}: a run counts once.")
+        target = folder / f"{_next_number(folder):04d}_{name}.json"
+        files.write_atomically(target, text)
+        return target
+
+    def _files(self) -> list[Path]:
+        """Every accepted file, portable ones and those of all machine classes."""
+        if not self.root.is_dir():
+            return []
+        folders = sorted(path for path in self.root.iterdir() if path.is_dir() and path.name != PUBLISHED)
+        return [path for folder in folders for path in files.json_files(folder)]
+
+    def _saved_files(self) -> list[Path]:
+        """Every saved run, accepted or not."""
+        return sorted(self.saved.rglob("*.json")) if self.saved and self.saved.is_dir() else []
+
+    def _select(self, selectors: Sequence[str]) -> list[Path]:
+        accepted = self._files()
+        saved = self._saved_files()
+        chosen: dict[Path, Path] = {}
+        for selector in selectors:
+            selection.refuse_test_path(selector)
+            found = selection.matching(selector, accepted, self.root) or selection.named_path(selector)
+            if not found and self.saved:
+                found = selection.matching(selector, saved, self.saved)
+            if not found:
+                raise BaselineError(selection.no_match(selector, accepted, saved))
+            chosen |= {path.resolve(): path for path in found}
+        return list(chosen.values())
+
+    def _read(self, path: Path) -> Run:
+        """Read one file, and check that an accepted one is where it belongs and as it was written."""
+        run = reading.read_stored(path)
+        if path.parent.parent.resolve() != self.root.resolve():
+            return run
+        if run.acceptance is None:
+            raise RunFileError(
+                f"{path} was put here by hand, nobody accepted it: move it away and use `dlcv04 accept`."
+            )
+        part = run.acceptance.part
+        home = PORTABLE if part == "portable" else run.environment.machine_class
+        if path.parent.name != home:
+            raise RunFileError(f"{path} belongs to {self.root / home}: move it there, or delete it.")
+        return run
+
+
+def as_stored(paths: Sequence[Path], machine_class: str) -> Stored:
+    """Files as what a run is held against, each used for its part as in `Store.load`.
+
+    Raises:
+        BaselineError, RunFileError: a file is missing, cut or edited by hand.
+    """
+    loaded = Store(Path("baselines")).load([str(path) for path in paths], machine_class=machine_class)
+    if loaded.problems:
+        raise BaselineError(" ".join(loaded.problems))
+    return loaded.as_stored()
+
+
+def _next_number(folder: Path) -> int:
+    taken = [int(match.group(1)) for path in folder.iterdir() if (match := _NUMBERED.fullmatch(path.name))]
+    return max(taken, default=0) + 1
+
+
+def _sort_in(loaded: Loaded, stored: StoredRun, machine_class: str) -> None:
+    acceptance = stored.run.acceptance
+    clocks = loaded.timing if stored.run.environment.machine_class == machine_class else loaded.elsewhere
+    homes = {"timing": [clocks], "portable": [loaded.portable]}
+    for home in homes[acceptance.part] if acceptance else [clocks, loaded.portable]:
+        twin = next((other for other in home if other.run.id == stored.run.id), None)
+        if twin:
+            raise RunFileError(f"{stored.path} holds the same run as {twin.path}, it is counted once: delete one.")
+        home.append(stored)
+
+
+def _folder_name(machine_class: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", machine_class) or machine_class in {
+        PORTABLE,
+        PUBLISHED,
+    }:
+        raise BaselineError(f"{machine_class!r} can't name a folder of baselines: use letters, digits, '.', '-', '_'.")
+    return machine_class
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-.")[:80] or "run"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,110 @@
+"""Reading a stored run: parse, decode, check its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import msgspec
+
+from dlcv04.harness.store.schema import SCHEMA, Run
+
+
+class RunFileError(ValueError):
+    """A stored run can't be read; the message names the file and what to do."""
+
+
+def decode_run(block: Any, where: str) -> Run:
+    """Read a `dlcv04` block, `where` being the file it came from.
+
+    Raises:
+        RunFileError: the block is missing, of another schema or of the wrong shape.
+    """
+    if not isinstance(block, dict):
+        raise RunFileError(f"{where} holds no `dlcv04` block: it is not a run of this harness.")
+    if block.get("schema") != SCHEMA:
+        raise RunFileError(
+            f"{where} has schema {block.get('schema')!r}, this version of dlcv04 reads schema {SCHEMA}: "
+            "store the baseline anew with `dlcv04 baseline`."
+        )
+    try:
+        return msgspec.convert(block, Run)
+    except msgspec.ValidationError as error:
+        raise RunFileError(f"{where} was cut or edited by hand ({error}): restore it from git or delete it.") from error
+
+
+def read_run(path: Path | str) -> Run:
+    """Read a stored run from a file of pytest-benchmark's JSON form.
+
+    Raises:
+        RunFileError: the file can't be opened, is no JSON, or holds no valid run.
+    """
+    try:
+        document = msgspec.json.decode(Path(path).read_bytes())
+    except OSError as error:
+        raise RunFileError(f"{path} can't be opened: {error.strerror}.") from error
+    except msgspec.DecodeError as error:
+        raise RunFileError(f"{path} is not whole JSON ({error}): restore it from git or delete it.") from error
+    return decode_run(document.get("dlcv04") if isinstance(document, dict) else None, str(path))
+
+
+def read_stored(path: Path | str) -> Run:
+    """Read a run from a file anywhere; where it was accepted, check that nobody changed it since.
+
+    Raises:
+        RunFileError: the file can't be opened, is cut, holds no run, or was edited by hand.
+    """
+    document = parse(Path(path))
+    run = decode_run(document.get("dlcv04"), str(path))
+    if run.acceptance is not None and run.acceptance.sha256 != content_hash(document):
+        raise RunFileError(f"{path} was edited by hand, its hash no longer matches: restore it from git or delete it.")
+    return run
+
+
+def content_hash(document: Mapping[str, Any]) -> str:
+    """Return the sha256 of a document's canonical JSON (sorted keys, no spaces), without the hash itself."""
+    block = dict(document["dlcv04"])
+    block["acceptance"] = {name: value for name, value in (block["acceptance"] or {}).items() if name != "sha256"}
+    canonical = json.dumps({**document, "dlcv04": block}, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+def parse(path: Path) -> dict[str, Any]:
+    """The JSON document in a file.
+
+    Raises:
+        RunFileError: it can't be opened, was cut, or holds no JSON object.
+    """
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise RunFileError(f"{path} can't be opened: {error.strerror}.") from error
+    try:
+        document = json.loads(text, parse_constant=_refuse, parse_float=_finite_float)
+    except (ValueError, RecursionError) as error:
+        raise RunFileError(f"{path} was cut or is no JSON ({error}): restore it from git or delete it.") from error
+    if not isinstance(document, dict):
+        raise RunFileError(f"{path} holds no `dlcv04` block: it is not a run of this harness.")
+    return document
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite_float(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse(text)
+
+
+def run_id(path: Path) -> str | None:
+    """The id of the run in a file, or None where that can't be read: `load` reports the file."""
+    try:
+        block = parse(path).get("dlcv04")
+    except RunFileError:
+        return None
+    return block.get("id") if isinstance(block, dict) else None

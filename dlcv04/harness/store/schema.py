@@ -1,0 +1,427 @@
+"""What a run is, as stored: the `dlcv04` block inside pytest-benchmark's JSON.
+
+Data flows one way: measurements become `Arm`s, claims become `Assertion`s, comparisons with a baseline become
+`Comparison`s, and all of them end in one `Run`. Reports and `dlcv04 report` are built from a `Run` alone.
+
+Floats are Python floats. JSON has no NaN: a figure that does not exist is `None` and the record's `status` or
+`reason` says why.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import msgspec
+
+SCHEMA = 1
+
+
+ClaimVerdict = Literal["HOLDS", "VIOLATED", "INCONCLUSIVE"]
+
+
+ComparisonVerdict = Literal[
+    "PASS", "REGRESSED", "IMPROVED", "INCONCLUSIVE", "NO_BASELINE", "INCOMPARABLE", "MISSING", "STALE"
+]
+
+
+ClaimKind = Literal["EXACT", "ORDER", "PAIRED", "LEVEL", "EQUIVALENT", "REACH", "IDENTITY"]
+
+
+Direction = Literal["lower", "higher", "equal"]
+
+
+#: Comparison verdicts that fail the test they belong to.
+RED = frozenset({"REGRESSED", "MISSING", "STALE"})
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """Base of all stored records: immutable, keyword-only, strict about types when decoded."""
+
+
+class Assertion(Record, frozen=True, kw_only=True):
+    """One judged comparison inside a claim.
+
+    `effect`, `low`, `high` and `margin` share `unit`: "ratio" (1.0 = equal), "points" (difference of two fractions,
+    0.01 = one point) or a count. `low` is the near bound at 95 %, `high` the far bound at 99 % for "more" claims
+    (mirrored for "less" claims); `None` = unbounded. HOLDS when the near bound lies beyond the margin, VIOLATED when
+    the far bound falls short of it. `relation` says how an EXACT effect must lie to its margin ("==", "<", ">=");
+    `looks` are the numbers of seeds at which a claim about learning was judged (of ORDER: the pairs before which there
+    was no verdict), `metric` names the figure it is about, `target` is the level that REACH asks for. `relation` "<" of
+    a PAIRED claim marks an upper bound: there `high` is the near bound and `low` the far one.
+    """
+
+    kind: ClaimKind
+    sentence: str
+    treatment: str
+    reference: str
+    unit: str
+    margin: float
+    effect: float | None
+    low: float | None
+    high: float | None
+    n: int
+    n_unit: str
+    minimum_detectable_effect: float | None = None
+    verdict: ClaimVerdict
+    method: str
+    reason: str = ""
+    relation: str = ""
+    looks: list[int] = []
+    metric: str = ""
+    target: float | None = None
+
+
+class LayerRow(Record, frozen=True, kw_only=True):
+    """One layer of a network: output shape without the batch axis, parameters, multiply-accumulates a sample."""
+
+    name: str
+    kind: str
+    output_shape: list[int]
+    parameters: int
+    macs: int
+
+
+class EpochRow(Record, frozen=True, kw_only=True):
+    """One epoch of one seed. Both splits are evaluated in inference mode after the epoch's last step.
+
+    `val_loss_halves` are the losses on every other validation picture, where a test asked for them.
+    """
+
+    train_seconds: float
+    train_loss: float | None
+    train_accuracy: float | None
+    val_loss: float | None
+    val_accuracy: float | None
+    val_loss_halves: list[float] = []
+
+
+class SeedCurve(Record, frozen=True, kw_only=True):
+    """The learning curve of one seed; `status` "diverged" names the epoch in `reason`.
+
+    `answers` has one sign a validation picture, in an order that all seeds share: 1 where it was classed rightly after
+    the last epoch, 0 where not; empty where no test asked for it.
+    """
+
+    seed: int
+    epochs: list[EpochRow]
+    status: Literal["ok", "diverged"] = "ok"
+    reason: str = ""
+    answers: str = ""
+
+
+class Arm(Record, frozen=True, kw_only=True):
+    """All that was measured of one arm in one test.
+
+    `round_seconds` are the raw timed rounds, in the order they were run; `round_index` says which interleaved
+    round each belongs to, so that pairs with other arms can be rebuilt. An epoch's time is
+    `round_seconds / images_per_round * images_per_epoch`.
+    `calibrator_seconds` are the rounds of the framework-independent kernel that ran beside the arm's block.
+    `contention` is the share of the usable cores that other processes took meanwhile, from 0 to 1, and `clocks` the
+    worst readings of the clocks just after rounds (`environment.LoadMeter.clocks`).
+    `values` are the figures of an arm that is neither timed nor trained (one a filter or picture), where there are few.
+    `key` (the data's fingerprint) and the run's `key` together decide what the arm may be compared with.
+    `facts` holds everything that defines the arm (network, recipe, resolved optimizer): a change there is named
+    when a comparison turns red.
+    """
+
+    name: str
+    test: str
+    network: str = ""
+    facts: dict[str, Any] = {}
+    key: dict[str, str] = {}
+    noisy: bool = False
+    parameters: int | None = None
+    macs: int | None = None
+    weight_bytes: int | None = None
+    optimizer_bytes: int | None = None
+    activation_bytes: int | None = None
+    layers: list[LayerRow] = []
+    round_seconds: list[float] = []
+    round_index: list[int] = []
+    images_per_round: int = 0
+    images_per_epoch: int = 0
+    warmup_rounds: int = 0
+    compile_seconds: float | None = None
+    calibrator_seconds: list[float] = []
+    contention: float = 0.0
+    clocks: dict[str, float] = {}
+    curves: list[SeedCurve] = []
+    val_images: int = 0
+    values: list[float] = []
+
+    @property
+    def fullname(self) -> str:
+        """The name of this arm's row in pytest-benchmark's table."""
+        return f"{self.test}<{self.name}>"
+
+    @property
+    def epoch_seconds(self) -> list[float]:
+        """Seconds of a whole epoch, one figure a timed round."""
+        if not self.images_per_round:
+            return []
+        scale = self.images_per_epoch / self.images_per_round
+        return [seconds * scale for seconds in self.round_seconds]
+
+
+class Comparison(Record, frozen=True, kw_only=True):
+    """One figure of this run held against stored ones.
+
+    `effect`, `low`, `high`, `gate` and `minimum_detectable_effect` are ratios new/old for times ("ratio"),
+    differences for learning ("points") and counts for exact figures. `first_look`: the ratio to the stored times, where
+    it looked slower and process pairs decided in its place.
+    """
+
+    test: str
+    arm: str
+    metric: str
+    direction: Direction
+    unit: str
+    new: float | None
+    old: float | None
+    effect: float | None
+    low: float | None
+    high: float | None
+    gate: float | None
+    minimum_detectable_effect: float | None
+    n_new: int
+    n_old: int
+    verdict: ComparisonVerdict
+    method: str
+    reason: str = ""
+    differences: list[str] = []
+    baselines: list[str] = []
+    first_look: float | None = None
+
+    @property
+    def key(self) -> str:
+        """What is compared, in one string: `test<arm>: metric`."""
+        return f"{self.test}<{self.arm}>: {self.metric}" if self.arm else f"{self.test}: {self.metric}"
+
+
+class Published(Record, frozen=True, kw_only=True):
+    """Published figures that stand beside the measured ones; no verdict depends on them.
+
+    Attributes:
+        sentence: the published claim or figure, in words.
+        epoch_seconds: seconds an epoch, by arm.
+        val_accuracy: validation accuracy after each epoch, by arm.
+        train_accuracy: training accuracy after each epoch, by arm.
+        size: at which size they were taken: images, batch, epochs, machine.
+
+    Examples:
+        >>> figures = Published(sentence="28 s instead of 18 s", epoch_seconds={"base": 18.0, "wide": 28.0})
+        >>> @claim("Wide is slower", control=reference_everywhere("base"), published=figures)
+        ... def test_wide_is_slower(epoch_time, claim):
+        ...     times = epoch_time(base=base_net, wide=wide_net)
+        ...     claim.slower(times.wide, than=times.base, by=1.1)
+    """
+
+    sentence: str = ""
+    epoch_seconds: dict[str, float] = {}
+    val_accuracy: dict[str, list[float]] = {}
+    train_accuracy: dict[str, list[float]] = {}
+    size: str = ""
+
+
+class Picture(Record, frozen=True, kw_only=True):
+    """A picture that a claim shows: a PNG (base64 in JSON) of `width` x `height` pixels.
+
+    `name` says what it shows, `caption` what to see in it, `published` what the published picture showed.
+    """
+
+    name: str
+    caption: str = ""
+    published: str = ""
+    width: int
+    height: int
+    png: bytes
+
+
+class Claim(Record, frozen=True, kw_only=True):
+    """One claim test: its sentence, what was asserted, the verdict, and the pictures beside it.
+
+    `lacking` says what the machine lacked for a verdict, and how to get it.
+    """
+
+    test: str
+    sentence: str
+    task: str = ""
+    slide: int | None = None
+    published: Published = Published()
+    control: str = ""
+    is_control: bool = False
+    control_verdict: str = ""
+    judged_from: str = "smoke"
+    judged: bool = True
+    assertions: list[Assertion] = []
+    verdict: ClaimVerdict = "INCONCLUSIVE"
+    reason: str = ""
+    comparisons: list[Comparison] = []
+    lacking: list[str] = []
+    pictures: list[Picture] = []
+    seconds: float = 0.0
+    source_hash: str = ""
+    command: str = ""
+
+
+class DataRecord(Record, frozen=True, kw_only=True):
+    """A data set that was used: its fingerprint is the sha256 of its arrays."""
+
+    name: str
+    kind: str
+    provenance: str
+    fingerprint: str
+    train_images: int
+    val_images: int
+
+
+class Environment(Record, frozen=True, kw_only=True):
+    """Hardware and software of a run. `machine_class` is hardware only; versions are compared across.
+
+    `hardware` and `software` map a name to a printable value ("cpu": "AMD EPYC", "tensorflow": "2.21.0").
+    """
+
+    machine_class: str
+    hardware: dict[str, str]
+    software: dict[str, str]
+
+
+class Commit(Record, frozen=True, kw_only=True):
+    """The commit the run was made from; `dirty` = uncommitted changes."""
+
+    id: str = ""
+    branch: str = ""
+    dirty: bool = False
+
+
+class Acceptance(Record, frozen=True, kw_only=True):
+    """Why, when and from what a run became a baseline; written only by `dlcv04 baseline` and `dlcv04 accept`.
+
+    `pins`: the run was slower than its baselines and was accepted as it is; earlier times no longer count.
+    """
+
+    reason: str
+    accepted: str
+    commit: Commit
+    part: Literal["timing", "portable"]
+    forced: bool = False
+    pins: bool = False
+    sha256: str = ""
+
+
+class PairRounds(Record, frozen=True, kw_only=True):
+    """The rounds of one arm in one pair of fresh processes, old code and new, which took turns.
+
+    `old_seconds[i]` and `new_seconds[i]` are neighbours in time; a round has `steps` steps on both sides.
+    """
+
+    test: str
+    arm: str
+    pair: int
+    steps: int
+    images_per_step: int
+    old_seconds: list[float]
+    new_seconds: list[float]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The benchmark: test and arm."""
+        return self.test, self.arm
+
+    @property
+    def log_ratios(self) -> list[float]:
+        """log(new / old), one a pair of rounds."""
+        return [math.log(new / old) for old, new in zip(self.old_seconds, self.new_seconds, strict=True)]
+
+
+class Against(Record, frozen=True, kw_only=True):
+    """Process pairs against a commit, and the spread between processes that judged them.
+
+    `tests` is the number of timing tests of the whole suite, `-k` or not: they share the false-alarm budget. Where the
+    pairs decide a time that looked slower than stored ones, `gated` is the number of stored times, which share it.
+    """
+
+    rev: str
+    commit: str
+    tests: int
+    process_sd: float
+    process_df: float
+    process_source: str
+    pairs: list[PairRounds] = []
+    gated: int = 0
+
+
+class Recheck(Record, frozen=True, kw_only=True):
+    """What was done about a test with a time that looked slower than the stored ones.
+
+    `against` are its process pairs against the commit that was stored; None where they could not be run, and `why` says
+    why, or where they stand in the run's own `against`.
+    """
+
+    test: str
+    against: Against | None = None
+    why: str = ""
+
+
+class Run(Record, frozen=True, kw_only=True):
+    """One run of a suite: the `dlcv04` block of a stored file.
+
+    `key` is what decides whether figures may be compared at all: backend, dtype policy, jit and profile (an arm
+    adds its data's fingerprint). `rechecks` are the process pairs that decide times that looked slower than the stored
+    ones, `repeats` the arms of such tests timed again in fresh processes where pairs could not decide.
+    `overhead_seconds` says what calibrator and evaluation added to the wall time.
+    """
+
+    schema: int = SCHEMA
+    id: str
+    started: str
+    profile: str
+    device: str
+    suite: str = ""
+    whole_suite: bool = False
+    strict: bool = False
+    key: dict[str, str] = {}
+    data: list[DataRecord] = []
+    environment: Environment
+    commit: Commit = Commit()
+    command: str = ""
+    arms: list[Arm] = []
+    repeats: list[Arm] = []
+    rechecks: list[Recheck] = []
+    claims: list[Claim] = []
+    missing: list[Comparison] = []
+    failures: list[str] = []
+    overhead_seconds: dict[str, float] = {}
+    seconds: float = 0.0
+    exit_status: int = 0
+    compared_with: list[str] = []
+    against: Against | None = None
+    acceptance: Acceptance | None = None
+
+    @property
+    def comparisons(self) -> list[Comparison]:
+        """Every comparison with a baseline of this run, MISSING ones included."""
+        return [c for claim in self.claims if not claim.is_control for c in claim.comparisons] + list(self.missing)
+
+
+def finite(value: float | None) -> float | None:
+    """Return `value` as a Python float, or None where it is NaN, infinite or absent: strict JSON has neither."""
+    if value is None:
+        return None
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+def to_builtins(record: Record) -> Any:
+    """Turn a record into dicts and lists that `json.dumps` takes."""
+    return msgspec.to_builtins(record)
+
+
+SECONDS = "seconds an epoch"
+
+
+NETWORK = "network (parameters, MACs, bytes)"
+
+
+LEARNING = "mean validation accuracy over epochs"

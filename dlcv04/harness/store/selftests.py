@@ -1,0 +1,112 @@
+"""Stored self-tests of a machine class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from dlcv04.harness.store.files import write_json
+from dlcv04.harness.store.schema import SCHEMA, Commit, Environment, PairRounds, Record, to_builtins
+
+
+class Planted(Record, frozen=True, kw_only=True):
+    """Process pairs in which the new side was slowed by `ratio` (1.1 = 10 %)."""
+
+    ratio: float
+    pairs: list[PairRounds]
+
+
+class PlantedFault(Record, frozen=True, kw_only=True):
+    """What a suite's learning part said with a fault planted in it.
+
+    `claims` are the verdicts of its claims, `figures` those of its learning figures against stored runs ("TOO GOOD" for
+    an improvement that is one), each as a list.
+    """
+
+    name: str
+    describes: str
+    claims: list[str]
+    figures: list[str]
+
+    @property
+    def noticed(self) -> bool:
+        """Whether anything but a green or an open verdict was given."""
+        return bool({*self.claims, *self.figures} & {"VIOLATED", "REGRESSED", "TOO GOOD"})
+
+
+class Replayed(Record, frozen=True, kw_only=True):
+    """Whole runs redrawn from a self-test's pairs of identical code, every benchmark slowed by `ratio` (1.0 = not).
+
+    `red_runs` of `runs` had a red benchmark; `red` of all their `benchmarks` were red. `promised` is the share of red
+    runs that the judge allowed itself on unchanged code.
+    """
+
+    ratio: float
+    red_runs: int
+    runs: int
+    red: int
+    benchmarks: int
+    promised: float
+
+
+class SelfTest(Record, frozen=True, kw_only=True):
+    """What `dlcv04 selftest` measured on a machine class: pairs of identical code, and planted slowdowns.
+
+    `process_sd` (log units) and `process_df` are what the gate of `--dl-against` uses; `process_point` and
+    `process_upper95` say how well they are known; `rounds_sd` is what the rounds of a pair leave open about its mean.
+    `replayed` is what the judge of that day made of the pairs: seconds of work, so it is stored with them.
+    """
+
+    schema: int = SCHEMA
+    id: str
+    started: str
+    seconds: float
+    key: dict[str, str]
+    environment: Environment
+    commit: Commit
+    tests: int
+    process_sd: float
+    process_df: float
+    process_point: float
+    process_upper95: float
+    rounds_sd: float
+    identical: list[PairRounds]
+    planted: list[Planted] = []
+    faults: list[PlantedFault] = []
+    replayed: list[Replayed] = []
+
+
+FOLDER = "selftest"
+
+
+_LONGEST_NAME = 255
+
+
+class SelfTestError(ValueError):
+    """A stored self-test can't be read."""
+
+
+def keep(test: SelfTest, root: Path) -> Path:
+    """Keep a self-test beside its machine class's baselines, under a new name; return its file."""
+    folder = root / test.environment.machine_class / FOLDER
+    return write_json(folder, test.id, to_builtins(test))
+
+
+def latest(root: Path, machine_class: str, key: Mapping[str, str]) -> SelfTest | None:
+    """The newest self-test of this machine class and key, or None.
+
+    Raises:
+        SelfTestError: one was cut or edited by hand; the message names it.
+    """
+    if Path(machine_class).name != machine_class or len(machine_class.encode("utf-8", "replace")) > _LONGEST_NAME:
+        return None  # a run from elsewhere may say anything here; such a name was never a folder of ours
+    for path in sorted((root / machine_class / FOLDER).glob("*.json"), reverse=True):
+        try:
+            test = msgspec.json.decode(path.read_bytes(), type=SelfTest)
+        except (OSError, msgspec.DecodeError) as error:
+            raise SelfTestError(f"{path} can't be read ({error}): restore it from git or delete it.") from error
+        if test.key == dict(key):
+            return test
+    return None
