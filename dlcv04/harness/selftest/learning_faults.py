@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dlcv04.harness.judging.outcome import EXIT_NOTHING_COMPARABLE, is_too_good
-from dlcv04.harness.session import fresh_process
+from dlcv04.harness.measuring import fresh_process
 from dlcv04.harness.store.reading import decode_run
 from dlcv04.harness.store.schema import LEARNING, Run
 from dlcv04.harness.store.selftests import PlantedFault

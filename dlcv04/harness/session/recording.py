@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from dlcv04.harness.session import fresh_process
+from dlcv04.harness.measuring import fresh_process
 from dlcv04.harness.store.acceptance import Candidate, Part, may_accept
 from dlcv04.harness.store.reading import decode_run
 
