@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "dlcv04"
 DOORS = {"fixtures.py", "cli.py", "__init__.py", "commands"}  # __init__ only names where the public names live
-SHARED = {"dlcv04.lazy"}
+SHARED = {"dlcv04.atomic", "dlcv04.lazy"}
 FRAMEWORKS = ("tensorflow", "keras", "jax", "scipy", "pandas", "sklearn", "matplotlib")
 FILES = sorted(PACKAGE.rglob("*.py"))
 

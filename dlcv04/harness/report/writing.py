@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from dlcv04 import atomic
 from dlcv04.harness.report.renderers import html_page, json_document, markdown
 from dlcv04.harness.store.schema import Run
 from dlcv04.harness.store.selftests import SelfTest
@@ -33,7 +32,8 @@ def write(run: Run, baselines: Sequence[Run], folder: Path, self_test: SelfTest 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for target in (path, folder / "latest.html"):
-            replace_file(target, page)
+            with atomic.replacing(target) as file:
+                file.write(page)
     except OSError as error:
         raise ReportError(
             f"The report can't be written to {folder} ({error.strerror}): name another folder with --dl-report-dir."
@@ -54,7 +54,8 @@ def write_text(report: str, path: Path) -> Path:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, report.encode("utf-8", "replace"))
+        with atomic.replacing(path) as file:
+            file.write(report.encode("utf-8", "replace"))
     except OSError as error:
         raise ReportError(f"The report can't be written to {path} ({error.strerror}): name another file.") from error
     return path
@@ -64,18 +65,3 @@ def _file_name(run_id: str) -> str:
     """`run_id` with everything that could leave the folder or upset a file system turned into `-`."""
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in run_id).strip(".-")
     return safe[:120] or "run"
-
-
-def replace_file(target: Path, content: bytes) -> None:
-    """Write `content` beside `target` and move it there in one step."""
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        # mkstemp makes files for their owner alone; a report is meant to be read and uploaded by others.
-        temporary.chmod(0o644)
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

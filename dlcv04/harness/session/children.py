@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from dlcv04.harness.policy import DEFAULTS
 from dlcv04.harness.measuring import fresh_process
+from dlcv04.harness.policy import DEFAULTS
 from dlcv04.harness.session.suite import Suite
 from dlcv04.harness.store.reading import decode_run
 from dlcv04.harness.store.schema import Arm

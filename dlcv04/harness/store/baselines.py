@@ -19,9 +19,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlcv04 import atomic
 from dlcv04.harness.store import acceptance, files, reading, selection
 from dlcv04.harness.store.acceptance import Candidate, Part
-from dlcv04.harness.store.files import PARTIAL, BaselineError
+from dlcv04.harness.store.files import BaselineError
 from dlcv04.harness.store.reading import RunFileError, decode_run
 from dlcv04.harness.store.schema import SECONDS, Acceptance, Commit, Run
 from dlcv04.harness.store.stored import Loaded, Stored, StoredRun
@@ -187,13 +188,14 @@ class Store:
 
     def _write(self, folder: Path, name: str, run: Run, text: bytes) -> Path:
         """Write under the store's lock: no other writer is alive, so what looks unfinished is left over."""
-        for leftover in folder.glob(f"*{PARTIAL}"):
+        for leftover in folder.glob(f".*{atomic.PARTIAL}"):
             leftover.unlink()
         for path in files.json_files(folder):
             if reading.run_id(path) == run.id:
                 raise BaselineError(f"Run {run.id} is stored already, as {path}: a run counts once.")
         target = folder / f"{_next_number(folder):04d}_{name}.json"
-        files.write_atomically(target, text)
+        with atomic.creating(target) as file:
+            file.write(text)
         return target
 
     def _files(self) -> list[Path]:

@@ -1,20 +1,17 @@
-"""Strict JSON, and the one atomic writer."""
+"""What is stored: strict JSON in files that are never overwritten."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import numbers
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-PARTIAL = ".partial"
+from dlcv04 import atomic
 
 
 class BaselineError(ValueError):
@@ -58,55 +55,13 @@ def write_json(folder: Path, name: str, value: Any) -> Path:
     target = folder / f"{name}.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(target, encode(value))
+        with atomic.creating(target) as file:
+            file.write(encode(value))
     except OSError as error:
         raise BaselineError(f"{target} can't be written ({error}): nothing was stored.") from error
     return target
 
 
-def write_atomically(target: Path, text: bytes) -> None:
-    """Write a file that appears whole or not at all, and never in the place of another.
-
-    Raises:
-        FileExistsError: there is one of this name.
-        OSError: it can't be written.
-    """
-    handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=PARTIAL)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        _publish(Path(temporary), target)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-    _sync(target.parent)
-
-
 def json_files(folder: Path) -> list[Path]:
     """The JSON files of a folder, by name."""
     return sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
-
-
-def _publish(temporary: Path, target: Path) -> None:
-    """Give a finished file its name in one step; never in the place of another."""
-    try:
-        os.link(temporary, target)
-    except FileExistsError:
-        raise
-    except OSError:
-        # A file system without hard links. The lock is held, so nobody can come between the two lines.
-        if target.exists():
-            raise FileExistsError(f"{target} exists already") from None
-        temporary.rename(target)
-
-
-def _sync(folder: Path) -> None:
-    """Make a new name survive a power cut, on systems that can do that for a folder."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
