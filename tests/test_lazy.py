@@ -85,3 +85,14 @@ def test_a_lazy_module_is_imported_at_its_first_use():
 def test_a_module_that_is_not_there_is_pythons_own_error():
     with pytest.raises(ModuleNotFoundError, match="no_such_module"):
         _ = LazyModule("no_such_module").name
+
+
+@pytest.mark.parametrize("name", ["_mock_name", "__wrapped__", "_private"])
+def test_being_looked_at_does_not_import_it(name):
+    """pytest looks at everything in a plugin's namespace like this."""
+    sys.modules.pop("wave", None)
+    assert not hasattr(LazyModule("wave"), name) and "wave" not in sys.modules
+
+
+def test_a_package_can_be_asked_for_its_version():
+    assert LazyModule("numpy").__version__.count(".") == 2

@@ -98,3 +98,17 @@ print([name for name in {FRAMEWORKS!r} if name in sys.modules])
         seconds.append(time.perf_counter() - start)
     assert printed.strip().endswith("[]")
     assert min(seconds) <= 1.5, f"collecting took {seconds} s"
+
+
+def test_a_run_without_a_claim_loads_hardly_more_than_the_plugins_hooks(tmp_path):
+    """Every other suite of an environment pays for what the plugin imports."""
+    (tmp_path / "test_plain.py").write_text("def test_plain():\n    pass\n\n\ndef test_red():\n    assert False\n")
+    code = f"""
+import sys, pytest
+assert pytest.main(["{tmp_path}", "-q", "-p", "no:cacheprovider"]) == 1
+print(sorted(name for name in sys.modules if name.startswith("dlcv04.")))
+print([name for name in ("numpy", "msgspec", "psutil", "jinja2", *{FRAMEWORKS!r}) if name in sys.modules])
+"""
+    ours, others = run(code).strip().splitlines()[-2:]
+    assert others == "[]"
+    assert len(ast.literal_eval(ours)) <= 12, ours
