@@ -13,6 +13,8 @@ PACKAGE = Path(__file__).parent.parent / "dlcv04"
 DOORS = {"fixtures.py", "cli.py", "__init__.py", "commands"}  # __init__ only names where the public names live
 SHARED = {"dlcv04.atomic", "dlcv04.lazy"}
 FRAMEWORKS = ("tensorflow", "keras", "jax", "scipy", "pandas", "sklearn", "matplotlib")
+#: Functions that look for a program or start one.
+STARTERS = {"which", "run", "Popen", "call", "check_call", "check_output", "system", "popen"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -62,6 +64,41 @@ def test_only_the_backend_module_knows_a_backend():
         and any(module.split(".")[0] in {"tensorflow", "jax", "torch"} for module in imported(file))
     ]
     assert guilty == []
+
+
+def starts_git(file):
+    """Whether a file has a command whose first word is git, or looks for git's program."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        words = []
+        if isinstance(node, ast.List | ast.Tuple):
+            words = node.elts[:1]
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in STARTERS:
+            words = node.args[:1]
+        for word in words:
+            if isinstance(word, ast.Constant) and str(word.value).partition(" ")[0] == "git":
+                return True
+    return False
+
+
+def test_only_one_module_starts_git():
+    assert [file.relative_to(PACKAGE).as_posix() for file in FILES if starts_git(file)] == ["harness/machine/git.py"]
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("run(['git', 'status'])", True),
+        ("command = ('git', *arguments)", True),
+        ("program = shutil.which('git')", True),
+        ("subprocess.run('git status', shell=True)", True),
+        ("os.system('git status')", True),
+        ("print('restore it from git')", False),
+        ("run(['gitk'])", False),
+    ],
+)
+def test_the_check_finds_a_start_of_git(tmp_path, code, found):
+    (tmp_path / "guilty.py").write_text(code)
+    assert starts_git(tmp_path / "guilty.py") is found
 
 
 def run(code, **variables):

@@ -3,6 +3,7 @@
 import json
 import math
 import statistics
+import sys
 
 import pytest
 
@@ -134,6 +135,28 @@ def test_no_repository_is_a_usage_error(suite):
     result.stderr.fnmatch_lines(["*in no git repository*"])
 
 
+def test_no_git_is_a_usage_error_in_one_sentence(repository, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    result, _ = against(repository)
+    assert result.ret == 4
+    told = "ERROR: --dl-against HEAD: git is not installed, so there is nothing to compare with."
+    assert told in result.stderr.str().splitlines()
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
+
+
+def test_a_hook_may_compare_with_the_last_commit(repository):
+    hook = repository.path / ".git/hooks/pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\nexec '{sys.executable}' -m pytest bench --dl-against HEAD -k again\n")
+    hook.chmod(0o755)
+    repository.change(LIVELY + "\n# Changed.\n")
+    repository.git("-c", "user.name=x", "-c", "user.email=x@x", "commit", "-am", "y")
+    assert (repository.path / "reports/latest.html").exists(), "the hook has run"
+    assert repository.git("diff", "--name-only", "HEAD~1", "HEAD") == "conftest.py"
+    assert repository.git("status", "--short") == ""
+    assert len(repository.git("worktree", "list").splitlines()) == 1
+
+
 def test_a_worker_that_fails_ends_the_run_with_what_it_printed(repository):
     repository.change(LIVELY + "\nraise RuntimeError('broken on purpose')\n")
     repository.commit()
@@ -155,6 +178,20 @@ def test_a_commit_older_than_process_pairs_is_named(repository, monkeypatch):
     old, new = Side("old", fake), Side("new", repository.path)
     with pytest.raises(PairError, match="too old to be paired"):
         list(run_pair(old, new, ["bench"], number=0))
+
+
+def test_a_worker_has_no_variable_that_points_git_at_another_tree(repository, monkeypatch):
+    fake = repository.path / "fake"
+    fake.mkdir()
+    (fake / "pytest.py").write_text("import os; print([name for name in os.environ if name.startswith('GIT_')])")
+    monkeypatch.setenv("GIT_INDEX_FILE", str(repository.path / ".git/index"))
+    monkeypatch.setenv("GIT_SSH", "ssh")
+    from dlcv04.harness.measuring.process_pairs import Side, Worker
+
+    worker = Worker(Side("old", fake), [], fake / "log")
+    worker.end()
+    printed = (fake / "log").read_text()
+    assert "GIT_SSH" in printed and "GIT_INDEX_FILE" not in printed
 
 
 def test_a_slowdown_planted_in_one_arm_slows_that_arm_alone(repository):

@@ -42,7 +42,8 @@ def fake_smi(no_gpu):
 
 
 def test_import_brings_no_framework_and_no_other_package():
-    code = "import sys, dlcv04.harness.machine.facts, dlcv04.harness.machine.load, dlcv04.harness.store.baselines; print(*sorted(sys.modules))"
+    modules = "dlcv04.harness.machine.facts, dlcv04.harness.machine.load, dlcv04.harness.store.baselines"
+    code = f"import sys, {modules}; print(*sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     heavy = {"numpy", "keras", "tensorflow", "jax", "scipy", "pandas", "filelock._api", "psutil", "pytest"}
     assert heavy.isdisjoint(loaded)

@@ -143,7 +143,7 @@ def without_the_test(project):
 @pytest.mark.parametrize(
     ("commit", "said"),
     [
-        (lambda project: "f" * 40, "git has no commit ffffffffffff here (a shallow clone, or no repository)"),
+        (lambda project: "f" * 40, "git has no commit ffffffffffff here (a shallow clone, or a rewritten history)"),
         (broken, "The process of the old code ended with exit status 4."),
         (without_the_test, "has no such test"),
     ],
@@ -160,6 +160,16 @@ def test_where_the_commit_cannot_be_paired_three_processes_decide(suite, monkeyp
     assert project.judged_again(run).comparisons == run.comparisons
     if commit is broken:
         assert "broken on purpose" in project.printed
+
+
+def test_without_git_three_processes_decide(project, monkeypatch):
+    monkeypatch.setenv("FAKE_DRIFT", "1.4")
+    monkeypatch.setenv("PATH", "")
+    run = project.run()
+    (recheck,) = run.rechecks
+    assert recheck.against is None and recheck.why == "git is not installed"
+    assert project.code == 1 and verdicts(run) == {"REGRESSED"} and {row.n_new for row in run.comparisons} == {3}
+    assert all("git is not installed" in row.reason for row in run.comparisons)
 
 
 def test_pairs_that_against_has_run_already_are_not_run_again(project, monkeypatch):

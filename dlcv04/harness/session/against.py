@@ -154,12 +154,17 @@ def recheck(config: pytest.Config, suite: Suite, test: str, found: Sequence[Susp
     for one in found:
         if one.why:
             continue
-        why = git.why_unknown(config.rootpath, one.commits)
-        commit = "" if why else next(known for known in one.commits if git.is_known(config.rootpath, known))
+        commit = next((commit for commit in one.commits if git.is_known(config.rootpath, commit)), "")
         if commit in done or (suite.against is not None and commit == suite.against.commit):
             continue
-        done[commit] = _recheck(config, suite, test, commit, gated) if commit else Recheck(test=test, why=why)
+        done[commit] = _recheck(config, suite, test, commit, gated) if commit else _unknown(config, test, one)
     return list(done.values())
+
+
+def _unknown(config: pytest.Config, test: str, suspect: Suspect) -> Recheck:
+    names = ", ".join(commit[:12] for commit in suspect.commits)
+    unknown = f"git has no commit {names} here (a shallow clone, or a rewritten history)"
+    return Recheck(test=test, why=git.unusable(config.rootpath) or unknown)
 
 
 def _recheck(config: pytest.Config, suite: Suite, test: str, commit: str, gated: int) -> Recheck:
