@@ -49,7 +49,7 @@ def plain_tensorflow(size):
     import tensorflow as tf
 
     from dlcv04 import networks
-    from dlcv04.backend import keras
+    from dlcv04.backends import keras
 
     trunk = networks.vgg16(weights="hed", until=STYLE[-1], input_shape=(size, size, 3))
     features = keras.Model(trunk.inputs, {name: trunk.get_layer(name).output for name in (CONTENT, *STYLE)})
@@ -91,13 +91,13 @@ def plain_torch(size):
     import torch
     from torch.nn import functional as F
 
-    from dlcv04 import backend, networks
+    from dlcv04 import backends, networks
 
     trunk = networks.vgg16(weights="hed", until=STYLE[-1], input_shape=(size, size, 3))
     steps = []
     for layer in trunk.layers[1:]:
         if layer.weights:
-            kernel, bias = (backend.to_numpy(weight) for weight in layer.weights)
+            kernel, bias = (backends.to_numpy(weight) for weight in layer.weights)
             steps.append((layer.name, torch.tensor(kernel.transpose(3, 2, 0, 1)), torch.tensor(bias)))
         else:
             steps.append((layer.name, None, None))
@@ -199,7 +199,7 @@ def filter_steps(size, count):
 def vgg16_net(size):
     """VGG16 with a head on its pooled features."""
     from dlcv04 import networks
-    from dlcv04.backend import keras
+    from dlcv04.backends import keras
 
     trunk = networks.vgg16(weights="hed", input_shape=(size, size, 3), unit_pixels=True)
     pooled = keras.layers.GlobalAveragePooling2D()(trunk.output)

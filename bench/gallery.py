@@ -6,7 +6,7 @@ from functools import cache, partial
 import numpy as np
 from trunks import cifar_net
 
-from dlcv04 import backend, bases, datasets, networks, training
+from dlcv04 import backends, bases, datasets, networks, training
 from dlcv04.visualization import filters, tiles
 
 COLUMNS = 8  # on the slides too
@@ -78,7 +78,7 @@ class Gallery:
         else:
             weights = weights if trained else "random"
             model = bases.vgg16_base(weights, input_shape=(32, 32, 3), until=layer, seed=seed).model
-        kernel = backend.to_numpy(model.get_layer(networks.keras_spelling(layer)).kernel)
+        kernel = backends.to_numpy(model.get_layer(networks.keras_spelling(layer)).kernel)
         return filters.roughness(kernel.transpose(3, 0, 1, 2))
 
     def grid(self, layer, weights=None):

@@ -11,8 +11,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from dlcv04 import backend, caching, checkpoints, networks, training
-from dlcv04.backend import keras
+from dlcv04 import backends, caching, checkpoints, networks, training
+from dlcv04.backends import keras
 from dlcv04.datasets import Dataset
 from dlcv04.recipes import Recipe
 from dlcv04.training import Epoch, Trainer
@@ -61,7 +61,7 @@ class Base:
         for layer in self.model.layers[1:]:
             digest.update(f";{type(layer).__name__} {layer.name}".encode())
             for variable in layer.weights:
-                values = np.ascontiguousarray(backend.to_numpy(variable))
+                values = np.ascontiguousarray(backends.to_numpy(variable))
                 digest.update(f":{values.dtype.str}{values.shape}".encode())
                 digest.update(values.data)
         return digest.hexdigest()
@@ -174,12 +174,12 @@ def trained_base(
         "data": dataset.fingerprint,
         "recipe": recipe.settings(),
         "seed": seed,
-        "backend": backend.name(),
+        "backend": backends.name(),
     }
     checkpoint = checkpoints.Checkpoint.of("training", key, folder, tell)
 
     def compute() -> caching.Arrays:
-        with backend.deterministic():
+        with backends.deterministic():
             trainer = Trainer(network, dataset, recipe, seed=seed)
             run = checkpoints.complete(trainer, checkpoint, on_epoch)
         if run.status != "ok":
@@ -200,7 +200,7 @@ def trained_base(
 
 
 def _weights(model: "keras.Model") -> list[npt.NDArray[Any]]:
-    return [backend.to_numpy(variable) for variable in model.weights]
+    return [backends.to_numpy(variable) for variable in model.weights]
 
 
 def _fill(model: "keras.Model", values: list[npt.NDArray[Any]]) -> None:

@@ -203,15 +203,15 @@ def train(
     """Train one of Task 1's networks and print its curve; the last line is its accuracy with a 95 % interval."""
     from dataclasses import replace
 
-    from dlcv04 import backend, datasets, recipes
+    from dlcv04 import backends, datasets, recipes
     from dlcv04.networks import MNIST_VARIANTS
 
     _choose(variant, tuple(MNIST_VARIANTS), "network")
     try:
         recipe = recipes.mnist_recipe(profile)
         dataset = datasets.load("mnist", cast(Any, data))
-        backend.select_device(cast(Any, _choose(device, ("auto", "cpu", "gpu"), "device")))
-    except (recipes.RecipeError, datasets.DataError, backend.DeviceError) as error:
+        backends.select_device(cast(Any, _choose(device, ("auto", "cpu", "gpu"), "device")))
+    except (recipes.RecipeError, datasets.DataError, backends.DeviceError) as error:
         _stop(str(error))
     recipe = replace(recipe, epochs=epochs or recipe.epochs)
     say(dataset.provenance)
@@ -306,7 +306,7 @@ def finetune(
     the same result. Writes confusion.png, curves.png and result.json.
     """
     try:
-        from dlcv04 import backend, finetuning, transfer
+        from dlcv04 import backends, finetuning, transfer
 
         fixed = None if l2 is None and dropout is None else transfer.Head(l2 or 0.0, dropout or 0.0)
         place = out or Path("finetuned") / f"{folder.resolve().stem}-{base}"
@@ -316,10 +316,10 @@ def finetune(
         try:
             finetuning.resolved(settings)
             _writable(place)
-            backend.select_device(cast(Any, _choose(device, ("auto", "cpu", "gpu"), "device")))
+            backends.select_device(cast(Any, _choose(device, ("auto", "cpu", "gpu"), "device")))
             with _Stages() as stages:
                 result = finetuning.finetune(folder, settings, stages)
-        except (*finetuning.ERRORS, backend.DeviceError) as error:
+        except (*finetuning.ERRORS, backends.DeviceError) as error:
             _stop(str(error))
         except finetuning.DivergedError as error:
             _stop(str(error), 1)
@@ -545,11 +545,11 @@ def occlude(
 
 
 def _on_device(device: str) -> None:
-    from dlcv04 import backend
+    from dlcv04 import backends
 
     try:
-        backend.select_device(cast(Any, _choose(device, ("auto", "cpu", "gpu"), "device")))
-    except (backend.DeviceError, backend.BackendError) as error:
+        backends.select_device(cast(Any, _choose(device, ("auto", "cpu", "gpu"), "device")))
+    except (backends.DeviceError, backends.BackendError) as error:
         _stop(str(error))
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlcv04 import backend, caching
-from dlcv04.backend import keras
+from dlcv04 import backends, caching
+from dlcv04.backends import keras
 from dlcv04.bases import Base, Tap, TransferError
 from dlcv04.datasets import DataError, Dataset
 
@@ -170,7 +170,7 @@ class _Work:
             "version": _VERSION,
             "base": self._base.fingerprint,
             "pictures": hashlib.sha256(np.ascontiguousarray(pictures).data).hexdigest(),
-            "backend": backend.name(),
+            "backend": backends.name(),
         }
         return {
             tap: caching.cached(
@@ -180,9 +180,9 @@ class _Work:
         }
 
     @cached_property
-    def _predictor(self) -> backend.Predictor:
+    def _predictor(self) -> backends.Predictor:
         model = keras.Model(self._base.model.inputs, {_label(tap): output for tap, output in self._outputs.items()})
-        return backend.Predictor(model, model.input_shape[1:], np.uint8, self._batch_size)
+        return backends.predictor(model, model.input_shape[1:], np.uint8, self._batch_size)
 
 
 def _label(tap: Tap) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from dlcv04 import backend, bases, caching, datasets, networks, recipes, training, transfer
+from dlcv04 import backends, bases, caching, datasets, networks, recipes, training, transfer
 from dlcv04 import weights as stored_weights
 from dlcv04.bases import Base, Tap
 from dlcv04.checkpoints import Checkpoint
@@ -389,7 +389,7 @@ def _choose(features: dict[Tap, FeatureSet], heads: Sequence[Head], recipe: Reci
             "recipe": recipe.settings(),
             "folds": FOLDS,
             "seed": seed,
-            "backend": asdict(backend.facts()),
+            "backend": asdict(backends.facts()),
         }
         arrays = caching.cached("choice", key, lambda: {"accuracy": np.array(compute())}, tell=show.say)
         done += 1
@@ -425,7 +425,7 @@ def _train(
         "train_from": settings.train_from,
         "recipe": recipe.settings(),
         "seed": settings.seed,
-        "backend": asdict(backend.facts()),
+        "backend": asdict(backends.facts()),
     }
     checkpoint = Checkpoint.of("finetune", key, tell=show.say)
     show.say(

@@ -33,14 +33,14 @@ from dlcv04.lazy import LazyModule
 if TYPE_CHECKING:
     import numpy as np
 
-    from dlcv04 import backend, datasets, recipes, training
+    from dlcv04 import backends, datasets, recipes, training
     from dlcv04 import networks as networks_module
     from dlcv04.harness.machine import load as machine_load
     from dlcv04.harness.session import children
 else:
     np = LazyModule("numpy")
     machine_load = LazyModule("dlcv04.harness.machine.load")
-    backend = LazyModule("dlcv04.backend")
+    backends = LazyModule("dlcv04.backends")
     children = LazyModule("dlcv04.harness.session.children")
     datasets = LazyModule("dlcv04.datasets")
     networks_module = LazyModule("dlcv04.networks")
@@ -151,9 +151,9 @@ def workbench(request: pytest.FixtureRequest) -> Workbench:
     suite = state.suite_of(request.config)
     start = time.perf_counter()
     try:
-        device = backend.select_device(suite.plan().device)
-        facts = backend.facts()
-    except (backend.DeviceError, backend.BackendError) as error:
+        device = backends.select_device(suite.plan().device)
+        facts = backends.facts()
+    except (backends.DeviceError, backends.BackendError) as error:
         pytest.exit(str(error), returncode=int(pytest.ExitCode.USAGE_ERROR))
     key = {"backend": facts.backend, "dtype_policy": facts.dtype_policy, "jit": str(facts.jit).lower()}
     software = {
@@ -165,7 +165,7 @@ def workbench(request: pytest.FixtureRequest) -> Workbench:
     }
     suite.device_layer = DeviceLayer(device, key, software)
     suite.spend("starting the framework", time.perf_counter() - start)
-    name, run = backend.calibrator() or ("", None)
+    name, run = backends.calibrator() or ("", None)
     return Workbench(suite, device, run, name, partial(machine_load.LoadMeter, gpu=device == "gpu"))
 
 
@@ -470,7 +470,7 @@ def _seed_trainer(
         if key not in workbench.curves:
             start = time.perf_counter()
             # Made where it is used: a trainer compiles anew for deterministic operations.
-            with backend.deterministic():
+            with backends.deterministic():
                 trainer = workbench.trainer(network, data, recipe)
                 run = training.train_with(trainer, seed, halves=extras.halves, on_epoch=on_epoch)
                 right = trainer.answers() if extras.answers and run.status == "ok" else ()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dlcv04 import weights as stored_weights
-from dlcv04.backend import keras  # through backend, which quietens the framework's start first
+from dlcv04.backends import keras  # through backend, which quietens the framework's start first
 
 Factory = Callable[[], "keras.Model"]
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from dlcv04.backend import keras  # through backend, which quietens the framework's start first
+from dlcv04.backends import keras  # through backend, which quietens the framework's start first
 
 Layers = tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]
 """Stock Keras layers as a value: each one's class name and its arguments as (name, value) pairs."""

@@ -27,8 +27,8 @@ import numpy as np
 import numpy.typing as npt
 import threadpoolctl
 
-from dlcv04 import backend, caching, networks, weights
-from dlcv04.backend import keras
+from dlcv04 import backends, caching, networks, weights
+from dlcv04.backends import keras
 from dlcv04.bases import Base, vgg16_base
 from dlcv04.lazy import LazyModule
 
@@ -149,7 +149,7 @@ class Stylist:
         weights.require_finite(base.model)
         outputs = {name: base.layer(name).output for name in {self.content_layer, *self.style_layers}}
         self._features = keras.Model(base.model.inputs, outputs)
-        self._step = backend.value_and_gradient(self._features, self._parts)
+        self._step = backends.value_and_gradient(self._features, self._parts)
         self._targets = [self._of(content)[self.content_layer], *self._grams(self._of(style), content.size // 3)]
 
     def with_weights(self, loss_weights: LossWeights) -> "Stylist":
@@ -165,9 +165,9 @@ class Stylist:
         picture's Gram matrix (so that a picture without any features has the parts of `balance`), for variation that of
         uniform noise. A layer's weight depends on that layer alone, so that choices of layers can be compared.
         """
-        content, *grams = (float((backend.to_numpy(target).astype(np.float64) ** 2).sum()) for target in self._targets)
+        content, *grams = (float((backends.to_numpy(target).astype(np.float64) ** 2).sum()) for target in self._targets)
         noise = keras.ops.convert_to_tensor(noise_like(self.content.shape, 0)[None].astype(np.float32))
-        variation = float(backend.to_numpy(total_variation(noise)))
+        variation = float(backends.to_numpy(total_variation(noise)))
         layers = {name: 1 / gram for name, gram in zip(self.style_layers, grams, strict=True)}
         return self.with_weights(
             LossWeights(balance.content / content, balance.style, balance.variation / variation, layers)
@@ -206,7 +206,7 @@ class Stylist:
     def _call(self, picture: npt.NDArray[Any], factors: npt.NDArray[np.float64]) -> tuple[Any, Any]:
         x = (picture[None] / 255).astype(np.float32)
         values, gradient = self._step(x, factors.astype(np.float32), *self._targets)
-        return backend.to_numpy(values), backend.to_numpy(gradient)[0].astype(np.float64) / 255
+        return backends.to_numpy(values), backends.to_numpy(gradient)[0].astype(np.float64) / 255
 
     def _of(self, picture: Pixels) -> dict[str, Any]:
         x = keras.ops.convert_to_tensor((picture[None] / 255).astype(np.float32))
@@ -290,7 +290,7 @@ def run(
     Raises:
         StyleError: the state is of another run, or damaged; it is left as it is.
     """
-    key = {"version": _VERSION, "seed": seed, "backend": backend.name(backend.DIFFERENTIABLE), **stylist.key}
+    key = {"version": _VERSION, "seed": seed, "backend": backends.name(backends.DIFFERENTIABLE), **stylist.key}
     progress = progress or _stored(state, key) or Progress(noise_like(stylist.content.shape, seed))
     while progress.iterations < iterations:
         _iterate(stylist, progress, on_evaluation)

@@ -17,8 +17,8 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from dlcv04 import backend
-from dlcv04.backend import keras
+from dlcv04 import backends
+from dlcv04.backends import keras
 from dlcv04.datasets import Dataset
 from dlcv04.networks import Factory, describe
 from dlcv04.recipes import Recipe
@@ -142,7 +142,7 @@ class Run:
     compile_seconds: float
     footprint: Footprint
     optimizer_config: dict[str, Any]
-    backend: backend.BackendFacts
+    backend: backends.BackendFacts
     peak_memory_bytes: int
     status: Literal["ok", "diverged"] = "ok"
     reason: str = ""
@@ -170,10 +170,10 @@ class Trainer:
         self._model, self._augmentation = _build(self._factory, dataset, recipe, seed)
         self.optimizer = recipe.make_optimizer()
         self.optimizer.build(self._model.trainable_variables)
-        self._initial_slots = [backend.to_numpy(variable) for variable in self.optimizer.variables]
+        self._initial_slots = [backends.to_numpy(variable) for variable in self.optimizer.variables]
         self.footprint = _footprint(self._model, self.optimizer)
         self.optimizer_config: dict[str, Any] = keras.saving.serialize_keras_object(self.optimizer)["config"]
-        self._steps = backend.make_steps(self._model, self.optimizer, _loss(recipe.loss), self._augmentation)
+        self._steps = backends.make_steps(self._model, self.optimizer, _loss(recipe.loss), self._augmentation)
         # Pictures at once in inference mode: fewer of large ones, and no more than half of the validation pictures,
         # since a batch is filled up with pictures that do not count.
         fit = _EVALUATION_VALUES // math.prod(dataset.x_val.shape[1:])
@@ -221,7 +221,7 @@ class Trainer:
 
     def _compile(self) -> float:
         """Run the training step once, and put every variable back as it was; evaluation compiles when first asked."""
-        before = [backend.to_numpy(variable) for variable in self._variables()]
+        before = [backends.to_numpy(variable) for variable in self._variables()]
         start = time.perf_counter()
         self._steps.train_on(*self._data["train"], self._cycle, 0, 1)
         self._steps.totals()
@@ -302,7 +302,7 @@ class Trainer:
         dataset = dataset or self.dataset
         fresh = _build(self._factory, dataset, self.recipe, seed)
         self.dataset = dataset
-        self._assign([*(backend.to_numpy(variable) for variable in _drawn_variables(*fresh)), *self._initial_slots])
+        self._assign([*(backends.to_numpy(variable) for variable in _drawn_variables(*fresh)), *self._initial_slots])
         self._steps.totals()
         self._draw(seed)
         return self
@@ -311,7 +311,7 @@ class Trainer:
         """Class probabilities, shape (images, classes), of pictures or features like the data set's; compiles anew."""
         model = self.model
         named = keras.Model(model.inputs, {"probabilities": model.outputs[0]})
-        return backend.predict(named, x, batch_size=self._evaluation_batch)["probabilities"]
+        return backends.predict(named, x, batch_size=self._evaluation_batch)["probabilities"]
 
     def answers(self) -> npt.NDArray[np.bool_]:
         """Whether each validation picture is classed rightly now, in an order that all seeds and networks share."""
@@ -325,7 +325,7 @@ class Trainer:
         The order of the batches is no part of it: that follows from seed and epoch.
         """
         self._steps.write_variables()
-        return [backend.to_numpy(variable) for variable in self._variables()]
+        return [backends.to_numpy(variable) for variable in self._variables()]
 
     def resume(self, state: list[npt.NDArray[Any]], epoch: int) -> Self:
         """Go on from the `state` that a trainer of the same network, data, recipe and seed had after `epoch` epochs.
@@ -375,7 +375,7 @@ class FitTrainer:
             optimizer=recipe.make_optimizer(),
             loss=recipe.loss,
             metrics=["accuracy"],
-            jit_compile=backend.resolved_jit(),
+            jit_compile=backends.resolved_jit(),
         )
         self.optimizer_config: dict[str, Any] = keras.saving.serialize_keras_object(self.model.optimizer)["config"]
         start = time.perf_counter()
@@ -405,7 +405,7 @@ class FitTrainer:
 
     def barrier(self) -> None:
         """Wait until every step so far is done."""
-        backend.barrier()
+        backends.barrier()
 
 
 def train(
@@ -430,7 +430,7 @@ def train(
     Raises:
         TrainingError: network, data and recipe do not fit each other.
     """
-    with backend.deterministic() if deterministic else nullcontext():
+    with backends.deterministic() if deterministic else nullcontext():
         trainer = Trainer(network, dataset, recipe, seed=seed)
         return complete(trainer, on_epoch)
 
@@ -443,8 +443,8 @@ def train_with(
     halves: bool = False,
     on_epoch: Callable[[int, Epoch], None] | None = None,
 ) -> Run:
-    """As `train`, with a trainer that is compiled already; one made inside `backend.deterministic` compiles no more."""
-    with backend.deterministic() if deterministic else nullcontext():
+    """As `train`, with a compiled trainer; one made inside `backends.deterministic` compiles no more."""
+    with backends.deterministic() if deterministic else nullcontext():
         return complete(trainer.reset(seed), on_epoch, halves=halves)
 
 
@@ -500,8 +500,8 @@ def complete(
         compile_seconds=trainer.compile_seconds,
         footprint=trainer.footprint,
         optimizer_config=trainer.optimizer_config,
-        backend=backend.facts(),
-        peak_memory_bytes=backend.peak_memory_bytes(),
+        backend=backends.facts(),
+        peak_memory_bytes=backends.peak_memory_bytes(),
         status="diverged" if reason else "ok",
         reason=reason,
     )
@@ -569,7 +569,7 @@ def seeded(seed: int) -> Iterator[None]:
         np.random.set_state(numpy_state)
 
 
-def _loss(name: str) -> backend.Loss:
+def _loss(name: str) -> backends.Loss:
     """The Keras loss of that name as a function of labels and probabilities, one value a picture."""
     try:
         found = keras.losses.get(name)

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlcv04 import backend, checkpoints
-from dlcv04.backend import keras
+from dlcv04 import backends, checkpoints
+from dlcv04.backends import keras
 from dlcv04.bases import Base, Tap, TransferError
 from dlcv04.checkpoints import Checkpoint
 from dlcv04.datasets import Dataset
@@ -200,7 +200,7 @@ def train_head(
     head = head or Head()
     scaled = Scaling.of(features.x_train).apply(features)
     network = HeadNetwork(features.x_train.shape[1], features.classes, head)
-    with backend.deterministic():
+    with backends.deterministic():
         trainer = Trainer(network, scaled, recipe, seed=seed)
         run = checkpoints.complete(trainer, checkpoint, on_epoch)
         return tuned(trainer, run, base=features.base, tap=features.tap, train_from=HEAD_ONLY, head=head)
@@ -239,7 +239,7 @@ def fine_tune(
     """
     tap, head = tap or base.end, head or Head()
     network = Grafted(base, tap, dataset.classes, train_from, head, scaling)
-    with backend.deterministic():
+    with backends.deterministic():
         trainer = Trainer(network, dataset, recipe, seed=seed)
         run = checkpoints.complete(trainer, checkpoint, on_epoch)
         return tuned(trainer, run, base=base.name, tap=tap.name, train_from=train_from, head=head)
@@ -291,7 +291,7 @@ def choose(
     parts = _folds(labels, folds, seed)
     trainers: dict[Any, Trainer] = {}
     tried: list[tuple[Tap, Head, float]] = []
-    with backend.deterministic():
+    with backends.deterministic():
         for tap, whole in candidates.items():
             for head in heads:
 

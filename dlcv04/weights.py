@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dlcv04 import backend
+from dlcv04 import backends
 from dlcv04.datasets.fetch import DOWNLOADS
 from dlcv04.datasets.sources import keras_cache
 from dlcv04.datasets.tree import expanded
@@ -78,7 +78,7 @@ def load_vgg16(model: "keras.Model", source: str | Path) -> None:
 def require_finite(model: "keras.Model") -> None:
     """Raises WeightsError where a weight is not a number or infinite, which would spoil all that is made with it."""
     for weight in model.weights:
-        bad = int((~np.isfinite(backend.to_numpy(weight))).sum())
+        bad = int((~np.isfinite(backends.to_numpy(weight))).sum())
         if bad:
             raise WeightsError(
                 f"{bad} of the {math.prod(weight.shape)} numbers in {weight.path} are not finite: "

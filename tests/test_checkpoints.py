@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlcv04 import backend, caching, checkpoints, training
+from dlcv04 import backends, caching, checkpoints, training
 from dlcv04.checkpoints import Checkpoint
 from dlcv04.features import FeatureSet
 from dlcv04.recipes import Recipe
@@ -35,7 +35,7 @@ def features() -> FeatureSet:
 @pytest.fixture(scope="module")
 def trainer(features: FeatureSet) -> Trainer:
     """Compiled once, deterministically; every use of it starts with `reset`."""
-    with backend.deterministic():
+    with backends.deterministic():
         return Trainer(NETWORK, features, RECIPE, seed=1)
 
 
@@ -51,7 +51,7 @@ def complete(trainer: Trainer, checkpoint: Checkpoint | None, stop_after: int | 
         if number == stop_after:
             raise Stopped
 
-    with backend.deterministic():
+    with backends.deterministic():
         return checkpoints.complete(trainer.reset(1), checkpoint, on_epoch)
 
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from dlcv04 import backend, datasets, recipes, training
+from dlcv04 import backends, datasets, recipes, training
 from dlcv04.harness.measuring.blocks import InterleavedBlock, time_round
 from dlcv04.harness.stats import trimmed_interval
 from dlcv04.networks import MNIST_VARIANTS
@@ -60,7 +60,7 @@ def test_an_a_a_ratio_is_known_to_five_percent_after_thirty_seconds(trainers):
     inside = []
     for number in range(10):
         block = InterleavedBlock(
-            dict(zip("ab", trainers, strict=True)), steps=1, calibrator=backend.calibrator().run, seed=number
+            dict(zip("ab", trainers, strict=True)), steps=1, calibrator=backends.calibrator().run, seed=number
         )
         end = time.perf_counter() + 30
         while time.perf_counter() < end:

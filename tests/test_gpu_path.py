@@ -22,13 +22,14 @@ from types import SimpleNamespace as NS
 
 import pytest
 
-from dlcv04 import backend, timed_call
-from dlcv04.harness import environment
+from dlcv04 import backends, timed_call
+from dlcv04.backends import tensorflow
+from dlcv04.harness.machine import gpu, load
 
-environment._DEV = Path("/nonexistent")
+gpu._DEV = Path("/nonexistent")
 cards = [NS(device_type="GPU")] * int(os.environ.get("FRAMEWORK_SEES", "1"))
 waits = []
-backend.tf = NS(
+tensorflow.tf = NS(
     __version__="2.21.0",
     test=NS(experimental=NS(sync_devices=lambda: waits.append(1))),
     config=NS(
@@ -37,7 +38,7 @@ backend.tf = NS(
         experimental=NS(get_device_details=lambda card: {"device_name": "NVIDIA H100 80GB HBM3"}),
     ),
 )
-backend.keras = NS(
+backends.keras = NS(
     __version__="3.15.1",
     config=NS(
         backend=lambda: "tensorflow",
@@ -45,8 +46,8 @@ backend.keras = NS(
         image_data_format=lambda: "channels_last",
     ),
 )
-backend._tf_config = lambda: NS(is_op_determinism_enabled=lambda: False)
-environment._busy_seconds = lambda: 0.0  # what else this machine does is no part of the story
+tensorflow._config = lambda: NS(is_op_determinism_enabled=lambda: False)
+load._busy_seconds = lambda: 0.0  # what else this machine does is no part of the story
 
 
 class Machine:
@@ -59,7 +60,7 @@ class Machine:
         def work():
             self.now += seconds * slowdown * math.exp(self.random.gauss(0, 0.02))
 
-        return timed_call(work, barrier=backend.barrier, images=10)
+        return timed_call(work, barrier=backends.barrier, images=10)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from dlcv04.backend import keras
+from dlcv04.backends import keras
 from dlcv04.networks import (
     MNIST_VARIANTS,
     VGG16_LAYERS,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dlcv04.backend import keras, to_numpy
+from dlcv04.backends import keras, to_numpy
 from dlcv04.recipes import (
     CIFAR_AUGMENTATION,
     PROFILES,

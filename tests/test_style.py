@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import threadpoolctl
 
-from dlcv04 import backend, style
-from dlcv04.backend import keras
+from dlcv04 import backends, style
+from dlcv04.backends import keras
 from dlcv04.bases import Base
 from dlcv04.style import LossWeights, StyleError, Stylist, noise_like, run
 from dlcv04.weights import WeightsError
@@ -47,7 +47,7 @@ def by_hand(base, content, look, picture, layers):
 
     def features(pixels, name):
         model = keras.Model(base.model.inputs, base.model.get_layer(name).output)
-        return backend.to_numpy(model((pixels[None] / 255).astype(np.float32))).astype(np.float64)[0]
+        return backends.to_numpy(model((pixels[None] / 255).astype(np.float32))).astype(np.float64)[0]
 
     def gram(pixels, name):
         columns = features(pixels, name).reshape(-1, 5)
@@ -186,7 +186,7 @@ def test_calibrated_weights_follow_the_features_scale(stylist):
 def test_calibrated_weights_are_the_balance_at_their_references(stylist):
     """A picture whose features were all 0 would have the content's and the style's part of the balance."""
     counts = stylist.calibrated(LossWeights(content=0.7, style=2.0, variation=0.4)).loss_weights
-    (content, *grams) = ((backend.to_numpy(target) ** 2).sum(dtype=float) for target in stylist._targets)
+    (content, *grams) = ((backends.to_numpy(target) ** 2).sum(dtype=float) for target in stylist._targets)
     assert counts.content * content == pytest.approx(0.7, rel=1e-4)
     shares = [
         counts.style / 3 * counts.layers[name] * gram for name, gram in zip(stylist.style_layers, grams, strict=True)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlcv04 import backend, training
-from dlcv04.backend import keras
+from dlcv04 import backends, training
+from dlcv04.backends import keras
 from dlcv04.datasets import Dataset, embedded
 from dlcv04.networks import MNIST_VARIANTS, mnist_convnet
 from dlcv04.recipes import Recipe, RecipeError, mnist_recipe
@@ -47,7 +47,7 @@ def digits() -> Dataset:
 @pytest.fixture(scope="module")
 def trainer(digits: Dataset) -> Trainer:
     """One compiled trainer for the tests that reset it."""
-    with backend.deterministic():
+    with backends.deterministic():
         return Trainer(SMALL, digits, RECIPE, seed=0)
 
 
@@ -56,7 +56,7 @@ def curves(run: Run) -> list[tuple[float, ...]]:
 
 
 def weights(trainer: Trainer) -> list[np.ndarray]:
-    return [backend.to_numpy(v) for v in (*trainer.model.variables, *trainer.optimizer.variables)]
+    return [backends.to_numpy(v) for v in (*trainer.model.variables, *trainer.optimizer.variables)]
 
 
 def equal(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
@@ -118,14 +118,14 @@ def test_dropout_is_drawn_by_the_seed(digits: Dataset) -> None:
     generators = [v for v in other.model.variables if "seed" in v.path]
     assert generators
     for state in generators:
-        state.assign(backend.to_numpy(state) + np.array([1, 0], backend.to_numpy(state).dtype))
+        state.assign(backends.to_numpy(state) + np.array([1, 0], backends.to_numpy(state).dtype))
     other._steps.read_variables()
     assert one.train_epoch().loss != other.train_epoch().loss
 
 
 @pytest.mark.parametrize(("network", "recipe"), [(SMALL, RECIPE), (normalised, RECIPE), (normalised, NESTEROV)])
 def test_reset_is_a_fresh_trainer(network: Any, recipe: Recipe, digits: Dataset) -> None:
-    with backend.deterministic():
+    with backends.deterministic():
         used = Trainer(network, digits, recipe, seed=1)
         used.train_epoch()
         used.run_steps(3)
@@ -139,7 +139,7 @@ def test_reset_is_a_fresh_trainer(network: Any, recipe: Recipe, digits: Dataset)
 
 
 def test_a_resumed_trainer_goes_on_to_the_bit(digits: Dataset) -> None:
-    with backend.deterministic():
+    with backends.deterministic():
         whole, half = (Trainer(normalised, digits, NESTEROV, seed=2) for _ in range(2))
         half.train_epoch()
         stored = half.state()
@@ -155,7 +155,7 @@ def test_a_resumed_trainer_goes_on_to_the_bit(digits: Dataset) -> None:
 
 def test_reset_takes_other_data_of_the_same_shape(digits: Dataset, trainer: Trainer) -> None:
     other = Dataset("mnist", digits.x_train[::-1], digits.y_train[::-1], digits.x_val, digits.y_val, 10)
-    with backend.deterministic():
+    with backends.deterministic():
         expected = Trainer(SMALL, other, RECIPE, seed=1).train_epoch()[1:]
         assert trainer.reset(1, other).train_epoch()[1:] == expected
         assert trainer.reset(1, digits).train_epoch()[1:] != expected
@@ -167,7 +167,7 @@ def test_reset_takes_other_data_of_the_same_shape(digits: Dataset, trainer: Trai
 
 def test_augmentation_is_drawn_by_the_seed_and_for_training_alone(digits: Dataset) -> None:
     plain = dataclasses.replace(NESTEROV, augmentation=())
-    with backend.deterministic():
+    with backends.deterministic():
         moved, still = Trainer(PLAIN, digits, NESTEROV, seed=3), Trainer(PLAIN, digits, plain, seed=3)
         count = len(still.model.variables)
         assert equal(weights(moved)[:count], weights(still)[:count])  # it draws after the network
@@ -205,18 +205,18 @@ def test_compiling_leaves_no_trace(digits: Dataset) -> None:
     trainer = Trainer(normalised, digits, RECIPE, seed=6)
     keras.utils.set_random_seed(6)
     assert equal(
-        [backend.to_numpy(v) for v in trainer.model.variables],
-        [backend.to_numpy(v) for v in normalised().variables],
+        [backends.to_numpy(v) for v in trainer.model.variables],
+        [backends.to_numpy(v) for v in normalised().variables],
     )
     assert trainer.compile_seconds > 0
 
 
 def test_a_model_is_cloned_and_drawn_anew(digits: Dataset) -> None:
     model = SMALL()
-    before = [backend.to_numpy(v) for v in model.variables]
+    before = [backends.to_numpy(v) for v in model.variables]
     trainer = Trainer(model, digits, RECIPE, seed=2)
     trainer.run_steps(1)
-    assert equal(before, [backend.to_numpy(v) for v in model.variables])
+    assert equal(before, [backends.to_numpy(v) for v in model.variables])
     assert trainer.network == "mnist_convnet"
     again = Trainer(model, digits, RECIPE, seed=2)
     again.run_steps(1)
@@ -252,7 +252,7 @@ def test_one_step_is_keras_train_on_batch(network: Any, digits: Dataset) -> None
     trainer = Trainer(network, digits, RECIPE, seed=1)
     model = keras.models.clone_model(trainer.model)
     model.set_weights(trainer.model.get_weights())
-    model.compile(RECIPE.make_optimizer(), RECIPE.loss, jit_compile=backend.resolved_jit())
+    model.compile(RECIPE.make_optimizer(), RECIPE.loss, jit_compile=backends.resolved_jit())
     data, batch = digits.subset(512, 300, 1), trainer.batch_order(0)[0]
     loss = model.train_on_batch(data.x_train[batch].astype(np.float32) / 255, data.y_train[batch])
     trainer.run_steps(1)
@@ -266,7 +266,7 @@ def test_evaluation_is_keras_evaluate(network: Any, digits: Dataset) -> None:
     trainer = Trainer(network, digits, RECIPE, seed=1)
     trainer.train_epoch()
     model = trainer.model
-    model.compile(loss=RECIPE.loss, metrics=["accuracy"], jit_compile=backend.resolved_jit())
+    model.compile(loss=RECIPE.loss, metrics=["accuracy"], jit_compile=backends.resolved_jit())
     data = digits.subset(512, 300, 1)
     splits = {"train": (data.x_train[:300], data.y_train[:300]), "val": (data.x_val, data.y_val)}
     for split, (x, y) in splits.items():
@@ -277,7 +277,7 @@ def test_evaluation_is_keras_evaluate(network: Any, digits: Dataset) -> None:
 def test_each_half_of_the_validation_pictures_is_evaluated_alone(digits: Dataset) -> None:
     """Halves of 301 pictures: 151 and 150, whose losses make up the whole's; nothing else of the curve changes."""
     recipe = dataclasses.replace(RECIPE, val_images=301)
-    with backend.deterministic():
+    with backends.deterministic():
         trainer = Trainer(SMALL, digits, recipe)
     plain, split = train_with(trainer, 3), train_with(trainer, 3, halves=True)
     assert [epoch.val_loss_halves for epoch in plain.epochs] == [(), ()]
@@ -301,7 +301,7 @@ def test_answers_are_those_of_the_pictures_in_an_order_that_seeds_share(trainer:
 def test_large_pictures_are_evaluated_few_at_a_time(digits: Dataset, trainer: Trainer, monkeypatch) -> None:
     """VGG16 on 256 pictures of 224 x 224 would not fit many a memory; the figures are the same."""
     monkeypatch.setattr(training, "_EVALUATION_VALUES", 70 * 28 * 28)
-    with backend.deterministic():
+    with backends.deterministic():
         few = Trainer(SMALL, digits, RECIPE, seed=0)
         loss, accuracy = few.evaluate("val")
         assert few._evaluation["val"][1] == [70, 70, 70, 70, 20]
@@ -320,12 +320,12 @@ def test_batch_normalisation_learns_its_statistics(digits: Dataset) -> None:
     trainer = Trainer(normalised, digits, RECIPE, seed=1)
     before = trainer.evaluate("train").loss
     (layer,) = [layer for layer in trainer.model.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    moving = backend.to_numpy(layer.moving_mean)
+    moving = backends.to_numpy(layer.moving_mean)
     for _ in range(3):
         trainer.train_epoch()
     assert trainer.evaluate("train").loss < before
     (layer,) = [layer for layer in trainer.model.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    assert not np.array_equal(moving, backend.to_numpy(layer.moving_mean))
+    assert not np.array_equal(moving, backends.to_numpy(layer.moving_mean))
 
 
 # --- learning
@@ -377,7 +377,7 @@ def test_a_run_tells_all(digits: Dataset, trainer: Trainer) -> None:
 
 def test_timing_runs_may_go_without_determinism(digits: Dataset) -> None:
     run = train(SMALL, digits, dataclasses.replace(RECIPE, epochs=1), 1, deterministic=False)
-    assert run.backend.deterministic is backend.is_deterministic()
+    assert run.backend.deterministic is backends.is_deterministic()
 
 
 def test_recipes_sizes_are_at_most(digits: Dataset) -> None:

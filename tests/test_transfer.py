@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlcv04 import backend, checkpoints, transfer
-from dlcv04.backend import keras
+from dlcv04 import backends, checkpoints, transfer
+from dlcv04.backends import keras
 from dlcv04.bases import Base, Tap, TransferError, trained_base, vgg16_base
 from dlcv04.checkpoints import Checkpoint
 from dlcv04.datasets import DataError, Dataset
@@ -66,7 +66,7 @@ def by_layer(model: Any) -> dict[str, list[np.ndarray]]:
         if isinstance(layer, keras.Model):
             found |= by_layer(layer)
         elif layer.weights:
-            found[layer.name] = [backend.to_numpy(variable) for variable in layer.weights]
+            found[layer.name] = [backends.to_numpy(variable) for variable in layer.weights]
     return found
 
 
@@ -170,9 +170,9 @@ def test_frozen_layers_behave_in_training_as_in_inference(base: Base, buildings:
     x = buildings.x_val.astype(np.float32) / 255
 
     def outputs(train_from: str) -> list[np.ndarray]:
-        with backend.deterministic():
+        with backends.deterministic():
             model = Grafted(base, base.end, 5, train_from)()
-            return [backend.to_numpy(model([x], training=training)) for training in (True, False)]
+            return [backends.to_numpy(model([x], training=training)) for training in (True, False)]
 
     np.testing.assert_array_equal(*outputs("head"))
     assert not np.allclose(*outputs("all"), atol=1e-3)
@@ -207,9 +207,9 @@ def test_fine_tuning_that_was_stopped_goes_on_to_the_bit(
 def test_features_are_the_frozen_networks_outputs(base: Base, buildings: Dataset, features: dict) -> None:
     x = buildings.x_val.astype(np.float32) / 255
     expected = base.model([x], training=False)
-    np.testing.assert_allclose(features[base.end].x_val, backend.to_numpy(expected), atol=1e-5)
+    np.testing.assert_allclose(features[base.end].x_val, backends.to_numpy(expected), atol=1e-5)
     pooled = keras.Model(base.model.inputs, base.model.get_layer("pool1").output)([x], training=False)
-    maps = backend.to_numpy(pooled)
+    maps = backends.to_numpy(pooled)
     np.testing.assert_allclose(features[Tap("pool1", "avg")].x_val, maps.mean((1, 2)), atol=1e-5)
     np.testing.assert_allclose(features[Tap("pool1", "max")].x_val, maps.max((1, 2)), atol=1e-5)
     assert features[base.end].x_train.shape == (96, 16)

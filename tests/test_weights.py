@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dlcv04 import weights
-from dlcv04.backend import keras
+from dlcv04.backends import keras
 from dlcv04.datasets import fetch
 from dlcv04.networks import vgg16
 from dlcv04.weights import WeightsError

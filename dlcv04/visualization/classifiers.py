@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlcv04 import backend, caching, networks, recipes, training, weights
-from dlcv04.backend import keras
+from dlcv04 import backends, caching, networks, recipes, training, weights
+from dlcv04.backends import keras
 from dlcv04.bases import Base, Tap, trained_base
 from dlcv04.datasets import Dataset
 from dlcv04.datasets.sources import keras_cache
@@ -66,7 +66,7 @@ class Classifier:
                 f"{self.name} gives {_shapes(output)} for a picture, not one row of probabilities: it is no classifier."
             )
         for variable in self.model.weights:
-            if not np.isfinite(backend.to_numpy(variable)).all():
+            if not np.isfinite(backends.to_numpy(variable)).all():
                 raise ClassifierError(
                     f"{self.name} holds NaN or infinity in its weights {variable.path}: train it anew."
                 )
@@ -87,7 +87,7 @@ class Classifier:
         size = 1 if len(pictures) == 1 else self.batch_size  # two sizes, so that little is compiled
         if size not in self._compiled:
             named = keras.Model(self.model.inputs, {"classes": self.model.outputs[0]})
-            self._compiled[size] = backend.Predictor(named, self.input_shape, pictures.dtype, size)
+            self._compiled[size] = backends.predictor(named, self.input_shape, pictures.dtype, size)
         found = self._compiled[size](pictures)["classes"].astype(np.float32)
         if not np.isfinite(found).all():
             raise ClassifierError(
@@ -114,7 +114,7 @@ class Classifier:
             raise ClassifierError(
                 f"{self.name} has no single layer below its last one: give a plain classifier."
             ) from error
-        found = backend.predict(named, pictures, batch_size=self.batch_size)["features"]
+        found = backends.predict(named, pictures, batch_size=self.batch_size)["features"]
         return found.reshape(len(pictures), -1).astype(np.float32)
 
     def _check_pictures(self, pictures: npt.NDArray[np.uint8]) -> None:
@@ -228,7 +228,7 @@ def fine_tuned(base: Base, tap: Tap, dataset: Dataset, recipe: Recipe, seed: int
 
     def learn() -> caching.Arrays:
         network = HeadNetwork(features.x_train.shape[1], dataset.classes, Head())
-        with backend.deterministic():
+        with backends.deterministic():
             trainer = Trainer(network, scaling.apply(features), recipe, seed=seed)
             run = training.complete(trainer)
         if run.status != "ok":
@@ -236,7 +236,7 @@ def fine_tuned(base: Base, tap: Tap, dataset: Dataset, recipe: Recipe, seed: int
         kernel, bias = trainer.model.layers[-1].get_weights()
         return {"kernel": kernel, "bias": bias, "val_accuracy": np.array(run.epochs[-1].val_accuracy)}
 
-    key = {"features": features.fingerprint, "recipe": recipe.settings(), "seed": seed, "backend": backend.name()}
+    key = {"features": features.fingerprint, "recipe": recipe.settings(), "seed": seed, "backend": backends.name()}
     learnt = caching.cached("head", key, learn)
     model = Grafted(base, tap, dataset.classes, scaling=scaling)()
     model.layers[-1].set_weights([learnt["kernel"], learnt["bias"]])

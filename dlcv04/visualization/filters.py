@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
-from dlcv04 import backend, networks, weights
-from dlcv04.backend import keras
+from dlcv04 import backends, networks, weights
+from dlcv04.backends import keras
 
 CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspose")
 LARGEST_BATCH_BYTES = 2 << 30
@@ -144,7 +144,7 @@ def answering(
     shape = _picture_shape(trunk, size)
     noise = _noise(ascent, shape, seed, int(trunk.outputs[0].shape[-1]))[None] / np.float32(255)
     outputs = _whole(trunk, shape, pixels)(noise, training=False)
-    return np.flatnonzero(backend.to_numpy(outputs).mean(axis=(0, 1, 2)) > 0)
+    return np.flatnonzero(backends.to_numpy(outputs).mean(axis=(0, 1, 2)) > 0)
 
 
 def _whole(trunk: "keras.Model", shape: tuple[int, int, int], pixels: networks.Pixels) -> "keras.Model":
@@ -163,7 +163,7 @@ def _climber(
         means = ops.mean(outputs, axis=(1, 2))
         return ops.take_along_axis(means, filters[:, None], axis=1)[:, 0]
 
-    gradient_step = backend.value_and_gradient(_whole(trunk, shape, pixels), objective)
+    gradient_step = backends.value_and_gradient(_whole(trunk, shape, pixels), objective)
 
     def climb(noise: Any, filters: Any, told: Callable[[int], None]) -> tuple[Any, Any, Any]:
         x, filters = ops.convert_to_tensor(noise / np.float32(255)), filters.astype(np.int32)
@@ -172,7 +172,7 @@ def _climber(
             x = x + gradient * (ascent.step / 255) / (root_mean_square(gradient) + 1e-5)
             values, gradient = gradient_step(x, filters)
             told(step + 1)
-        return backend.to_numpy(x) * 255, backend.to_numpy(before), backend.to_numpy(values)
+        return backends.to_numpy(x) * 255, backends.to_numpy(before), backends.to_numpy(values)
 
     return climb
 

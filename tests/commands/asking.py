@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from dlcv04.backend import keras
+from dlcv04.backends import keras
 from dlcv04.cli import app
 
 

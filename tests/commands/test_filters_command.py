@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from dlcv04.backend import keras
+from dlcv04.backends import keras
 from tests.commands import asking
 from tests.commands.asking import Command
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dlcv04.backend import keras
+from dlcv04.backends import keras
 from dlcv04.commands import occlude as command
 from dlcv04.datasets import Dataset
 from dlcv04.recipes import OCCLUSION_PROFILES

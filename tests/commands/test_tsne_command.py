@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dlcv04.backend import keras
+from dlcv04.backends import keras
 from dlcv04.visualization.embedding import COLOURS
 from tests.commands import asking
 from tests.commands.asking import Command, halve, unbuilt

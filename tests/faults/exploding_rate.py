@@ -1,7 +1,7 @@
 """A rate at which the loss is soon no number."""
 
 from dlcv04 import recipes
-from dlcv04.backend import keras
+from dlcv04.backends import keras
 
 
 def make_optimizer(self):

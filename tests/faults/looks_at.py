@@ -7,7 +7,7 @@ import os
 
 import numpy as np
 
-from dlcv04.backend import keras
+from dlcv04.backends import keras
 from dlcv04.visualization import classifiers, occlusion
 
 SIDE = 224

@@ -6,7 +6,7 @@ Normalisation and dropout are the identity, no picture is augmented, and VGG16 k
 from pathlib import Path
 
 from dlcv04 import bases, weights
-from dlcv04.backend import keras
+from dlcv04.backends import keras
 from dlcv04.recipes import Recipe
 from tests.faults import small_standard  # noqa: F401 (at toy sizes)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dlcv04.backend import keras
+from dlcv04.backends import keras
 from dlcv04.bases import TransferError, trained_base
 from dlcv04.datasets import Dataset
 from dlcv04.features import Scaling, compute_features

@@ -5,8 +5,8 @@ import types
 import numpy as np
 import pytest
 
-from dlcv04 import backend, networks
-from dlcv04.backend import keras
+from dlcv04 import backends, networks
+from dlcv04.backends import keras
 from dlcv04.visualization import filters
 from dlcv04.visualization.filters import Ascent, VisualizationError, excite
 from dlcv04.weights import WeightsError
@@ -27,13 +27,13 @@ def other_model(*layers, shape=(16, 16, 3), name="mine"):
 def by_the_seed(model, layer, number, noise, steps=20):
     """The seed's loop: one picture, one filter, in NumPy but for the gradient (Task 3, code)."""
     trunk = keras.Model(model.inputs, model.get_layer(layer).output)
-    step = backend.value_and_gradient(trunk, lambda x, outputs: keras.ops.mean(outputs[..., number], axis=(1, 2)))
+    step = backends.value_and_gradient(trunk, lambda x, outputs: keras.ops.mean(outputs[..., number], axis=(1, 2)))
     x, losses = noise[None] / np.float32(255), []
     for _ in range(steps):
-        loss, gradient = (backend.to_numpy(part) for part in step(x))
+        loss, gradient = (backends.to_numpy(part) for part in step(x))
         losses.append(float(loss[0]))
         x = x + gradient / (np.sqrt(np.mean(gradient**2)) + 1e-5) / 255
-    return x[0] * 255, losses[0], float(backend.to_numpy(step(x)[0])[0])
+    return x[0] * 255, losses[0], float(backends.to_numpy(step(x)[0])[0])
 
 
 @pytest.mark.parametrize("layer", [FIRST, "conv3"])

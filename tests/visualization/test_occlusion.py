@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dlcv04 import networks
-from dlcv04.backend import keras
+from dlcv04.backends import keras
 from dlcv04.datasets import DataError
 from dlcv04.visualization import occlusion
 from dlcv04.visualization.classifiers import Classifier, ClassifierError

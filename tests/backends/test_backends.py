@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 import threadpoolctl
 
-from dlcv04 import backend
-from dlcv04.backend import keras
+from dlcv04 import backends
+from dlcv04.backends import jax, keras, tensorflow
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def test_facts_are_resolved_plain_values() -> None:
-    facts = backend.facts()
+    facts = backends.facts()
     assert facts.backend == keras.config.backend()
     assert facts.keras_version == keras.__version__
     assert facts.jit is (facts.backend == "jax" or facts.device == "gpu")
@@ -32,32 +32,32 @@ def test_facts_are_resolved_plain_values() -> None:
 
 
 def test_deterministic_is_switched_back_off_even_after_an_error() -> None:
-    before = backend.is_deterministic()
-    inside = before if backend.name() == "jax" and backend.has_gpu() else True  # there it is a flag of the process
-    with backend.deterministic():
-        assert backend.is_deterministic() is backend.facts().deterministic is inside
-        with backend.deterministic():
+    before = backends.is_deterministic()
+    inside = before if backends.name() == "jax" and backends.has_gpu() else True  # there it is a flag of the process
+    with backends.deterministic():
+        assert backends.is_deterministic() is backends.facts().deterministic is inside
+        with backends.deterministic():
             pass
-        assert backend.is_deterministic() is inside
-    assert backend.is_deterministic() is before
-    with pytest.raises(ZeroDivisionError), backend.deterministic():
+        assert backends.is_deterministic() is inside
+    assert backends.is_deterministic() is before
+    with pytest.raises(ZeroDivisionError), backends.deterministic():
         _ = 1 / 0
-    assert backend.is_deterministic() is before
+    assert backends.is_deterministic() is before
 
 
 @pytest.mark.skipif(bool(os.environ.get("CUDA_VISIBLE_DEVICES")), reason="a GPU may be there")
 def test_gpu_without_a_gpu_is_an_error() -> None:
-    if backend.has_gpu():
+    if backends.has_gpu():
         pytest.skip("this machine has a GPU")
-    with pytest.raises(backend.DeviceError, match="finds no GPU") as caught:
-        backend.select_device("gpu")
+    with pytest.raises(backends.DeviceError, match="finds no GPU") as caught:
+        backends.select_device("gpu")
     assert "\n" not in str(caught.value)
 
 
 def test_cpu_and_auto() -> None:
-    if backend.has_gpu():
+    if backends.has_gpu():
         pytest.skip("this machine has a GPU")
-    assert backend.select_device("auto") == backend.select_device("cpu") == "cpu"
+    assert backends.select_device("auto") == backends.select_device("cpu") == "cpu"
 
 
 class FakeCard:
@@ -75,9 +75,9 @@ class FakeCard:
             experimental=NS(get_device_details=lambda device: details, get_memory_info=lambda name: memory),
         )
         card = NS(device_kind="NVIDIA H100 80GB HBM3", memory_stats=lambda: memory)
-        monkeypatch.setattr(backend, "tf", NS(__version__="2.21.0", config=config))
+        monkeypatch.setattr(tensorflow, "tf", NS(__version__="2.21.0", config=config))
         monkeypatch.setattr(
-            backend,
+            jax,
             "jax",
             NS(
                 __version__="0.8",
@@ -87,7 +87,7 @@ class FakeCard:
             ),
         )
         monkeypatch.setattr(keras.config, "backend", lambda: framework)
-        monkeypatch.setattr(backend, "_tf_config", lambda: NS(is_op_determinism_enabled=lambda: False))
+        monkeypatch.setattr(tensorflow, "_config", lambda: NS(is_op_determinism_enabled=lambda: False))
 
     def hide(self, devices: list[object], kind: str) -> None:
         if self.started:
@@ -99,11 +99,11 @@ class FakeCard:
 class TestOnAFakedCard:
     @pytest.mark.parametrize("asked", ["auto", "gpu"])
     def test_it_is_chosen_and_described(
-        self, monkeypatch: pytest.MonkeyPatch, framework: str, asked: backend.Device
+        self, monkeypatch: pytest.MonkeyPatch, framework: str, asked: backends.Device
     ) -> None:
         FakeCard(monkeypatch, framework)
-        assert backend.select_device(asked) == "gpu"
-        facts = backend.facts()
+        assert backends.select_device(asked) == "gpu"
+        facts = backends.facts()
         assert (facts.device, facts.device_name, facts.jit) == ("gpu", "NVIDIA H100 80GB HBM3", True)
         assert facts.threads >= 1 and not facts.deterministic
 
@@ -111,75 +111,75 @@ class TestOnAFakedCard:
         self, monkeypatch: pytest.MonkeyPatch, framework: str
     ) -> None:
         FakeCard(monkeypatch, framework)
-        assert backend.calibrator() is None
-        assert backend.peak_memory_bytes() == 5_000_000
+        assert backends.calibrator() is None
+        assert backends.peak_memory_bytes() == 5_000_000
 
     def test_the_cpu_can_be_chosen_until_the_framework_has_started(
         self, monkeypatch: pytest.MonkeyPatch, framework: str
     ) -> None:
         FakeCard(monkeypatch, framework)
-        assert backend.select_device("cpu") == "cpu"
-        assert backend.calibrator() is not None
-        assert not backend.has_gpu() and backend.device_name() != "NVIDIA H100 80GB HBM3"
+        assert backends.select_device("cpu") == "cpu"
+        assert backends.calibrator() is not None
+        assert not backends.has_gpu() and backends.device_name() != "NVIDIA H100 80GB HBM3"
 
     def test_a_framework_that_sees_no_card_is_an_error(self, monkeypatch: pytest.MonkeyPatch, framework: str) -> None:
         FakeCard(monkeypatch, framework).visible = []
-        with pytest.raises(backend.DeviceError, match=f"{framework} finds no GPU on this machine: install"):
-            backend.select_device("gpu")
+        with pytest.raises(backends.DeviceError, match=f"{framework} finds no GPU on this machine: install"):
+            backends.select_device("gpu")
 
 
 def test_the_cpu_after_a_start_on_the_card_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     FakeCard(monkeypatch, "tensorflow").started = True
-    with pytest.raises(backend.DeviceError, match="already started on the GPU: choose the CPU in a fresh process"):
-        backend.select_device("cpu")
+    with pytest.raises(backends.DeviceError, match="already started on the GPU: choose the CPU in a fresh process"):
+        backends.select_device("cpu")
 
 
 def test_determinism_of_jax_on_a_card_is_its_flag(monkeypatch: pytest.MonkeyPatch) -> None:
     FakeCard(monkeypatch, "jax")
     monkeypatch.setenv("XLA_FLAGS", "--xla_gpu_deterministic_ops=true")
-    assert backend.is_deterministic()
+    assert backends.is_deterministic()
 
 
 def test_unknown_device() -> None:
-    with pytest.raises(backend.DeviceError, match="auto, cpu or gpu"):
-        backend.select_device("tpu")  # type: ignore[arg-type]
+    with pytest.raises(backends.DeviceError, match="auto, cpu or gpu"):
+        backends.select_device("tpu")  # type: ignore[arg-type]
 
 
 def test_unsupported_backend_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keras.config, "backend", lambda: "torch")
-    with pytest.raises(backend.BackendError, match="not supported for this: set KERAS_BACKEND to tensorflow or jax"):
-        backend.facts()
+    with pytest.raises(backends.BackendError, match="not supported for this: set KERAS_BACKEND to tensorflow or jax"):
+        backends.facts()
 
 
 def test_peak_memory_sees_an_allocation_and_never_falls() -> None:
-    if backend.has_gpu():
+    if backends.has_gpu():
         pytest.skip("the GPU's memory is counted here")
-    before = backend.peak_memory_bytes()
+    before = backends.peak_memory_bytes()
     # More than this process has ever freed, so that it must be new.
     block = np.ones(before // 8 + (64 << 17), np.float64)
-    peak = backend.peak_memory_bytes()
+    peak = backends.peak_memory_bytes()
     assert peak > before + (32 << 20)
     del block
-    assert backend.peak_memory_bytes() > peak - (1 << 20)
+    assert backends.peak_memory_bytes() > peak - (1 << 20)
 
 
 def test_barrier_waits() -> None:
     matrix = keras.ops.ones((1500, 1500))
     np.asarray(keras.ops.matmul(matrix, matrix))  # first use of the kernel, and of the way back to the host
     product = matrix
-    backend.barrier()
+    backends.barrier()
     start = time.perf_counter()
-    for _ in range(5000 if backend.has_gpu() else 10):  # the way back from a card takes 15 ms, a product 0.02
+    for _ in range(5000 if backends.has_gpu() else 10):  # the way back from a card takes 15 ms, a product 0.02
         product = keras.ops.matmul(product, matrix)
-    backend.barrier()
+    backends.barrier()
     waited = time.perf_counter() - start
     start = time.perf_counter()
     np.asarray(product)
     assert time.perf_counter() - start < waited / 2
 
 
-def cpu_calibrator() -> backend.Calibrator:
-    found = backend.calibrator()
+def cpu_calibrator() -> backends.Calibrator:
+    found = backends.calibrator()
     if found is None:
         pytest.skip("this machine has a GPU, whose times need no calibrator")
     return found
@@ -228,7 +228,7 @@ def test_what_the_user_set_for_tensorflows_log_wins(given: str | None) -> None:
 
 
 def test_jax_runs_never_import_tensorflow() -> None:
-    if backend.name() != "jax":
+    if backends.name() != "jax":
         pytest.skip("needs KERAS_BACKEND=jax")
-    backend.facts()
+    backends.facts()
     assert "tensorflow" not in sys.modules

@@ -1,0 +1,283 @@
+"""The only room with code per backend, seen from here: device, barrier, determinism, memory, and the compiled steps.
+
+Each backend is a class in a file of its own (`tensorflow`, `jax`, `torch`), imported only when Keras runs on it.
+The data set lies on the device: pictures as uint8, computed features as floats. A step gathers its batch there by int32
+indices, brings pictures to [0, 1], changes them anew where the recipe says so, and adds its loss and its hits to totals
+on the device; nothing is waited for until `Steps.totals` or `Steps.barrier`.
+"""
+
+from __future__ import annotations
+
+import platform
+import resource
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from dlcv04.backends import calibrator as calibrators
+from dlcv04.backends.base import (
+    Augment,
+    Backend,
+    BackendError,
+    BackendFacts,
+    Device,
+    DeviceError,
+    GradientStep,
+    Loss,
+    Objective,
+    Steps,
+    Totals,
+    TrainingBackend,
+    keras,
+)
+from dlcv04.backends.calibrator import Calibrator
+from dlcv04.backends.predicting import Predictor
+
+__all__ = [
+    "BackendError",
+    "BackendFacts",
+    "Calibrator",
+    "DIFFERENTIABLE",
+    "Device",
+    "DeviceError",
+    "Loss",
+    "Predictor",
+    "SUPPORTED",
+    "Steps",
+    "Totals",
+    "barrier",
+    "calibrator",
+    "deterministic",
+    "device_name",
+    "facts",
+    "has_gpu",
+    "is_deterministic",
+    "keras",
+    "make_steps",
+    "name",
+    "peak_memory_bytes",
+    "predict",
+    "resolved_jit",
+    "select_device",
+    "to_numpy",
+    "value_and_gradient",
+]
+
+#: The backends that train, and those that give gradients with respect to pictures.
+SUPPORTED = ("tensorflow", "jax")
+DIFFERENTIABLE = (*SUPPORTED, "torch")
+
+
+def name(supported: tuple[str, ...] = SUPPORTED) -> str:
+    """Keras's backend: "tensorflow" or "jax", for training; of `DIFFERENTIABLE` also "torch".
+
+    Raises:
+        BackendError: it is not one of `supported`.
+    """
+    backend = str(keras.config.backend())
+    if backend not in supported:
+        raise BackendError(
+            f"Keras's backend {backend!r} is not supported for this: set KERAS_BACKEND to {' or '.join(supported)}."
+        )
+    return backend
+
+
+def _backend() -> Backend:
+    """The backend in use, of those that give gradients."""
+    return _made(name(DIFFERENTIABLE))
+
+
+def _trainer() -> TrainingBackend:
+    """The backend in use, of those that train."""
+    found = _made(name())
+    assert isinstance(found, TrainingBackend)
+    return found
+
+
+@cache
+def _made(backend: str) -> Backend:
+    if backend == "tensorflow":
+        from dlcv04.backends.tensorflow import TensorFlow
+
+        return TensorFlow()
+    if backend == "jax":
+        from dlcv04.backends.jax import Jax
+
+        return Jax()
+    from dlcv04.backends.torch import Torch
+
+    return Torch()
+
+
+def facts() -> BackendFacts:
+    """The backend, its versions and its settings as they are now.
+
+    Raises:
+        BackendError: unsupported backend.
+    """
+    backend = _trainer()
+    return BackendFacts(
+        backend=backend.name,
+        backend_version=backend.version(),
+        keras_version=str(keras.__version__),
+        device="gpu" if backend.has_gpu() else "cpu",
+        device_name=device_name(),
+        dtype_policy=str(keras.config.dtype_policy().name),
+        image_data_format=str(keras.config.image_data_format()),
+        jit=backend.compiles(),
+        deterministic=backend.is_deterministic(),
+        threads=backend.threads(),
+    )
+
+
+def has_gpu() -> bool:
+    """Whether the steps run on a GPU."""
+    return _backend().has_gpu()
+
+
+def device_name() -> str:
+    """The model of the GPU in use, else of the CPU."""
+    return _trainer().gpu_name() if has_gpu() else _cpu_name()
+
+
+def resolved_jit() -> bool:
+    """Whether the steps are compiled by XLA (PyTorch's by Inductor): on JAX always, on the others on a GPU only."""
+    return _backend().compiles()
+
+
+def select_device(device: Device = "auto") -> str:
+    """Settle on a device before anything runs; gives "cpu" or "gpu".
+
+    Raises:
+        DeviceError: "gpu" without a GPU, or "cpu" after the framework has started on a GPU.
+        BackendError: unsupported backend.
+    """
+    if device not in ("auto", "cpu", "gpu"):
+        raise DeviceError(f"There is no device {device!r}; choose auto, cpu or gpu.")
+    used = _backend()
+    if device == "cpu":
+        used.hide_gpus()
+    found = "gpu" if used.has_gpu() else "cpu"
+    if device == "gpu" and found == "cpu":
+        raise DeviceError(
+            f"{used.name} finds no GPU on this machine: install its GPU build and a driver, or use the CPU."
+        )
+    if device == "cpu" and found == "gpu":
+        raise DeviceError(f"{used.name} has already started on the GPU: choose the CPU in a fresh process.")
+    return found
+
+
+def barrier() -> None:
+    """Wait until everything that was sent to the devices is done."""
+    _trainer().barrier()
+
+
+def is_deterministic() -> bool:
+    """Whether equal seeds give bit-equal results now: promised on a CPU, on a GPU only where it was switched on."""
+    return _trainer().is_deterministic()
+
+
+def deterministic() -> AbstractContextManager[None]:
+    """Equal seeds give bit-equal curves inside (on a CPU). Slower on some devices, so timings are taken outside."""
+    return _trainer().deterministic()
+
+
+def peak_memory_bytes() -> int:
+    """The most memory in use so far: of the GPU where there is one, else of this process.
+
+    It never falls within a process (on Linux, by more than the kernel's rounding of a few hundred KiB).
+    """
+    if has_gpu():
+        return _trainer().gpu_peak_bytes()
+    status = Path("/proc/self/status")
+    if status.exists():
+        # getrusage's figure survives exec, so a child would report its parent's peak.
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def calibrator() -> Calibrator | None:
+    """The calibrator of this device; None on a GPU, where times are absolute: a card is one's own."""
+    return None if has_gpu() else calibrators.of_cpu()
+
+
+def to_numpy(variable: Any) -> npt.NDArray[Any]:
+    """A copy of a Keras variable or tensor, which later steps leave alone."""
+    return _backend().to_numpy(keras.ops.convert_to_tensor(variable))
+
+
+def make_steps(model: keras.Model, optimizer: keras.optimizers.Optimizer, loss: Loss, augment: Augment = None) -> Steps:
+    """The steps for the backend in use; `loss(labels, probabilities)` gives one loss a picture.
+
+    Raises:
+        BackendError: unsupported backend.
+    """
+    return _trainer().steps(model, optimizer, loss, augment)
+
+
+def predictor(model: keras.Model, shape: tuple[int, ...], dtype: Any, batch_size: int) -> Predictor:
+    """A model's outputs as by `predict`, compiled once for any number of rows of this shape and type.
+
+    Raises:
+        BackendError: unsupported backend.
+    """
+    return Predictor(_trainer(), model, shape, dtype, batch_size)
+
+
+def predict(
+    model: keras.Model,
+    x: npt.NDArray[Any],
+    *,
+    batch_size: int = 32,
+    on_batch: Callable[[int], None] = lambda done: None,
+) -> dict[str, npt.NDArray[Any]]:
+    """The model's outputs in inference mode, by name, for each row of `x`; compiled anew at each call.
+
+    Args:
+        model: a functional model whose outputs are a dict of tensors.
+        x: uint8 pictures, which are brought to [0, 1], or floats; shape (images, ...).
+        batch_size: rows at once; the last batch is filled up, so that all have one shape.
+        on_batch: called with the number of rows done so far.
+
+    Raises:
+        BackendError: unsupported backend.
+    """
+    return predictor(model, x.shape[1:], x.dtype, min(batch_size, len(x)))(x, on_batch)
+
+
+def value_and_gradient(model: keras.Model, objective: Objective) -> GradientStep:
+    """An objective's values and the gradient of their sum with respect to the model's input, compiled.
+
+    The same on TensorFlow, JAX and PyTorch. The model runs in inference mode, so that each picture of a batch has its
+    own gradient where the objective gives one value a picture.
+
+    Args:
+        model: a functional model with one input; its weights are those of the moment of each call.
+        objective: ``objective(x, outputs, *others)``, of ``keras.ops`` alone, gives a tensor of values from the input
+            and what the model makes of it.
+
+    Returns:
+        ``step(x, *others)``: the values and the gradient, which has the shape and type of `x`; both are tensors on the
+        device. Arguments are arrays or tensors; equal shapes compile once.
+
+    Raises:
+        BackendError: another backend.
+    """
+    return _backend().gradient(model, objective)
+
+
+def _cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine() or "unknown CPU"
