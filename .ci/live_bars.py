@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from dlcv04 import fixtures
+from dlcv04 import workbench
 from dlcv04.harness.judging import pair_gate
 from dlcv04.harness.machine import facts, git
 from dlcv04.harness.measuring.process_pairs import Side, absolute_data
@@ -103,7 +103,7 @@ def seconds_measured(record, benchmark):
 def measure(out, plan):
     """Run the plan, a line a run."""
     machine = facts.machine_class("cpu", facts.hardware())
-    key = {"profile": "smoke", **fixtures.planned_key("cpu")}
+    key = {"profile": "smoke", **workbench.planned_key("cpu")}
     spread = against.known_spread(ROOT / "baselines", machine, key)
     commit = git.resolve(ROOT, "HEAD")
     print(f"{machine}; between processes {spread.sd:.1%} on {spread.df:g} df ({spread.source})", flush=True)

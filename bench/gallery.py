@@ -6,7 +6,7 @@ from functools import cache, partial
 import numpy as np
 from trunks import cifar_net
 
-from dlcv04 import backends, bases, datasets, networks, training
+from dlcv04 import backends, bases, datasets, networks, seeding
 from dlcv04.visualization import filters, tiles
 
 COLUMNS = 8  # on the slides too
@@ -69,7 +69,7 @@ class Gallery:
         """An arm: cycles a pixel of each kernel of a first layer, trained or drawn at random."""
         seed += draw
         if layer == "conv1":
-            with training.seeded(seed):
+            with seeding.seeded(seed):
                 model = (
                     cifar_net(self.profile, self._cifar10(), self.progress).model
                     if trained

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from dlcv04 import backends, caching, checkpoints, networks, training
+from dlcv04 import backends, caching, checkpoints, networks, seeding
 from dlcv04.backends import keras
 from dlcv04.datasets import Dataset
 from dlcv04.recipes import Recipe
@@ -135,7 +135,7 @@ def vgg16_base(
         dlcv04.weights.WeightsError: as for `dlcv04.networks.vgg16`.
     """
     last = until or ("fc2" if weights == "imagenet" else "block5_pool")
-    with training.seeded(seed):
+    with seeding.seeded(seed):
         model = networks.vgg16(weights=weights, until=last, input_shape=input_shape, unit_pixels=True)
     drawn = f", seed {seed}" if weights == "random" else ""
     preprocessing = f"0..255 minus ImageNet's mean {networks.IMAGENET_MEAN}, blue first"
@@ -166,7 +166,7 @@ def trained_base(
         on_epoch: called after each epoch of training with its number and figures.
 
     Raises:
-        dlcv04.training.TrainingError: network, data and recipe do not fit each other.
+        dlcv04.seeding.TrainingError: network, data and recipe do not fit each other.
         TransferError: the training diverged.
     """
     key = {
@@ -191,7 +191,7 @@ def trained_base(
     arrays = caching.cached("trained", key, compute, folder=folder, tell=tell)
     checkpoint.remove()
     accuracy = float(arrays.pop("val_accuracy"))
-    with training.seeded(seed):
+    with seeding.seeded(seed):
         model = network()
     _fill(model, [arrays[name] for name in sorted(arrays)])
     provenance = f"{networks.describe(network)} trained on {dataset.provenance}, accuracy {accuracy:.3f}"

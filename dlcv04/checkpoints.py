@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from dlcv04 import caching, training
-from dlcv04.training import Epoch, Run, Trainer
+from dlcv04 import caching, seeding, training
+from dlcv04.training import Epoch, Trainer, TrainingRun
 
 # A training with halves is not kept: those are asked for by claims alone.
 _FIGURES = tuple(field.name for field in fields(Epoch) if field.name != "val_loss_halves")
@@ -51,7 +51,7 @@ class Checkpoint:
 
 def complete(
     trainer: Trainer, checkpoint: Checkpoint | None, on_epoch: Callable[[int, Epoch], None] | None = None
-) -> Run:
+) -> TrainingRun:
     """As `dlcv04.training.complete`, from the checkpoint's last epoch on if there is one; the result is the same.
 
     Args:
@@ -82,7 +82,7 @@ def _resumed(trainer: Trainer, checkpoint: Checkpoint) -> list[Epoch]:
         figures: list[dict[str, Any]] = [dict(zip(_FIGURES, row, strict=True)) for row in rows]
         epochs = [Epoch(**figure) for figure in figures]
         trainer.resume([arrays[name] for name in sorted(arrays)], len(epochs))
-    except (caching.CacheError, training.TrainingError, KeyError, TypeError, ValueError) as error:
+    except (caching.CacheError, seeding.TrainingError, KeyError, TypeError, ValueError) as error:
         checkpoint.tell(f"{error} The training starts anew.")
         return []
     checkpoint.tell(f"The training goes on after epoch {len(epochs)}, where it was stopped.")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dlcv04.finetuning import Result
     from dlcv04.harness.store.acceptance import Candidate
     from dlcv04.recipes import Recipe
-    from dlcv04.training import Run
+    from dlcv04.training import TrainingRun
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Judge claims about deep-learning experiments.")
 
@@ -74,9 +74,9 @@ def doctor() -> None:
 def _framework() -> list[str]:
     from importlib import metadata
 
-    from dlcv04 import fixtures
+    from dlcv04 import workbench
 
-    backend = fixtures.planned_key("cpu")["backend"]
+    backend = workbench.planned_key("cpu")["backend"]
     try:
         say(f"framework: Keras {metadata.version('keras')} on {backend} {metadata.version(backend)}")
     except metadata.PackageNotFoundError as error:
@@ -135,11 +135,11 @@ def _baselines(machine: str) -> list[str]:
 
 
 def _self_test(machine: str) -> list[str]:
-    from dlcv04 import fixtures
+    from dlcv04 import workbench
     from dlcv04.harness.session import against
     from dlcv04.harness.store import selftests
 
-    key = {"profile": "smoke", **fixtures.planned_key("gpu" if machine.startswith("gpu") else "cpu")}
+    key = {"profile": "smoke", **workbench.planned_key("gpu" if machine.startswith("gpu") else "cpu")}
     try:
         spread = against.known_spread(Path("baselines"), machine, key)
     except selftests.SelfTestError as error:
@@ -225,7 +225,7 @@ def train(
     _say_accuracy(run, min(recipe.val_images or len(dataset.x_val), len(dataset.x_val)))
 
 
-def _train(network: Any, dataset: Any, recipe: Recipe, seed: int) -> Run:
+def _train(network: Any, dataset: Any, recipe: Recipe, seed: int) -> TrainingRun:
     from rich.console import Console
     from rich.progress import Progress
 
@@ -245,7 +245,7 @@ def _train(network: Any, dataset: Any, recipe: Recipe, seed: int) -> Run:
         return training.train(network, dataset, recipe, seed, on_epoch=show)
 
 
-def _write_curve(out: Path, variant: str, run: Run) -> None:
+def _write_curve(out: Path, variant: str, run: TrainingRun) -> None:
     from dataclasses import asdict
 
     from dlcv04.harness.store.schema import finite
@@ -262,7 +262,7 @@ def _write_curve(out: Path, variant: str, run: Run) -> None:
     say(f"stored: {out}")
 
 
-def _say_accuracy(run: Run, images: int) -> None:
+def _say_accuracy(run: TrainingRun, images: int) -> None:
     from dlcv04.harness.stats import clopper_pearson
 
     accuracy = run.epochs[-1].val_accuracy
@@ -721,7 +721,7 @@ def selftest(
     Then plant faults of learning (labels drawn at random, a tenth of the rate, validation pictures in training) and say
     whether the suite notices them. The result is stored with the machine class and used by the gate from then on.
     """
-    from dlcv04 import fixtures
+    from dlcv04 import workbench
     from dlcv04.faults import FAULTS
     from dlcv04.harness.machine import facts
     from dlcv04.harness.measuring import process_pairs
@@ -733,7 +733,7 @@ def selftest(
     machine = facts.machine_class(found, facts.hardware())
     sizes = running.Sizes(identical, planted, tests=1 if quick else None)
     options = [suite, f"--dl-profile={profile}", f"--dl-data={data}", f"--dl-device={device}"]
-    key = {"profile": profile, **fixtures.planned_key(found)}
+    key = {"profile": profile, **workbench.planned_key(found)}
     faults = {} if quick else FAULTS
     seconds = sizes.pairs * (16 if quick else 40) + 40 * len(faults)
     say(f"{sizes.pairs} process pairs and {len(faults)} planted faults on {machine}; about {seconds / 60:.0f} min")

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from dlcv04 import backends, bases, caching, datasets, networks, recipes, training, transfer
+from dlcv04 import backends, bases, caching, datasets, networks, recipes, seeding, transfer
 from dlcv04 import weights as stored_weights
 from dlcv04.bases import Base, Tap
 from dlcv04.checkpoints import Checkpoint
@@ -53,7 +53,7 @@ ERRORS = (
     datasets.DataError,
     recipes.RecipeError,
     stored_weights.WeightsError,
-    training.TrainingError,
+    seeding.TrainingError,
 )
 """What `finetune` raises on wrong input; their messages are for people."""
 
@@ -148,7 +148,7 @@ def finetune(path: Path, settings: Settings, show: Show) -> Result:
         dlcv04.datasets.DataError: the pictures are missing or broken.
         dlcv04.weights.WeightsError: VGG16's weights are missing, damaged or of another network.
         dlcv04.bases.TransferError: there is no such layer, or the head would sit below the first trained one.
-        dlcv04.training.TrainingError: there are too few pictures.
+        dlcv04.seeding.TrainingError: there are too few pictures.
     """
     seconds = _Stopwatch()
     settings = resolved(settings)

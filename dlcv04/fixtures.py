@@ -1,172 +1,48 @@
 """The experiment's half of the pytest plugin: fixtures that measure networks for claims.
 
-This is pytest's door into both halves: it hands barrier, device and trainers to the harness. Override the fixtures
-`dataset` and `recipe` in your own `conftest.py` to run the same fixtures on your own experiment.
+Override the fixtures `dataset` and `recipe` in your own `conftest.py` to run the same fixtures on your own experiment.
+pytest imports this module in every run of every suite, so that nothing heavy is imported before a claim asks for it.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-import time
 from collections.abc import Callable
-from copy import copy
-from dataclasses import dataclass, field
-from functools import cache, partial
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dlcv04.arms import TimedCall, TimedFit, Trained, as_trained
-from dlcv04.harness.claims.claim import ClaimError
-from dlcv04.harness.measuring.blocks import ArmTimes, InterleavedBlock
-from dlcv04.harness.measuring.seeds import ArmCurves, SeededBlock
-from dlcv04.harness.measuring.values import ArmValues
 from dlcv04.harness.session import state
-from dlcv04.harness.session.suite import DeviceLayer, Plan, Suite, curves_arm, times_arm
-from dlcv04.harness.store.schema import Arm, DataRecord, EpochRow, LayerRow, SeedCurve, finite
 from dlcv04.lazy import LazyModule
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from dlcv04 import backends, datasets, recipes, training
-    from dlcv04 import networks as networks_module
-    from dlcv04.harness.machine import load as machine_load
+    from dlcv04 import backends, datasets, recipes
+    from dlcv04 import workbench as benching
+    from dlcv04.harness.policy import Device
     from dlcv04.harness.session import children
+    from dlcv04.harness.session.suite import Suite
+    from dlcv04.workbench import Workbench
 else:
-    np = LazyModule("numpy")
-    machine_load = LazyModule("dlcv04.harness.machine.load")
     backends = LazyModule("dlcv04.backends")
+    benching = LazyModule("dlcv04.workbench")
     children = LazyModule("dlcv04.harness.session.children")
     datasets = LazyModule("dlcv04.datasets")
-    networks_module = LazyModule("dlcv04.networks")
     recipes = LazyModule("dlcv04.recipes")
-    training = LazyModule("dlcv04.training")
-
-#: Steps of a timed round, more where the fastest arm's would be too short (`measure.SHORTEST_ROUND_SECONDS`). Longer
-#: rounds are hardly less noisy, so many short ones say more in the same time.
-STEPS_A_ROUND = 1
 
 
-def pytest_dlcv04_plan(config: pytest.Config, suite: Suite, device: str, claims: list[Any]) -> bool:
+def pytest_dlcv04_plan(config: pytest.Config, suite: Suite, device: Device, claims: list[Any]) -> bool:
     """Say what will run before any framework is imported."""
-    named = _data_sets(claims)
-
-    def plan() -> Plan:
-        return Plan(device=device, data="; ".join(_where(config, name) for name in named), key=planned_key(device))
-
-    suite.plan = plan
-    try:
-        plan()
-    except datasets.DataError as error:
-        raise pytest.UsageError(str(error)) from error
+    benching.set_plan(config, suite, device, claims)
     return True
-
-
-def _data_sets(claims: list[Any]) -> list[str]:
-    """The fixtures of the data that these tests need; `dataset` is what a test learns on that names no other."""
-    taken = [set(getattr(item, "fixturenames", ())) for item in claims]
-    other = {name for fixtures in taken for name in ("cifar10", "buildings") if name in fixtures}
-    shared = any("dataset" in fixtures or not fixtures & other for fixtures in taken)
-    return [*(["dataset"] if shared or not other else []), *sorted(other, reverse=True)]
-
-
-def _where(config: pytest.Config, fixture: str) -> str:
-    names = {"dataset": "mnist", "buildings": "terrassa"}
-    own = _own_data(config) if fixture == "dataset" else ""
-    return own or datasets.where(names.get(fixture, fixture), config.getoption("dl_data"))
-
-
-def _own_data(config: pytest.Config) -> str:
-    """The conftest that overrides the fixture `dataset`, in words, or "": there MNIST is neither used nor missed."""
-    for plugin in config.pluginmanager.get_plugins():
-        if isinstance(plugin, ModuleType) and plugin.__name__ != __name__ and hasattr(plugin, "dataset"):
-            return f"your own (the fixture `dataset` of {Path(str(plugin.__file__)).name})"
-    return ""
-
-
-def planned_key(device: str) -> dict[str, str]:
-    """What decides comparability, read from Keras's settings without importing Keras."""
-    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    try:
-        settings = json.loads((home / "keras.json").read_text())
-    except (OSError, ValueError):
-        settings = {}
-    name = os.environ.get("KERAS_BACKEND") or settings.get("backend", "tensorflow")
-    jit = name == "jax" or device == "gpu"
-    return {"backend": name, "dtype_policy": settings.get("floatx", "float32"), "jit": str(jit).lower()}
-
-
-@dataclass
-class Workbench:
-    """What is built once a session: the device, compiled trainers, and curves already trained."""
-
-    suite: Suite
-    device: str
-    calibrator: Callable[[], None] | None
-    calibrator_name: str = ""
-    meter: Callable[[], Any] = lambda: None
-    clock: Callable[[], float] = time.perf_counter
-    trainers: dict[tuple[Any, ...], Any] = field(default_factory=dict)
-    curves: dict[tuple[Any, ...], SeedCurve] = field(default_factory=dict)
-    footprints: dict[tuple[Any, ...], Any] = field(default_factory=dict)
-    datas: dict[tuple[Any, ...], Any] = field(default_factory=dict)
-
-    def data_of(self, arm: Trained, shared: Any) -> Any:
-        """The data of one arm, made once: a change of the shared data costs a copy and a new fingerprint."""
-        key = (shared.fingerprint, arm.datas)
-        if key not in self.datas:
-            self.datas[key] = arm.data(shared)
-            self.note_data(self.datas[key])
-        return self.datas[key]
-
-    def trainer(self, network: Any, dataset: Any, recipe: Any) -> Any:
-        """A compiled trainer, shared by all claims that use the very same network object, data and recipe."""
-        key = (id(network), dataset.fingerprint, recipe)
-        if key not in self.trainers:
-            # The network is kept with the trainer: its id is only its own while it lives.
-            self.trainers[key] = (training.Trainer(network, dataset, recipe), network)
-        return self.trainers[key][0]
-
-    def footprint(self, network: Any, recipe: Any) -> Any:
-        """Exact figures of a network: parameters, MACs, bytes, layers."""
-        network, recipe = as_trained(network).network, as_trained(network).recipe(recipe)
-        key = (id(network), recipe)
-        if key not in self.footprints:
-            self.footprints[key] = (training.footprint(network, recipe), network)
-        return self.footprints[key][0]
-
-    def note_data(self, dataset: Any) -> None:
-        """Remember a data set for the report."""
-        _note_data(self.suite, dataset)
 
 
 @pytest.fixture(scope="session")
 def workbench(request: pytest.FixtureRequest) -> Workbench:
     """Start the framework on the asked device and tell the harness what it is."""
-    suite = state.suite_of(request.config)
-    start = time.perf_counter()
     try:
-        device = backends.select_device(suite.plan().device)
-        facts = backends.facts()
+        return benching.start(state.suite_of(request.config))
     except (backends.DeviceError, backends.BackendError) as error:
         pytest.exit(str(error), returncode=int(pytest.ExitCode.USAGE_ERROR))
-    key = {"backend": facts.backend, "dtype_policy": facts.dtype_policy, "jit": str(facts.jit).lower()}
-    software = {
-        facts.backend: facts.backend_version,
-        "keras": facts.keras_version,
-        "device": facts.device_name,
-        "image data format": facts.image_data_format,
-        "threads": str(facts.threads),
-    }
-    suite.device_layer = DeviceLayer(device, key, software)
-    suite.spend("starting the framework", time.perf_counter() - start)
-    name, run = backends.calibrator() or ("", None)
-    return Workbench(suite, device, run, name, partial(machine_load.LoadMeter, gpu=device == "gpu"))
 
 
 @pytest.fixture(scope="session")
@@ -266,12 +142,7 @@ def footprints(
     """
 
     def measure(**arms: Any) -> Any:
-        found = {}
-        for name, network in arms_of(arms).items():
-            size = found[name] = workbench.footprint(network, timing_recipe)
-            arm = Arm(name=name, test=request.node.nodeid, network=_describe(network), **_exact(size))
-            state.add_measured(request.node, partial(copy, arm))
-        return SimpleNamespace(**found)
+        return benching.measure_footprints(request, workbench, arms_of(arms), timing_recipe)
 
     return measure
 
@@ -295,24 +166,7 @@ def epoch_time(
     """
 
     def measure(*, data: Any = None, recipe: Any = None, rounds: int | None = None, **arms: Any) -> Any:
-        _refuse_tracer()
-        used_recipe, changed = recipe or timing_recipe, arms_of(arms)
-        used_data = _data(request, workbench, data) if _needs_data(changed) else None
-        workloads = {name: _workload(workbench, arm, used_data, used_recipe) for name, arm in changed.items()}
-        block = InterleavedBlock(
-            workloads,
-            steps=_steps_a_round(changed, used_recipe),
-            calibrator=workbench.calibrator,
-            clock=workbench.clock,
-            meter=workbench.meter(),
-        )
-        if state.of(request.config).server is not None:
-            return SimpleNamespace(**block.arms)  # timed where the claim names them, when the other process waits
-        for name, arm in block.arms.items():
-            made = partial(_timed_arm, request, workbench, arm, changed[name], used_data, used_recipe)
-            state.add_measured(request.node, made)
-        block.run(rounds or workbench.suite.policy.min_pairs)
-        return SimpleNamespace(**block.arms)
+        return benching.measure_times(request, workbench, arms_of(arms), data, recipe or timing_recipe, rounds)
 
     return measure
 
@@ -338,18 +192,10 @@ def learning(
     def measure(
         *, data: Any = None, recipe: Any = recipe, answers: bool = False, halves: bool = False, **arms: Any
     ) -> Any:
-        shared = _data(request, workbench, data)
-        changed = {name: _resolve(workbench, arm, shared, recipe) for name, arm in arms_of(arms).items()}
-        extras = _Extras(answers=answers, halves=halves)
-        trainers = {
-            name: _seed_trainer(workbench, extras, partial(progress, name), *one) for name, one in changed.items()
-        }
-        images = {name: training.val_images(data, recipe) for name, (_, data, recipe) in changed.items()}
-        block = SeededBlock(trainers, first_seed=first_seed, images=images)
-        for name, arm in block.arms.items():
-            made = partial(_learned_arm, request, workbench, arm, *changed[name])
-            state.add_measured(request.node, made)
-        return SimpleNamespace(**block.arms)
+        extras = benching.Extras(answers=answers, halves=halves)
+        return benching.measure_learning(
+            request, workbench, arms_of(arms), data, recipe, extras, first_seed=first_seed, progress=progress
+        )
 
     return measure
 
@@ -371,207 +217,6 @@ def computed(request: pytest.FixtureRequest, arms_of: Any, first_seed: int) -> C
     """
 
     def measure(*, data: Any = None, **arms: Any) -> Any:
-        found, key = {}, {}
-        if data is not None:
-            _note_data(state.suite_of(request.config), data)
-            key = {"data": data.fingerprint}
-        for name, compute in arms_of(arms).items():
-            values = found[name] = ArmValues(name, np.asarray(compute(first_seed), dtype=np.float64))
-            arm = Arm(name=name, test=request.node.nodeid, network=_describe(compute), key=key, values=values.stored)
-            state.add_measured(request.node, partial(copy, arm))
-        return SimpleNamespace(**found)
+        return benching.measure_values(request, arms_of(arms), data, first_seed)
 
     return measure
-
-
-# -- from the experiment's records to the harness's ---------------------------------------------------------------
-
-
-def _note_data(suite: Suite, dataset: Any) -> None:
-    suite.data[dataset.fingerprint] = DataRecord(
-        name=dataset.name,
-        kind=dataset.kind,
-        provenance=dataset.provenance,
-        fingerprint=dataset.fingerprint,
-        train_images=len(dataset.x_train),
-        val_images=len(dataset.x_val),
-    )
-
-
-def _refuse_tracer() -> None:
-    """A tracer's own work would be timed: it calls back for every line of the training loop.
-
-    Raises:
-        ClaimError: coverage, a profiler or a debugger is active.
-    """
-    if sys.gettrace() is not None or sys.getprofile() is not None or _monitored():
-        raise ClaimError(
-            "A tracer is active (coverage, a profiler or a debugger), and its work would be timed: leave it out, as "
-            "with --no-cov, or deselect the timing claims."
-        )
-
-
-def _monitored() -> bool:
-    """Whether a tool uses `sys.monitoring` (PEP 669): from Python 3.12 on coverage and cProfile may."""
-    monitoring = getattr(sys, "monitoring", None)
-    if monitoring is None:
-        return False
-    tools = (monitoring.DEBUGGER_ID, monitoring.COVERAGE_ID, monitoring.PROFILER_ID)
-    return any(monitoring.get_tool(tool) is not None for tool in tools)
-
-
-def _data(request: pytest.FixtureRequest, workbench: Workbench, data: Any) -> Any:
-    used = request.getfixturevalue("dataset") if data is None else data
-    workbench.note_data(used)
-    return used
-
-
-def _needs_data(arms: dict[str, Any]) -> bool:
-    return any(not isinstance(arm, TimedCall) for arm in arms.values())
-
-
-def _steps_a_round(arms: dict[str, Any], recipe: Any) -> int:
-    """All arms take equally many steps a round: those of one whole call where an arm is Keras's `fit`."""
-    return max(
-        [STEPS_A_ROUND, *(arm.images // recipe.batch_size for arm in arms.values() if isinstance(arm, TimedFit))]
-    )
-
-
-def _workload(workbench: Workbench, arm: Any, data: Any, recipe: Any) -> Any:
-    if isinstance(arm, TimedCall):
-        return arm
-    if isinstance(arm, TimedFit):
-        return training.FitTrainer(arm.network, data, recipe, images=arm.images)
-    return workbench.trainer(*_resolve(workbench, arm, data, recipe))
-
-
-def _resolve(workbench: Workbench, arm: Any, data: Any, recipe: Any) -> tuple[Any, Any, Any]:
-    """The network, data and recipe of one arm."""
-    one = as_trained(arm)
-    return one.network, workbench.data_of(one, data), one.recipe(recipe)
-
-
-@dataclass(frozen=True)
-class _Extras:
-    """What a curve has beside its losses and accuracies, since a test asked for it."""
-
-    answers: bool
-    halves: bool
-
-
-def _seed_trainer(
-    workbench: Workbench, extras: _Extras, tell: Callable[[str], None], network: Any, data: Any, recipe: Any
-) -> Callable[[int], SeedCurve]:
-    def train(seed: int) -> SeedCurve:
-        def on_epoch(number: int, epoch: Any) -> None:
-            tell(f"seed {seed}, epoch {number} of {recipe.epochs}, validation accuracy {epoch.val_accuracy:.3f}")
-
-        key = (id(network), data.fingerprint, recipe, seed, extras)
-        if key not in workbench.curves:
-            start = time.perf_counter()
-            # Made where it is used: a trainer compiles anew for deterministic operations.
-            with backends.deterministic():
-                trainer = workbench.trainer(network, data, recipe)
-                run = training.train_with(trainer, seed, halves=extras.halves, on_epoch=on_epoch)
-                right = trainer.answers() if extras.answers and run.status == "ok" else ()
-            curve = workbench.curves[key] = _curve(run, right)
-            trained = sum(epoch.train_seconds for epoch in curve.epochs)
-            workbench.suite.spend("evaluating and resetting", time.perf_counter() - start - trained)
-        return workbench.curves[key]
-
-    return train
-
-
-def _curve(run: Any, right: Any) -> SeedCurve:
-    rows = [
-        EpochRow(
-            train_seconds=epoch.train_seconds,
-            train_loss=finite(epoch.train_loss),
-            train_accuracy=finite(epoch.train_accuracy),
-            val_loss=finite(epoch.val_loss),
-            val_accuracy=finite(epoch.val_accuracy),
-            val_loss_halves=[float(loss) for loss in epoch.val_loss_halves],
-        )
-        for epoch in run.epochs
-    ]
-    answers = "".join("1" if hit else "0" for hit in right)
-    return SeedCurve(seed=run.seed, epochs=rows, status=run.status, reason=run.reason, answers=answers)
-
-
-def _timed_arm(
-    request: pytest.FixtureRequest, workbench: Workbench, arm: ArmTimes, network: Any, data: Any, recipe: Any
-) -> Arm:
-    workbench.suite.spend("calibrating", sum(arm.block.calibrator_seconds) / len(arm.block.arms))
-    if isinstance(network, TimedCall):
-        return Arm(
-            name=arm.name,
-            test=request.node.nodeid,
-            network=_describe(network.work),
-            images_per_epoch=network.images_per_step,
-            key={"calibrator": workbench.calibrator_name},
-            **times_arm(arm),  # type: ignore[arg-type]
-        )
-    if isinstance(network, TimedFit):
-        inner, how = network.network, ", Keras's fit"
-    else:
-        (inner, data, recipe), how = _resolve(workbench, network, data, recipe), ""
-    return Arm(
-        name=arm.name,
-        test=request.node.nodeid,
-        network=_describe(inner) + how,
-        key={"data": data.fingerprint, "calibrator": workbench.calibrator_name},
-        facts=_facts(arm.workload, recipe),
-        images_per_epoch=len(data.x_train),
-        **times_arm(arm),  # type: ignore[arg-type]
-        **_exact(workbench.footprint(inner, recipe)),
-    )
-
-
-def _learned_arm(
-    request: pytest.FixtureRequest, workbench: Workbench, arm: ArmCurves, network: Any, data: Any, recipe: Any
-) -> Arm:
-    trainer = workbench.trainer(network, data, recipe)
-    return Arm(
-        name=arm.name,
-        test=request.node.nodeid,
-        network=_describe(network),
-        key={"data": data.fingerprint},
-        facts=_facts(trainer, recipe),
-        images_per_epoch=recipe.train_images or len(data.x_train),
-        val_images=training.val_images(data, recipe),
-        **curves_arm(arm),  # type: ignore[arg-type]
-        **_exact(workbench.footprint(network, recipe)),
-    )
-
-
-def _facts(trainer: Any, recipe: Any) -> dict[str, Any]:
-    return {"recipe": _plain(recipe.settings()), "optimizer": _plain(trainer.optimizer_config)}
-
-
-def _plain(value: Any) -> Any:
-    """Numbers, texts, lists and dicts only, so that what is stored is strict JSON."""
-    return json.loads(json.dumps(value, default=str))
-
-
-def _exact(size: Any) -> dict[str, Any]:
-    return {
-        "parameters": size.parameters,
-        "macs": size.macs,
-        "weight_bytes": size.weight_bytes,
-        "optimizer_bytes": size.optimizer_bytes,
-        "activation_bytes": size.activation_bytes,
-        "layers": [
-            LayerRow(
-                name=layer.name,
-                kind=layer.kind,
-                output_shape=list(layer.output_shape),
-                parameters=layer.parameters,
-                macs=layer.macs,
-            )
-            for layer in size.layers
-        ],
-    }
-
-
-def _describe(network: Any) -> str:
-    return networks_module.describe(as_trained(network).network)

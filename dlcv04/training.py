@@ -7,39 +7,41 @@ not fill a last batch are left out of their epoch.
 """
 
 import math
-import random
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from dlcv04 import backends
+from dlcv04 import backends, footprints, seeding
 from dlcv04.backends import keras
 from dlcv04.datasets import Dataset
-from dlcv04.networks import Factory, describe
+from dlcv04.footprints import Footprint
+from dlcv04.networks import describe
 from dlcv04.recipes import Recipe
+from dlcv04.seeding import TrainingError
 
 Split = Literal["train", "val", "val_even"]
+
 
 #: The training split's own accuracy is read on so many of its pictures at most: a standard error of 1.6 points or less.
 TRAIN_EVALUATION_IMAGES = 1000
 
+
 _EVALUATION_BATCH = 256
+
+
 _EVALUATION_VALUES = 256 * 64 * 64 * 3  # in one batch: VGG16 on 256 pictures of 224 x 224 would take 7 GB
+
+
 # Keeps the draw of the batch order apart from the other things that the same seed draws.
 _ORDER_STREAM = 2
-_VIEWS = ("InputLayer", "Flatten", "Reshape")
 
 
-class TrainingError(ValueError):
-    """A network, data set and recipe that do not fit each other; the message says where."""
-
-
-class Trained(NamedTuple):
+class TrainedEpoch(NamedTuple):
     """One epoch of training: its seconds, and the running loss and accuracy (in training mode, dropout on)."""
 
     train_seconds: float
@@ -52,43 +54,6 @@ class Score(NamedTuple):
 
     loss: float
     accuracy: float
-
-
-@dataclass(frozen=True)
-class LayerFacts:
-    """One layer: its output shape without the batch, its parameters, its multiply-adds for one picture."""
-
-    name: str
-    kind: str
-    output_shape: tuple[int, ...]
-    parameters: int
-    macs: int
-
-
-@dataclass(frozen=True)
-class Footprint:
-    """What a network costs in principle, computed from its layers.
-
-    Attributes:
-        parameters: number of weights, trainable or not.
-        macs: multiply-adds of convolutions and dense layers for one picture, forward.
-        weight_bytes: bytes of the weights.
-        optimizer_bytes: bytes of the optimiser's slots (Adadelta keeps two values a weight).
-        activation_bytes: bytes of all layers' outputs for one picture, which training keeps for the backward pass
-            (inputs and mere views such as Flatten are not counted).
-        layers: the layers in order.
-    """
-
-    parameters: int
-    macs: int
-    weight_bytes: int
-    optimizer_bytes: int
-    activation_bytes: int
-    layers: tuple[LayerFacts, ...]
-
-    def training_bytes(self, batch_size: int) -> int:
-        """Bytes that a training step holds: weights, their gradients, the optimiser's slots, a batch's activations."""
-        return 2 * self.weight_bytes + self.optimizer_bytes + batch_size * self.activation_bytes
 
 
 @dataclass(frozen=True)
@@ -112,7 +77,7 @@ class Epoch:
 
 
 @dataclass(frozen=True)
-class Run:
+class TrainingRun:
     """One training, from its seed to its curves.
 
     Attributes:
@@ -166,12 +131,12 @@ class Trainer:
 
     def __init__(self, network: Any, dataset: Dataset, recipe: Recipe, *, seed: int = 0) -> None:
         self.network, self.dataset, self.recipe = describe(network), dataset, recipe
-        self._factory = _as_factory(network)
-        self._model, self._augmentation = _build(self._factory, dataset, recipe, seed)
+        self._factory = seeding.as_factory(network)
+        self._model, self._augmentation = seeding.build(self._factory, dataset, recipe, seed)
         self.optimizer = recipe.make_optimizer()
         self.optimizer.build(self._model.trainable_variables)
         self._initial_slots = [backends.to_numpy(variable) for variable in self.optimizer.variables]
-        self.footprint = _footprint(self._model, self.optimizer)
+        self.footprint = footprints.of_model(self._model, self.optimizer)
         self.optimizer_config: dict[str, Any] = keras.saving.serialize_keras_object(self.optimizer)["config"]
         self._steps = backends.make_steps(self._model, self.optimizer, _loss(recipe.loss), self._augmentation)
         # Pictures at once in inference mode: fewer of large ones, and no more than half of the validation pictures,
@@ -231,7 +196,7 @@ class Trainer:
         return seconds
 
     def _variables(self) -> list[Any]:
-        return [*_drawn_variables(self._model, self._augmentation), *self.optimizer.variables]
+        return [*seeding.drawn_variables(self._model, self._augmentation), *self.optimizer.variables]
 
     def _assign(self, values: list[Any]) -> None:
         for variable, value in zip(self._variables(), values, strict=True):
@@ -265,7 +230,7 @@ class Trainer:
         """Wait until every step so far is done."""
         self._steps.barrier()
 
-    def train_epoch(self) -> Trained:
+    def train_epoch(self) -> TrainedEpoch:
         """Train the next epoch in its own batch order."""
         order = self._steps.put_order(self.batch_order(self.epoch))
         self._steps.totals()
@@ -275,7 +240,7 @@ class Trainer:
         self.barrier()
         seconds = time.perf_counter() - start
         self.epoch += 1
-        return Trained(seconds, *self._score())
+        return TrainedEpoch(seconds, *self._score())
 
     def evaluate(self, split: Split) -> Score:
         """Loss and accuracy in inference mode, on "val" or every other picture of it, or on a part of "train"."""
@@ -300,9 +265,11 @@ class Trainer:
             TrainingError: the network does not fit the data set, or the seed is no seed.
         """
         dataset = dataset or self.dataset
-        fresh = _build(self._factory, dataset, self.recipe, seed)
+        fresh = seeding.build(self._factory, dataset, self.recipe, seed)
         self.dataset = dataset
-        self._assign([*(backends.to_numpy(variable) for variable in _drawn_variables(*fresh)), *self._initial_slots])
+        self._assign(
+            [*(backends.to_numpy(variable) for variable in seeding.drawn_variables(*fresh)), *self._initial_slots]
+        )
         self._steps.totals()
         self._draw(seed)
         return self
@@ -342,72 +309,6 @@ class Trainer:
         return self
 
 
-class FitTrainer:
-    """Steps through stock ``model.fit`` on arrays, to compare with: its host pipeline makes it noisy.
-
-    Args:
-        network: as for `Trainer`.
-        dataset: as for `Trainer`.
-        recipe: optimiser, loss, batch size.
-        images: training pictures of one call of ``fit``; more steps than they hold take several calls.
-        seed: 0..2**32-1.
-
-    Raises:
-        TrainingError: the network does not fit the data, `images` is not one batch or more than there are, or the
-            recipe has an augmentation.
-    """
-
-    noisy: ClassVar[bool] = True
-
-    def __init__(self, network: Any, dataset: Dataset, recipe: Recipe, images: int, *, seed: int = 0) -> None:
-        if not recipe.batch_size <= images <= len(dataset.x_train):
-            raise TrainingError(
-                f"images must lie between one batch ({recipe.batch_size}) and the data set's {len(dataset.x_train)} "
-                f"training pictures, not {images}."
-            )
-        if recipe.augmentation:
-            raise TrainingError(f"Keras's fit is timed without augmentation; recipe {recipe.name!r} has one.")
-        self.network, self.dataset, self.recipe, self.seed = describe(network), dataset, recipe, seed
-        data = dataset.subset(train=images, seed=seed)
-        self._x, self._y = data.x_train.astype(np.float32) / 255, data.y_train
-        self.model, _ = _build(_as_factory(network), dataset, recipe, seed)
-        self.model.compile(
-            optimizer=recipe.make_optimizer(),
-            loss=recipe.loss,
-            metrics=["accuracy"],
-            jit_compile=backends.resolved_jit(),
-        )
-        self.optimizer_config: dict[str, Any] = keras.saving.serialize_keras_object(self.model.optimizer)["config"]
-        start = time.perf_counter()
-        self.run_steps(1)
-        self.barrier()
-        self.compile_seconds = time.perf_counter() - start
-
-    @property
-    def images_per_step(self) -> int:
-        """Pictures of one training step."""
-        return self.recipe.batch_size
-
-    def run_steps(self, count: int) -> None:
-        """`count` steps, in as few calls of ``fit`` as the pictures allow."""
-        held = len(self._x) // self.recipe.batch_size
-        while count > 0:
-            images = min(count, held) * self.recipe.batch_size
-            self.model.fit(
-                self._x[:images],
-                self._y[:images],
-                batch_size=self.recipe.batch_size,
-                epochs=1,
-                verbose=0,
-                shuffle=True,
-            )
-            count -= held
-
-    def barrier(self) -> None:
-        """Wait until every step so far is done."""
-        backends.barrier()
-
-
 def train(
     network: Any,
     dataset: Dataset,
@@ -416,7 +317,7 @@ def train(
     *,
     deterministic: bool = True,
     on_epoch: Callable[[int, Epoch], None] | None = None,
-) -> Run:
+) -> TrainingRun:
     """Train a network by a recipe.
 
     Args:
@@ -442,7 +343,7 @@ def train_with(
     deterministic: bool = True,
     halves: bool = False,
     on_epoch: Callable[[int, Epoch], None] | None = None,
-) -> Run:
+) -> TrainingRun:
     """As `train`, with a compiled trainer; one made inside `backends.deterministic` compiles no more."""
     with backends.deterministic() if deterministic else nullcontext():
         return complete(trainer.reset(seed), on_epoch, halves=halves)
@@ -453,22 +354,13 @@ def val_images(dataset: Dataset, recipe: Recipe) -> int:
     return min(recipe.val_images or len(dataset.x_val), len(dataset.x_val))
 
 
-def footprint(network: Any, recipe: Recipe) -> Footprint:
-    """What a network costs in principle under a recipe's optimiser, without training it."""
-    with seeded(0):
-        model = _as_factory(network)()
-    optimizer = recipe.make_optimizer()
-    optimizer.build(model.trainable_variables)
-    return _footprint(model, optimizer)
-
-
 def complete(
     trainer: Trainer,
     on_epoch: Callable[[int, Epoch], None] | None = None,
     done: Sequence[Epoch] = (),
     *,
     halves: bool = False,
-) -> Run:
+) -> TrainingRun:
     """Train on to the recipe's last epoch.
 
     Args:
@@ -489,7 +381,7 @@ def complete(
         epochs.append(epoch)
         if on_epoch is not None:
             on_epoch(number, epoch)
-    return Run(
+    return TrainingRun(
         network=trainer.network,
         recipe=trainer.recipe,
         seed=trainer.seed,
@@ -522,53 +414,6 @@ def _divergence(number: int, epoch: Epoch) -> str:
     return ""
 
 
-def _as_factory(network: Any) -> Factory:
-    if isinstance(network, keras.Model):
-        return lambda: keras.models.clone_model(network)
-    if not callable(network):
-        raise TrainingError(f"A network must be a keras.Model or a function that builds one, not {network!r}.")
-    return network
-
-
-def _drawn_variables(model: "keras.Model", augmentation: Any) -> list[Any]:
-    return [*model.variables, *([] if augmentation is None else augmentation.variables)]
-
-
-def _build(factory: Factory, dataset: Dataset, recipe: Recipe, seed: int) -> tuple["keras.Model", Any]:
-    """The model and the recipe's augmentation (or None), both drawn by the seed."""
-    with seeded(seed):
-        model = factory()
-        # After the model, so that a recipe without augmentation draws the same weights.
-        augmentation = recipe.make_augmentation(dataset.input_shape)
-    if not isinstance(model, keras.Model) or not model.built:
-        raise TrainingError(f"{describe(factory)} gave {model!r}, not a built keras.Model: give it an Input.")
-    if tuple(model.input_shape[1:]) != dataset.input_shape:
-        raise TrainingError(
-            f"{model.name} takes pictures of {tuple(model.input_shape[1:])}; data set {dataset.name!r} has "
-            f"{dataset.input_shape}."
-        )
-    if tuple(model.output_shape[1:]) != (dataset.classes,):
-        raise TrainingError(
-            f"{model.name} gives {tuple(model.output_shape[1:])} a picture; data set {dataset.name!r} has "
-            f"{dataset.classes} classes."
-        )
-    return model, augmentation
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Keras's seeds set; Python's and NumPy's global generators are the caller's and are put back."""
-    if not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise TrainingError(f"A seed must be a whole number in 0..2**32-1, not {seed!r}.")
-    python_state, numpy_state = random.getstate(), np.random.get_state()
-    try:
-        keras.utils.set_random_seed(seed)
-        yield
-    finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)
-
-
 def _loss(name: str) -> backends.Loss:
     """The Keras loss of that name as a function of labels and probabilities, one value a picture."""
     try:
@@ -576,54 +421,3 @@ def _loss(name: str) -> backends.Loss:
     except ValueError as error:
         raise TrainingError(f"Keras has no loss {name!r}: {error}") from error
     return found.call if isinstance(found, keras.losses.Loss) else found
-
-
-def _footprint(model: "keras.Model", optimizer: "keras.optimizers.Optimizer") -> Footprint:
-    weights = model.weights
-    layers = tuple(_layer_facts(layer) for layer in _flat(model))
-    # The step counter and the learning rate are the optimiser's own, not slots.
-    settings = {id(v) for v in (optimizer._iterations, optimizer._learning_rate)}
-    slots = [variable for variable in optimizer.variables if id(variable) not in settings]
-    item = _item_bytes(model.compute_dtype)
-    return Footprint(
-        parameters=int(model.count_params()),
-        macs=sum(layer.macs for layer in layers),
-        weight_bytes=_bytes(weights),
-        optimizer_bytes=_bytes(slots),
-        activation_bytes=item * sum(math.prod(layer.output_shape) for layer in layers if layer.kind not in _VIEWS),
-        layers=layers,
-    )
-
-
-def _bytes(variables: list[Any]) -> int:
-    return sum(math.prod(variable.shape) * _item_bytes(variable.dtype) for variable in variables)
-
-
-def _item_bytes(dtype: Any) -> int:
-    name = keras.backend.standardize_dtype(dtype)
-    return 2 if name == "bfloat16" else np.dtype(name).itemsize  # NumPy alone does not know bfloat16
-
-
-def _flat(model: "keras.Model") -> Iterator[Any]:
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _flat(layer)
-        else:
-            yield layer
-
-
-def _layer_facts(layer: Any) -> LayerFacts:
-    shape = tuple(int(side) for side in layer.output.shape[1:])
-    kind = type(layer).__name__
-    return LayerFacts(layer.name, kind, shape, int(layer.count_params()), _macs(layer, shape))
-
-
-def _macs(layer: Any, shape: tuple[int, ...]) -> int:
-    """Multiply-adds for one picture: each kernel weight works once an output position."""
-    if isinstance(layer, keras.layers.Dense):
-        return math.prod(layer.kernel.shape) * math.prod(shape[:-1])
-    convolutions = keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D, keras.layers.DepthwiseConv2D
-    if isinstance(layer, convolutions):
-        positions = shape[:-1] if layer.data_format == "channels_last" else shape[1:]
-        return math.prod(layer.kernel.shape) * math.prod(positions)
-    return 0

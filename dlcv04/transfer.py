@@ -20,7 +20,7 @@ from dlcv04.checkpoints import Checkpoint
 from dlcv04.datasets import Dataset
 from dlcv04.features import FeatureSet, Scaling
 from dlcv04.recipes import Recipe
-from dlcv04.training import Epoch, Run, Trainer
+from dlcv04.training import Epoch, Trainer, TrainingRun
 
 HEAD_ONLY, EVERYTHING = "head", "all"
 Kept = Callable[[Tap, "Head", Callable[[], float]], float]
@@ -59,7 +59,7 @@ class Tuned:
     features: str
     train_from: str
     head: Head
-    run: Run
+    run: TrainingRun
     predicted: tuple[int, ...]
     correct: tuple[bool, ...]
 
@@ -195,7 +195,7 @@ def train_head(
         on_epoch: called after each epoch.
 
     Raises:
-        dlcv04.training.TrainingError: features and recipe do not fit each other.
+        dlcv04.seeding.TrainingError: features and recipe do not fit each other.
     """
     head = head or Head()
     scaled = Scaling.of(features.x_train).apply(features)
@@ -235,7 +235,7 @@ def fine_tune(
 
     Raises:
         TransferError: there is no such layer.
-        dlcv04.training.TrainingError: network, data and recipe do not fit each other.
+        dlcv04.seeding.TrainingError: network, data and recipe do not fit each other.
     """
     tap, head = tap or base.end, head or Head()
     network = Grafted(base, tap, dataset.classes, train_from, head, scaling)
@@ -245,7 +245,7 @@ def fine_tune(
         return tuned(trainer, run, base=base.name, tap=tap.name, train_from=train_from, head=head)
 
 
-def tuned(trainer: Trainer, run: Run, *, base: str, tap: str, train_from: str, head: Head) -> Tuned:
+def tuned(trainer: Trainer, run: TrainingRun, *, base: str, tap: str, train_from: str, head: Head) -> Tuned:
     """The record of a run that has just ended, with its answer to each validation picture, in the data set's order."""
     dataset = trainer.dataset
     predicted = trainer.predict(dataset.x_val).argmax(axis=1)

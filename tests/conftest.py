@@ -44,7 +44,7 @@ import random
 import pytest
 
 from dlcv04 import timed_call
-from dlcv04.fixtures import Workbench
+from dlcv04.workbench import Workbench
 from dlcv04.harness.session.state import suite_of
 from dlcv04.harness.session.suite import DeviceLayer
 

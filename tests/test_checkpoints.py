@@ -12,7 +12,7 @@ from dlcv04 import backends, caching, checkpoints, training
 from dlcv04.checkpoints import Checkpoint
 from dlcv04.features import FeatureSet
 from dlcv04.recipes import Recipe
-from dlcv04.training import Run, Trainer
+from dlcv04.training import Trainer, TrainingRun
 from dlcv04.transfer import Head, HeadNetwork
 
 KEY = {"seed": 1}
@@ -46,7 +46,7 @@ def always(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoints, "_SHARE", 0.0)
 
 
-def complete(trainer: Trainer, checkpoint: Checkpoint | None, stop_after: int | None = None) -> Run:
+def complete(trainer: Trainer, checkpoint: Checkpoint | None, stop_after: int | None = None) -> TrainingRun:
     def on_epoch(number: int, epoch: Any) -> None:
         if number == stop_after:
             raise Stopped
@@ -55,7 +55,7 @@ def complete(trainer: Trainer, checkpoint: Checkpoint | None, stop_after: int | 
         return checkpoints.complete(trainer.reset(1), checkpoint, on_epoch)
 
 
-def curves(run: Run) -> list[tuple[float, ...]]:
+def curves(run: TrainingRun) -> list[tuple[float, ...]]:
     return [dataclasses.astuple(epoch)[1:] for epoch in run.epochs]
 
 

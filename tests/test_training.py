@@ -13,17 +13,12 @@ import pytest
 from dlcv04 import backends, training
 from dlcv04.backends import keras
 from dlcv04.datasets import Dataset, embedded
+from dlcv04.fit_trainer import FitTrainer
+from dlcv04.footprints import footprint
 from dlcv04.networks import MNIST_VARIANTS, mnist_convnet
 from dlcv04.recipes import Recipe, RecipeError, mnist_recipe
-from dlcv04.training import (
-    FitTrainer,
-    Run,
-    Trainer,
-    TrainingError,
-    footprint,
-    train,
-    train_with,
-)
+from dlcv04.seeding import TrainingError
+from dlcv04.training import Trainer, TrainingRun, train, train_with
 
 SMALL = functools.partial(mnist_convnet, conv_layers=1, filters=4, dense_units=(16,))
 PLAIN = functools.partial(SMALL, pool_dropout=0.0, dense_dropout=0.0)
@@ -51,7 +46,7 @@ def trainer(digits: Dataset) -> Trainer:
         return Trainer(SMALL, digits, RECIPE, seed=0)
 
 
-def curves(run: Run) -> list[tuple[float, ...]]:
+def curves(run: TrainingRun) -> list[tuple[float, ...]]:
     return [dataclasses.astuple(dataclasses.replace(epoch, train_seconds=0.0)) for epoch in run.epochs]
 
 

@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "dlcv04"
-DOORS = {"fixtures.py", "cli.py", "__init__.py", "commands"}  # __init__ only names where the public names live
+DOORS = {
+    "fixtures.py",
+    "workbench.py",
+    "cli.py",
+    "__init__.py",
+    "commands",
+}  # __init__ only names where the public names live
 SHARED = {"dlcv04.atomic", "dlcv04.lazy"}
 FRAMEWORKS = ("tensorflow", "keras", "jax", "scipy", "pandas", "sklearn", "matplotlib")
 #: Functions that look for a program or start one.

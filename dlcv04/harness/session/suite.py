@@ -17,7 +17,7 @@ from dlcv04.harness.judging.comparisons import Context
 from dlcv04.harness.machine import facts as machine_facts
 from dlcv04.harness.measuring.blocks import ArmTimes
 from dlcv04.harness.measuring.seeds import ArmCurves
-from dlcv04.harness.policy import Policy
+from dlcv04.harness.policy import Device, Policy
 from dlcv04.harness.store.schema import (
     Against,
     Arm,
@@ -36,7 +36,7 @@ from dlcv04.harness.store.stored import Stored
 class Plan:
     """What is known of a run before anything heavy is imported: shown in its first line."""
 
-    device: str
+    device: Device
     data: str
     key: dict[str, str]
 

@@ -1,0 +1,441 @@
+"""What is built once a session for the measuring fixtures, and their records as the judge takes them.
+
+This is pytest's door into both halves: it hands barrier, device and trainers to the harness. Nothing here is imported
+before the first claim is collected.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from copy import copy
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dlcv04.arms import TimedCall, TimedFit, Trained, as_trained
+from dlcv04.harness.claims.claim import ClaimError
+from dlcv04.harness.measuring.blocks import ArmTimes, InterleavedBlock
+from dlcv04.harness.measuring.seeds import ArmCurves, SeededBlock
+from dlcv04.harness.measuring.values import ArmValues
+from dlcv04.harness.policy import Device
+from dlcv04.harness.session import state
+from dlcv04.harness.session.suite import DeviceLayer, Plan, Suite, curves_arm, times_arm
+from dlcv04.harness.store.schema import Arm, DataRecord, EpochRow, LayerRow, SeedCurve, finite
+from dlcv04.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from dlcv04 import backends, datasets, fit_trainer, footprints, networks, training
+    from dlcv04.harness.machine import load
+else:
+    np = LazyModule("numpy")
+    backends = LazyModule("dlcv04.backends")
+    datasets = LazyModule("dlcv04.datasets")
+    fit_trainer = LazyModule("dlcv04.fit_trainer")
+    footprints = LazyModule("dlcv04.footprints")
+    networks = LazyModule("dlcv04.networks")
+    training = LazyModule("dlcv04.training")
+    load = LazyModule("dlcv04.harness.machine.load")
+
+#: The module of the fixtures, one of which may be overridden.
+FIXTURES = "dlcv04.fixtures"
+#: Steps of a timed round, more where the fastest arm's would be too short (`blocks.SHORTEST_ROUND_SECONDS`). Longer
+#: rounds are hardly less noisy, so many short ones say more in the same time.
+STEPS_A_ROUND = 1
+
+
+# -- what will run -------------------------------------------------------------------------------------------------
+
+
+def set_plan(config: pytest.Config, suite: Suite, device: Device, claims: list[Any]) -> None:
+    """Say what will run before any framework is imported.
+
+    Raises:
+        pytest.UsageError: data that a claim needs is not there.
+    """
+    named = _data_sets(claims)
+
+    def plan() -> Plan:
+        return Plan(device=device, data="; ".join(_where(config, name) for name in named), key=planned_key(device))
+
+    suite.plan = plan
+    try:
+        plan()
+    except datasets.DataError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def _data_sets(claims: list[Any]) -> list[str]:
+    """The fixtures of the data that these tests need; `dataset` is what a test learns on that names no other."""
+    taken = [set(getattr(item, "fixturenames", ())) for item in claims]
+    other = {name for fixtures in taken for name in ("cifar10", "buildings") if name in fixtures}
+    shared = any("dataset" in fixtures or not fixtures & other for fixtures in taken)
+    return [*(["dataset"] if shared or not other else []), *sorted(other, reverse=True)]
+
+
+def _where(config: pytest.Config, fixture: str) -> str:
+    names = {"dataset": "mnist", "buildings": "terrassa"}
+    own = _own_data(config) if fixture == "dataset" else ""
+    return own or datasets.where(names.get(fixture, fixture), config.getoption("dl_data"))
+
+
+def _own_data(config: pytest.Config) -> str:
+    """The conftest that overrides the fixture `dataset`, in words, or "": there MNIST is neither used nor missed."""
+    for plugin in config.pluginmanager.get_plugins():
+        if isinstance(plugin, ModuleType) and plugin.__name__ != FIXTURES and hasattr(plugin, "dataset"):
+            return f"your own (the fixture `dataset` of {Path(str(plugin.__file__)).name})"
+    return ""
+
+
+def planned_key(device: str) -> dict[str, str]:
+    """What decides comparability, read from Keras's settings without importing Keras."""
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    try:
+        settings = json.loads((home / "keras.json").read_text())
+    except (OSError, ValueError):
+        settings = {}
+    name = os.environ.get("KERAS_BACKEND") or settings.get("backend", "tensorflow")
+    jit = name == "jax" or device == "gpu"
+    return {"backend": name, "dtype_policy": settings.get("floatx", "float32"), "jit": str(jit).lower()}
+
+
+# -- the workbench -------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Workbench:
+    """What is built once a session: the device, compiled trainers, and curves already trained."""
+
+    suite: Suite
+    device: str
+    calibrator: Callable[[], None] | None
+    calibrator_name: str = ""
+    meter: Callable[[], Any] = lambda: None
+    clock: Callable[[], float] = time.perf_counter
+    trainers: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+    curves: dict[tuple[Any, ...], SeedCurve] = field(default_factory=dict)
+    footprints: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+    datas: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+
+    def data_of(self, arm: Trained, shared: Any) -> Any:
+        """The data of one arm, made once: a change of the shared data costs a copy and a new fingerprint."""
+        key = (shared.fingerprint, arm.datas)
+        if key not in self.datas:
+            self.datas[key] = arm.data(shared)
+            self.note_data(self.datas[key])
+        return self.datas[key]
+
+    def trainer(self, network: Any, dataset: Any, recipe: Any) -> Any:
+        """A compiled trainer, shared by all claims that use the very same network object, data and recipe."""
+        key = (id(network), dataset.fingerprint, recipe)
+        if key not in self.trainers:
+            # The network is kept with the trainer: its id is only its own while it lives.
+            self.trainers[key] = (training.Trainer(network, dataset, recipe), network)
+        return self.trainers[key][0]
+
+    def footprint(self, network: Any, recipe: Any) -> Any:
+        """Exact figures of a network: parameters, MACs, bytes, layers."""
+        network, recipe = as_trained(network).network, as_trained(network).recipe(recipe)
+        key = (id(network), recipe)
+        if key not in self.footprints:
+            self.footprints[key] = (footprints.footprint(network, recipe), network)
+        return self.footprints[key][0]
+
+    def note_data(self, dataset: Any) -> None:
+        """Remember a data set for the report."""
+        _note_data(self.suite, dataset)
+
+
+def start(suite: Suite) -> Workbench:
+    """Start the framework on the planned device and tell the harness what it is.
+
+    Raises:
+        DeviceError, BackendError: there is no such device, or Keras runs on a backend that trains nothing here.
+    """
+    begin = time.perf_counter()
+    device = backends.select_device(suite.plan().device)
+    facts = backends.facts()
+    key = {"backend": facts.backend, "dtype_policy": facts.dtype_policy, "jit": str(facts.jit).lower()}
+    software = {
+        facts.backend: facts.backend_version,
+        "keras": facts.keras_version,
+        "device": facts.device_name,
+        "image data format": facts.image_data_format,
+        "threads": str(facts.threads),
+    }
+    suite.device_layer = DeviceLayer(device, key, software)
+    suite.spend("starting the framework", time.perf_counter() - begin)
+    name, run = backends.calibrator() or ("", None)
+    return Workbench(suite, device, run, name, partial(load.LoadMeter, gpu=device == "gpu"))
+
+
+# -- what the fixtures measure ---------------------------------------------------------------------------------------
+
+
+def measure_footprints(request: pytest.FixtureRequest, bench: Workbench, arms: dict[str, Any], recipe: Any) -> Any:
+    """Exact figures of each arm, as the fixture `footprints` gives them."""
+    found = {}
+    for name, network in arms.items():
+        size = found[name] = bench.footprint(network, recipe)
+        arm = Arm(name=name, test=request.node.nodeid, network=_describe(network), **_exact(size))
+        state.add_measured(request.node, partial(copy, arm))
+    return SimpleNamespace(**found)
+
+
+def measure_times(
+    request: pytest.FixtureRequest, bench: Workbench, arms: dict[str, Any], data: Any, recipe: Any, rounds: int | None
+) -> Any:
+    """Arms timed in turn, as the fixture `epoch_time` gives them."""
+    _refuse_tracer()
+    used_data = _data(request, bench, data) if _needs_data(arms) else None
+    block = InterleavedBlock(
+        {name: _workload(bench, arm, used_data, recipe) for name, arm in arms.items()},
+        steps=_steps_a_round(arms, recipe),
+        calibrator=bench.calibrator,
+        clock=bench.clock,
+        meter=bench.meter(),
+    )
+    if state.of(request.config).server is not None:
+        return SimpleNamespace(**block.arms)  # timed where the claim names them, when the other process waits
+    for name, arm in block.arms.items():
+        made = partial(_timed_arm, request, bench, arm, arms[name], used_data, recipe)
+        state.add_measured(request.node, made)
+    block.run(rounds or bench.suite.policy.min_pairs)
+    return SimpleNamespace(**block.arms)
+
+
+def measure_learning(
+    request: pytest.FixtureRequest,
+    bench: Workbench,
+    arms: dict[str, Any],
+    data: Any,
+    recipe: Any,
+    extras: Extras,
+    *,
+    first_seed: int,
+    progress: Callable[[str, str], None],
+) -> Any:
+    """Arms that train when a claim asks for seeds, as the fixture `learning` gives them."""
+    shared = _data(request, bench, data)
+    resolved = {name: _resolve(bench, arm, shared, recipe) for name, arm in arms.items()}
+    trainers = {name: _seed_trainer(bench, extras, partial(progress, name), *arm) for name, arm in resolved.items()}
+    images = {name: training.val_images(data, recipe) for name, (_, data, recipe) in resolved.items()}
+    block = SeededBlock(trainers, first_seed=first_seed, images=images)
+    for name, arm in block.arms.items():
+        state.add_measured(request.node, partial(_learned_arm, request, bench, arm, *resolved[name]))
+    return SimpleNamespace(**block.arms)
+
+
+def measure_values(request: pytest.FixtureRequest, arms: dict[str, Any], data: Any, first_seed: int) -> Any:
+    """What each arm computes, as the fixture `computed` gives it."""
+    found, key = {}, {}
+    if data is not None:
+        _note_data(state.suite_of(request.config), data)
+        key = {"data": data.fingerprint}
+    for name, compute in arms.items():
+        values = found[name] = ArmValues(name, np.asarray(compute(first_seed), dtype=np.float64))
+        arm = Arm(name=name, test=request.node.nodeid, network=_describe(compute), key=key, values=values.stored)
+        state.add_measured(request.node, partial(copy, arm))
+    return SimpleNamespace(**found)
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What a curve has beside its losses and accuracies, since a test asked for it."""
+
+    answers: bool
+    halves: bool
+
+
+# -- from the experiment's records to the harness's ---------------------------------------------------------------
+
+
+def _note_data(suite: Suite, dataset: Any) -> None:
+    suite.data[dataset.fingerprint] = DataRecord(
+        name=dataset.name,
+        kind=dataset.kind,
+        provenance=dataset.provenance,
+        fingerprint=dataset.fingerprint,
+        train_images=len(dataset.x_train),
+        val_images=len(dataset.x_val),
+    )
+
+
+def _refuse_tracer() -> None:
+    """A tracer's own work would be timed: it calls back for every line of the training loop.
+
+    Raises:
+        ClaimError: coverage, a profiler or a debugger is active.
+    """
+    if sys.gettrace() is not None or sys.getprofile() is not None or _monitored():
+        raise ClaimError(
+            "A tracer is active (coverage, a profiler or a debugger), and its work would be timed: leave it out, as "
+            "with --no-cov, or deselect the timing claims."
+        )
+
+
+def _monitored() -> bool:
+    """Whether a tool uses `sys.monitoring` (PEP 669): from Python 3.12 on coverage and cProfile may."""
+    monitoring = getattr(sys, "monitoring", None)
+    if monitoring is None:
+        return False
+    tools = (monitoring.DEBUGGER_ID, monitoring.COVERAGE_ID, monitoring.PROFILER_ID)
+    return any(monitoring.get_tool(tool) is not None for tool in tools)
+
+
+def _data(request: pytest.FixtureRequest, bench: Workbench, data: Any) -> Any:
+    used = request.getfixturevalue("dataset") if data is None else data
+    bench.note_data(used)
+    return used
+
+
+def _needs_data(arms: dict[str, Any]) -> bool:
+    return any(not isinstance(arm, TimedCall) for arm in arms.values())
+
+
+def _steps_a_round(arms: dict[str, Any], recipe: Any) -> int:
+    """All arms take equally many steps a round: those of one whole call where an arm is Keras's `fit`."""
+    return max(
+        [STEPS_A_ROUND, *(arm.images // recipe.batch_size for arm in arms.values() if isinstance(arm, TimedFit))]
+    )
+
+
+def _workload(bench: Workbench, arm: Any, data: Any, recipe: Any) -> Any:
+    if isinstance(arm, TimedCall):
+        return arm
+    if isinstance(arm, TimedFit):
+        return fit_trainer.FitTrainer(arm.network, data, recipe, images=arm.images)
+    return bench.trainer(*_resolve(bench, arm, data, recipe))
+
+
+def _resolve(bench: Workbench, arm: Any, data: Any, recipe: Any) -> tuple[Any, Any, Any]:
+    """The network, data and recipe of one arm."""
+    one = as_trained(arm)
+    return one.network, bench.data_of(one, data), one.recipe(recipe)
+
+
+def _seed_trainer(
+    bench: Workbench, extras: Extras, tell: Callable[[str], None], network: Any, data: Any, recipe: Any
+) -> Callable[[int], SeedCurve]:
+    def train(seed: int) -> SeedCurve:
+        def on_epoch(number: int, epoch: Any) -> None:
+            tell(f"seed {seed}, epoch {number} of {recipe.epochs}, validation accuracy {epoch.val_accuracy:.3f}")
+
+        key = (id(network), data.fingerprint, recipe, seed, extras)
+        if key not in bench.curves:
+            start = time.perf_counter()
+            # Made where it is used: a trainer compiles anew for deterministic operations.
+            with backends.deterministic():
+                trainer = bench.trainer(network, data, recipe)
+                run = training.train_with(trainer, seed, halves=extras.halves, on_epoch=on_epoch)
+                right = trainer.answers() if extras.answers and run.status == "ok" else ()
+            curve = bench.curves[key] = _curve(run, right)
+            trained = sum(epoch.train_seconds for epoch in curve.epochs)
+            bench.suite.spend("evaluating and resetting", time.perf_counter() - start - trained)
+        return bench.curves[key]
+
+    return train
+
+
+def _curve(run: Any, right: Any) -> SeedCurve:
+    rows = [
+        EpochRow(
+            train_seconds=epoch.train_seconds,
+            train_loss=finite(epoch.train_loss),
+            train_accuracy=finite(epoch.train_accuracy),
+            val_loss=finite(epoch.val_loss),
+            val_accuracy=finite(epoch.val_accuracy),
+            val_loss_halves=[float(loss) for loss in epoch.val_loss_halves],
+        )
+        for epoch in run.epochs
+    ]
+    answers = "".join("1" if hit else "0" for hit in right)
+    return SeedCurve(seed=run.seed, epochs=rows, status=run.status, reason=run.reason, answers=answers)
+
+
+def _timed_arm(
+    request: pytest.FixtureRequest, bench: Workbench, arm: ArmTimes, network: Any, data: Any, recipe: Any
+) -> Arm:
+    bench.suite.spend("calibrating", sum(arm.block.calibrator_seconds) / len(arm.block.arms))
+    if isinstance(network, TimedCall):
+        return Arm(
+            name=arm.name,
+            test=request.node.nodeid,
+            network=_describe(network.work),
+            images_per_epoch=network.images_per_step,
+            key={"calibrator": bench.calibrator_name},
+            **times_arm(arm),  # type: ignore[arg-type]
+        )
+    if isinstance(network, TimedFit):
+        inner, how = network.network, ", Keras's fit"
+    else:
+        (inner, data, recipe), how = _resolve(bench, network, data, recipe), ""
+    return Arm(
+        name=arm.name,
+        test=request.node.nodeid,
+        network=_describe(inner) + how,
+        key={"data": data.fingerprint, "calibrator": bench.calibrator_name},
+        facts=_facts(arm.workload, recipe),
+        images_per_epoch=len(data.x_train),
+        **times_arm(arm),  # type: ignore[arg-type]
+        **_exact(bench.footprint(inner, recipe)),
+    )
+
+
+def _learned_arm(
+    request: pytest.FixtureRequest, bench: Workbench, arm: ArmCurves, network: Any, data: Any, recipe: Any
+) -> Arm:
+    trainer = bench.trainer(network, data, recipe)
+    return Arm(
+        name=arm.name,
+        test=request.node.nodeid,
+        network=_describe(network),
+        key={"data": data.fingerprint},
+        facts=_facts(trainer, recipe),
+        images_per_epoch=recipe.train_images or len(data.x_train),
+        val_images=training.val_images(data, recipe),
+        **curves_arm(arm),  # type: ignore[arg-type]
+        **_exact(bench.footprint(network, recipe)),
+    )
+
+
+def _facts(trainer: Any, recipe: Any) -> dict[str, Any]:
+    return {"recipe": _plain(recipe.settings()), "optimizer": _plain(trainer.optimizer_config)}
+
+
+def _plain(value: Any) -> Any:
+    """Numbers, texts, lists and dicts only, so that what is stored is strict JSON."""
+    return json.loads(json.dumps(value, default=str))
+
+
+def _exact(size: Any) -> dict[str, Any]:
+    return {
+        "parameters": size.parameters,
+        "macs": size.macs,
+        "weight_bytes": size.weight_bytes,
+        "optimizer_bytes": size.optimizer_bytes,
+        "activation_bytes": size.activation_bytes,
+        "layers": [
+            LayerRow(
+                name=layer.name,
+                kind=layer.kind,
+                output_shape=list(layer.output_shape),
+                parameters=layer.parameters,
+                macs=layer.macs,
+            )
+            for layer in size.layers
+        ],
+    }
+
+
+def _describe(network: Any) -> str:
+    return networks.describe(as_trained(network).network)
