@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dlcv04.harness.session import items, options, state
+from dlcv04.harness.session import benchmark_adapter, options, state
 from dlcv04.harness.session.claim_fixtures import arms_of, claim, claim_mode, first_seed, picture
+from dlcv04.harness.session.items import is_claim, is_timing
 from dlcv04.lazy import LazyModule
 
 if TYPE_CHECKING:
@@ -68,14 +69,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Count the timing tests before `-k` takes some away: all of them share the budget of `--dl-against`."""
-    if items.is_timing(item):
+    if is_timing(item):
         state.of(item.config).timing_tests += 1
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[Any]) -> None:
     """Find the claims; refuse what would judge nothing; add an item for every stored test that is gone."""
-    collecting.collected(session, config, items)
+    if any(is_claim(item) for item in items):
+        collecting.collected(session, config, items)
+    else:
+        benchmark_adapter.give_comparison_back(config, state.of(config).options.compare)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -106,7 +110,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     config = session.config
     suite, rev = state.of(config).suite, state.of(config).options.against
     if suite is not None and rev is not None and not config.option.collectonly:
-        tests = [item.nodeid for item in session.items if items.is_timing(item)]
+        tests = [item.nodeid for item in session.items if is_timing(item)]
         try:
             suite.against = against.measure(config, suite, tests, rev=rev, of=state.of(config).timing_tests)
         except (process_pairs.PairError, git.RevisionError) as error:

@@ -33,16 +33,13 @@ REFUSED = "dlcv04_refused"
 
 
 def collected(session: pytest.Session, config: pytest.Config, tests: list[Any]) -> None:
-    """Find the claims among the tests; refuse what would judge nothing; add an item for every stored test that is gone.
+    """Take up the claims: refuse what would judge nothing, and add an item for every stored test that is gone.
 
     Raises:
         pytest.UsageError: the claims can't be judged as they are written, or as the command line has it.
     """
     session_state = state.of(config)
     claims = [item for item in tests if items.is_claim(item)]
-    if not claims:
-        benchmark_adapter.give_comparison_back(config, session_state.options.compare)
-        return
     try:
         _refuse(config, claims)
     except pytest.UsageError as error:
