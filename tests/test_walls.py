@@ -64,6 +64,27 @@ def test_only_the_backend_module_knows_a_backend():
     assert guilty == []
 
 
+def starts_git(file):
+    """Whether a file has a command line that begins with git, or looks git up."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.List | ast.Tuple):
+            words = node.elts[:1]
+        elif isinstance(node, ast.Call) and "which" in {getattr(node.func, "attr", ""), getattr(node.func, "id", "")}:
+            words = node.args[:1]
+        else:
+            continue
+        if any(isinstance(word, ast.Constant) and word.value == "git" for word in words):
+            return True
+    return False
+
+
+def test_only_one_module_starts_git(tmp_path):
+    assert [file for file in FILES if starts_git(file)] == [PACKAGE / "harness" / "machine" / "git.py"]
+    for text in ("run(['git', 'log'])", "run(('git', *rest))", "shutil.which('git')"):
+        (tmp_path / "guilty.py").write_text(text)
+        assert starts_git(tmp_path / "guilty.py")
+
+
 def run(code, **variables):
     environment = {**os.environ, **variables}
     command = [sys.executable, "-c", code]

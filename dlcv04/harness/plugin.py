@@ -132,7 +132,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Carry the outcome over to the report, where the terminal finds its letter; note failures outside a claim's body."""
+    """Carry the outcome over to the report, where the terminal finds its letter; note other failures."""
     made = yield
     test, suite = state.of_test(item), state.of(item.config).suite
     if made.when == "call" and test.outcome is not None:

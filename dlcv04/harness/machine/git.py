@@ -143,7 +143,8 @@ def worktree(root: Path, commit: str) -> Iterator[Path]:
             _git(root, "worktree", "remove", "--force", str(tree), seconds=CHECKOUT_SECONDS)
 
 
-def _git(folder: Path | str, *arguments: str, seconds: float = USUAL_SECONDS) -> _Answer:
+def _git(folder: Path | str, *arguments: str, seconds: float | None = None) -> _Answer:
+    limit = USUAL_SECONDS if seconds is None else seconds
     program = shutil.which("git")
     if program is None:
         return _Answer("", "git is not installed, or not on PATH.")
@@ -153,13 +154,13 @@ def _git(folder: Path | str, *arguments: str, seconds: float = USUAL_SECONDS) ->
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=seconds,
+            timeout=limit,
             env=environment(),
             stdin=subprocess.DEVNULL,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return _Answer("", f"it did not answer within {seconds:g} s (git {arguments[0]}).")
+        return _Answer("", f"it did not answer within {limit:g} s (git {arguments[0]}).")
     except (OSError, ValueError) as error:
         return _Answer("", f"it can't be started ({error}).")
     if done.returncode != 0:
