@@ -21,6 +21,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dlcv04.harness.machine import git
 from dlcv04.harness.measuring.round_server import PROTOCOL
 from dlcv04.harness.store.schema import PairRounds
 
@@ -65,7 +66,7 @@ class Worker:
             self.process = subprocess.Popen(
                 [*command, "-q", "-p", "no:cacheprovider"],
                 cwd=side.root,
-                env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", **side.environment},
+                env={**git.environment(), "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", **side.environment},
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 pass_fds=[theirs.fileno()],
