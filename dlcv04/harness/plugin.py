@@ -125,7 +125,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     recorder = state.of_test(item).recorder  # none in a worker of a process pair: it judges nothing
     try:
         result = yield
-    except Exception as error:
+    except (Exception, pytest.fail.Exception) as error:
         if state.of(item.config).suite is not None:
             ending_tests.failed(item, error)
         raise
@@ -136,12 +136,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Carry the outcome over to the report, where the terminal finds its letter; note failures outside a claim."""
+    """Carry the outcome over to the report, where the terminal finds its letter; note other failures."""
     made = yield
     test, suite = state.of_test(item), state.of(item.config).suite
     if made.when == "call" and test.outcome is not None:
         made.dl_verdict = test.outcome.word  # type: ignore[attr-defined]  # pytest's way to add to a report
-    elif made.failed and suite is not None and test.recorder is None:
+    elif made.failed and suite is not None and (made.when != "call" or test.recorder is None):
         suite.failures.append(f"{item.nodeid}: {made.when} failed")
     return made
 

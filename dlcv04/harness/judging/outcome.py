@@ -13,7 +13,7 @@ from dlcv04.harness.store.schema import LEARNING, RED, Claim, Comparison, Run
 
 #: Asked to compare, and nothing was comparable.
 EXIT_NOTHING_COMPARABLE = 7
-#: What is neither red nor green: pytest's category and letter of each word; all of them are yellow.
+#: What is neither red nor green: pytest's category and letter of each word; pytest shows all of them in yellow.
 LETTERS = {
     "INCONCLUSIVE": ("inconclusive", "I"),
     "NOT JUDGED": ("figures only", "f"),
@@ -25,7 +25,9 @@ LETTERS = {
 #: Verdicts of a control that fail it whatever the options.
 BROKEN_CONTROLS = frozenset({"SURVIVED", "NOT RUN"})
 
-Colour = Literal["red", "yellow", "green"]
+Colour = Literal["red", "yellow", "grey", "green"]
+#: Comparisons that found nothing to be held against.
+_ALONE = frozenset({"NO_BASELINE", "INCOMPARABLE"})
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Outcome:
 
     Attributes:
         word: the verdict that it is known by: "VIOLATED", "REGRESSED", "INCONCLUSIVE", "HOLDS", "BROKE" ...
-        colour: "red" fails it; "yellow" is open or new; "green" holds.
+        colour: "red" fails it; "yellow" is undecided; "grey" waits for a larger profile or a baseline; "green" holds.
         text: the sentences that say why; empty where it passes.
     """
 
@@ -49,8 +51,31 @@ class Outcome:
 
     @property
     def is_open(self) -> bool:
+        """Whether it is undecided: what `strict` makes red, but for what this machine lacks."""
+        return self.colour == "yellow"
+
+    @property
+    def is_shown(self) -> bool:
         """Whether the test is neither failed nor passed: pytest shows it as skipped, with its sentence."""
-        return self.colour == "yellow" and bool(self.text)
+        return not self.is_red and bool(self.text)
+
+
+def of_verdict(claim: Claim, *, strict: bool) -> Colour:
+    """The colour of a claim's own verdict, whatever its figures compare to; below its profile it has none."""
+    if not claim.judged:
+        return "grey"
+    if claim.verdict == "HOLDS":
+        return "green"
+    return "red" if claim.verdict == "VIOLATED" or strict else "yellow"
+
+
+def of_row(row: Comparison, *, strict: bool) -> Colour:
+    """The colour of one comparison."""
+    if row.verdict in RED:
+        return "red"
+    if row.verdict == "INCONCLUSIVE" or is_too_good(row):
+        return "red" if strict else "yellow"
+    return "grey" if row.verdict in _ALONE else "green"
 
 
 def of_claim(claim: Claim, *, strict: bool) -> Outcome:
@@ -60,22 +85,23 @@ def of_claim(claim: Claim, *, strict: bool) -> Outcome:
     figure that is compared is compared at every profile. `strict` makes red what is open, but never what only waits
     for a larger profile or has no baseline yet.
     """
-    red = [f"{row.verdict}: {row.arm or row.test}: {describe(row)}" for row in claim.comparisons if row.verdict in RED]
-    violated = claim.judged and claim.verdict == "VIOLATED"
-    if violated:
-        red.insert(0, f"VIOLATED: {claim.sentence}: {claim.reason}")
+    red: list[tuple[str, str]] = [
+        (row.verdict, f"{row.arm or row.test}: {describe(row)}") for row in claim.comparisons if row.verdict in RED
+    ]
+    if of_verdict(claim, strict=False) == "red":
+        red.insert(0, ("VIOLATED", f"{claim.sentence}: {claim.reason}"))
     if red:
-        return Outcome("VIOLATED" if violated else _red_rows(claim)[0].verdict, "red", "\n".join(red))
+        return Outcome(red[0][0], "red", "\n".join(f"{word}: {text}" for word, text in red))
     for word, found in (("INCONCLUSIVE", _open(claim)), ("TOO GOOD", _too_good(claim))):
         if found is not None:
             text = f"{word}: {claim.sentence}: {found}"
             return Outcome(word, "red", f"{text} (--dl-strict)") if strict else Outcome(word, "yellow", text)
     if not claim.judged:
         return Outcome(
-            "NOT JUDGED", "yellow", f"figures only: judged from profile {claim.judged_from} ({claim.sentence})"
+            "NOT JUDGED", "grey", f"figures only: judged from profile {claim.judged_from} ({claim.sentence})"
         )
     if claim.comparisons and not comparable(claim.comparisons):
-        return Outcome("NO_BASELINE", "yellow")
+        return Outcome("NO_BASELINE", "grey")
     return Outcome("HOLDS", "green")
 
 
@@ -85,7 +111,7 @@ def of_control(control: Claim, *, strict: bool) -> Outcome:
     A control that is weak for want of something on this machine stays open: its claim is INCONCLUSIVE, which says it
     once.
     """
-    word = control.control_verdict
+    word = control.control_verdict or "NOT RUN"
     text = f"{control.sentence}: control ({control.control}): {control.reason}"
     if word in BROKEN_CONTROLS:
         return Outcome(word, "red", f"CONTROL {word}: {text}")
@@ -106,6 +132,16 @@ def of_test(claim: Claim, *, strict: bool) -> Outcome:
     return of_control(claim, strict=strict) if claim.is_control else of_claim(claim, strict=strict)
 
 
+def is_red(run: Run) -> bool:
+    """Whether a test of this run failed."""
+    return bool(run.missing or run.failures) or any(of_test(claim, strict=run.strict).is_red for claim in run.claims)
+
+
+def is_open(run: Run) -> bool:
+    """Whether nothing failed and something is undecided."""
+    return not is_red(run) and any(of_test(claim, strict=run.strict).is_open for claim in run.claims)
+
+
 def exit_status(run: Run, *, asked: bool) -> int:
     """0 all held or passed, 1 a test failed, 7 asked to compare and nothing was comparable.
 
@@ -113,7 +149,7 @@ def exit_status(run: Run, *, asked: bool) -> int:
         run: with its verdicts.
         asked: whether stored runs were to be compared with.
     """
-    if run.missing or run.failures or any(of_test(claim, strict=run.strict).is_red for claim in run.claims):
+    if is_red(run):
         return 1
     return exit_status_without_red(run.comparisons, compared=asked or run.against is not None)
 
@@ -125,7 +161,7 @@ def exit_status_without_red(rows: Sequence[Comparison], *, compared: bool) -> in
 
 def comparable(rows: Iterable[Comparison]) -> bool:
     """Whether one of these figures at least found something to be compared with."""
-    return any(row.verdict not in {"NO_BASELINE", "INCOMPARABLE"} for row in rows)
+    return any(row.verdict not in _ALONE for row in rows)
 
 
 def is_too_good(row: Comparison) -> bool:
@@ -150,14 +186,10 @@ def _value(value: float | None) -> str:
     return "none" if value is None else f"{value:.4f}"
 
 
-def _red_rows(claim: Claim) -> list[Comparison]:
-    return [row for row in claim.comparisons if row.verdict in RED]
-
-
 def _open(claim: Claim) -> str | None:
     """What is INCONCLUSIVE of a claim, in words."""
     rows = [row for row in claim.comparisons if row.verdict == "INCONCLUSIVE"]
-    undecided = claim.judged and claim.verdict == "INCONCLUSIVE"
+    undecided = of_verdict(claim, strict=False) == "yellow"
     if not rows and not undecided:
         return None
     reason = claim.reason if undecided else ""

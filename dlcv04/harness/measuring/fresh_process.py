@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dlcv04.harness.machine import git
+
 #: So much of what a process printed is shown where it failed.
 _SHOWN = 3000
 
@@ -32,6 +34,7 @@ def run(arguments: Sequence[str], root: Path | None = None) -> Finished:
         done = subprocess.run(
             [*command, f"--benchmark-json={out}", f"--dl-report-dir={folder}"],
             cwd=root,
+            env=git.clean_environment(),
             capture_output=True,
             text=True,
             check=False,

@@ -43,11 +43,11 @@ def end(item: Any, recorder: ClaimRecorder, seconds: float) -> None:
     state.of_test(item).outcome = found
     if found.is_red:
         pytest.fail(found.text, pytrace=False)
-    if found.is_open:
+    if found.is_shown:
         pytest.skip(found.text)
 
 
-def failed(item: Any, error: Exception) -> None:
+def failed(item: Any, error: BaseException) -> None:
     """Note the error in which a test ended before it could be judged.
 
     Raises:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dlcv04.harness.machine import git
+from dlcv04.harness.measuring import fresh_process, process_pairs
 from dlcv04.harness.store.schema import Commit
 
 PACKAGE = Path(__file__).parent.parent.parent.parent
@@ -218,3 +219,34 @@ def test_a_hook_that_checks_a_commit_out_leaves_the_commit_that_is_being_made_al
     repository("commit", "-qam", "third", "--allow-empty", "--no-verify")
     assert repository("status", "--porcelain") == ""
     assert repository("worktree", "list").count("\n") == 1
+
+
+#: Writes down which variables of git it was started with.
+NOTE = """
+import os, pathlib
+pathlib.Path(__file__).with_name("noted").write_text(" ".join(name for name in os.environ if name.startswith("GIT_")))
+"""
+
+
+class TestProcessesStartedFromAHook:
+    @pytest.fixture
+    def folder(self, tmp_path, monkeypatch):
+        for name in list(os.environ):
+            if name.startswith("GIT_"):
+                monkeypatch.delenv(name)
+        for name in ("GIT_INDEX_FILE", "GIT_DIR", "GIT_PREFIX", "GIT_CONFIG_PARAMETERS"):
+            monkeypatch.setenv(name, "")
+        (tmp_path / "conftest.py").write_text(NOTE)
+        (tmp_path / "test_nothing.py").write_text("def test_nothing(): pass\n")
+        (tmp_path / "pytest.ini").write_text("[pytest]\n")
+        return tmp_path
+
+    def test_a_fresh_process_has_settings_and_no_pointers(self, folder):
+        assert fresh_process.run(["test_nothing.py"], folder).code == 0
+        assert (folder / "noted").read_text() == "GIT_CONFIG_PARAMETERS"
+
+    def test_so_has_a_worker_of_a_pair_with_variables_of_its_own(self, folder):
+        own = {"GIT_OWN": "1"}
+        worker = process_pairs.Worker(process_pairs.Side("old", folder, own), ["test_nothing.py"], folder / "log")
+        worker.process.wait(timeout=60)
+        worker.end()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -51,12 +50,6 @@ _RANK = {name: place for place, name in enumerate(BADGES)}
 def rank(verdict: str) -> int:
     """The place of a verdict in the order of display: 0 is the worst."""
     return _RANK[verdict]
-
-
-def badge_counts(words: Iterable[str]) -> tuple[tuple[Badge, int], ...]:
-    """How often each verdict occurs, worst first; what never does is left out."""
-    counts = Counter(words)
-    return tuple((badge, counts[name]) for name, badge in BADGES.items() if counts[name])
 
 
 def worst_first(words: Iterable[str]) -> list[str]:

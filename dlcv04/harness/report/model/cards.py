@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report.model.arms import ArmRow, Times, arm_key, arm_row, stored_times
-from dlcv04.harness.report.model.badges import BADGES, Badge, rank, worst_first
+from dlcv04.harness.report.model.badges import BADGES, Badge, rank
 from dlcv04.harness.report.model.claims import controls, real_claims, real_test
 from dlcv04.harness.report.model.comparisons import ComparisonRow, comparison_row
 from dlcv04.harness.report.model.tone import assertion_badge, claim_badge, control_badge, is_red
@@ -79,13 +79,18 @@ class Card:
     def other_red(self) -> tuple[Badge, ...]:
         """Red verdicts of the comparisons and controls, shown beside the claim's own."""
         rows: list[ComparisonRow | ControlRow] = [*self.comparisons, *self.controls]
-        words = {r.badge.word for r in rows if is_red(r.badge)} - {self.badge.word}
-        return tuple(BADGES[word] for word in worst_first(words))
+        found = {r.badge for r in rows if is_red(r.badge) and r.badge.word != self.badge.word}
+        return tuple(sorted(found, key=lambda badge: rank(badge.word)))
+
+    @property
+    def badges(self) -> tuple[Badge, ...]:
+        """Every verdict under which the card is found: its own first."""
+        return (self.badge, *self.other_red)
 
     @property
     def words(self) -> tuple[str, ...]:
-        """Every verdict under which the card is found: its own first."""
-        return tuple(b.word for b in (self.badge, *self.other_red))
+        """The words of its badges."""
+        return tuple(badge.word for badge in self.badges)
 
     @property
     def rank(self) -> int:
@@ -109,7 +114,7 @@ def _card(claim: Claim, anchor: str, run: Run, stored: Times) -> Card:
     where += [f"slide {claim.slide}"] if claim.slide is not None else []
     return Card(
         anchor=anchor,
-        badge=control_badge(claim) if claim.is_control else claim_badge(claim),
+        badge=control_badge(claim, run) if claim.is_control else claim_badge(claim, run),
         sentence=("Control of: " if claim.is_control else "") + claim.sentence,
         test=claim.test,
         where=" · ".join(where),
@@ -119,7 +124,7 @@ def _card(claim: Claim, anchor: str, run: Run, stored: Times) -> Card:
         published=claim.published.sentence,
         assertions=tuple(_assertion_rows(claim)),
         comparisons=tuple(
-            sorted((comparison_row(c, anchor) for c in claim.comparisons), key=lambda r: rank(r.badge.word))
+            sorted((comparison_row(c, run, anchor) for c in claim.comparisons), key=lambda r: rank(r.badge.word))
         ),
         controls=tuple(_control_rows(claim, run)),
         arm_rows=tuple(arm_row(a) for a in arms),
@@ -157,7 +162,7 @@ def _assertion_rows(claim: Claim) -> Iterable[AssertionRow]:
 def _control_rows(claim: Claim, run: Run) -> Iterable[ControlRow]:
     ran = [c for c in controls(run) if real_test(c.test) == claim.test]
     for control in ran:
-        badge = control_badge(control)
+        badge = control_badge(control, run)
         outcome = {"BROKE": "broke the claim", "SURVIVED": "survived: the claim holds where it should not"}
         text = f"{outcome.get(badge.word, badge.meaning)}. {_control_figures(control)}"
         yield ControlRow(badge, control.control or claim.control, text.strip())

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from dlcv04.harness.report import formatting as fmt
-from dlcv04.harness.report.model.badges import BADGES, Badge
+from dlcv04.harness.report.model.badges import Badge
 from dlcv04.harness.report.model.claims import short_name
+from dlcv04.harness.report.model.tone import row_badge
 from dlcv04.harness.store.schema import Comparison, Run
 
 
@@ -41,10 +42,10 @@ class ComparisonRow:
         return self.badge.word, self.reason, self.differences, self.method, self.against
 
 
-def comparison_row(c: Comparison, anchor: str) -> ComparisonRow:
-    """One comparison as text; `anchor` is that of its claim's card."""
+def comparison_row(c: Comparison, run: Run, anchor: str) -> ComparisonRow:
+    """One comparison of a run as text; `anchor` is that of its claim's card."""
     return ComparisonRow(
-        badge=BADGES[c.verdict],
+        badge=row_badge(c, run),
         test=c.test,
         name=f"{c.arm}: {fmt.metric_name(c.metric)}" if c.arm else f"{short_name(c.test)}: {fmt.metric_name(c.metric)}",
         new=fmt.metric_value(c.metric, c.unit, c.new),

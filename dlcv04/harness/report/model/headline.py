@@ -6,10 +6,10 @@ from collections import Counter
 from dataclasses import dataclass
 
 from dlcv04.harness.report import formatting as fmt
-from dlcv04.harness.report.model.badges import BADGES, in_sentence, rank
+from dlcv04.harness.report.model.badges import in_sentence, rank
 from dlcv04.harness.report.model.claims import controls, real_claims, short_name
 from dlcv04.harness.report.model.comparisons import held_against
-from dlcv04.harness.report.model.tone import control_badge, is_red, of_run, symbol, unexplained_failures
+from dlcv04.harness.report.model.tone import control_badge, is_red, of_run, row_badge, symbol, unexplained_failures
 from dlcv04.harness.store.schema import Comparison, Run
 
 
@@ -61,10 +61,11 @@ def _comparisons_part(run: Run) -> str:
     text += f", {alone} without a comparable baseline" if alone else ""
     order = ("IMPROVED", "INCONCLUSIVE", "STALE", "MISSING", "REGRESSED")
     text += "".join(f", {counts[v]} {in_sentence(v)}" for v in order if counts[v])
-    worst = compared[0]
-    if not is_red(BADGES[worst.verdict]):
+    red = [row for row in compared if is_red(row_badge(row, run))]
+    if not red:
         return text
-    named = [_figure_name(c) for c in compared if c.verdict == worst.verdict]
+    worst = red[0]
+    named = [_figure_name(row) for row in red if row.verdict == worst.verdict]
     more = f" and {len(named) - 2} more" if len(named) > 2 else ""
     # The worst verdict need not be the one the list ends with, so it is named again where they differ.
     label = "" if counts["REGRESSED"] else f"{in_sentence(worst.verdict)} "
@@ -77,7 +78,7 @@ def _figure_name(comparison: Comparison) -> str:
 
 
 def _controls_part(run: Run) -> str:
-    counts = Counter(control_badge(c).word for c in controls(run))
+    counts = Counter(control_badge(c, run).word for c in controls(run))
     total = sum(counts.values())
     if not total:
         return ""

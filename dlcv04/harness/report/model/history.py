@@ -19,6 +19,7 @@ from dlcv04.harness.judging.stored_times import level
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report.model import tone
 from dlcv04.harness.report.model.arms import arm_key
+from dlcv04.harness.report.model.badges import Badge
 from dlcv04.harness.report.model.trends import Change, PastRun, Point, Trend, size_text
 from dlcv04.harness.store.schema import LEARNING, SECONDS, Arm, Run
 from dlcv04.lazy import LazyModule
@@ -58,7 +59,7 @@ def build(run: Run, baselines: Sequence[Run]) -> History:
 
 
 def _order(trend: Trend) -> tuple[bool, bool]:
-    return not tone.is_regression(trend.verdict), not trend.changes
+    return not (trend.badge and tone.is_regression(trend.badge.word)), not trend.changes
 
 
 # --- which runs and arms ---
@@ -123,8 +124,8 @@ def _gated(run: Run) -> Iterable[Arm]:
     return (arm for arm in run.arms if (arm.test, arm.name) in named)
 
 
-def _verdicts(run: Run, metric: str) -> dict[tuple[str, str], str]:
-    return {(row.test, row.arm): row.verdict for row in run.comparisons if row.metric == metric}
+def _badges(run: Run, metric: str) -> dict[tuple[str, str], Badge]:
+    return {(row.test, row.arm): tone.row_badge(row, run) for row in run.comparisons if row.metric == metric}
 
 
 # --- times and learning ---
@@ -133,11 +134,11 @@ def _verdicts(run: Run, metric: str) -> dict[tuple[str, str], str]:
 def _times(run: Run, runs: Sequence[Run], shown: Sequence[PastRun]) -> Iterable[Trend]:
     pairs = [(b, s) for b, s in zip(runs, shown, strict=True) if _same_machine(b, run)]
     found = _arms([b for b, _ in pairs], [s for _, s in pairs], _was_timed)
-    verdicts = _verdicts(run, SECONDS)
+    badges = _badges(run, SECONDS)
     for arm in _gated(run):
         stored = found.get(arm_key(arm), [])
         if _was_timed(arm) and len(stored) >= LEAST_STORED[SECONDS]:
-            yield _times_of(arm, stored, _day(run), verdicts.get((arm.test, arm.name), ""))
+            yield _times_of(arm, stored, _day(run), badges.get((arm.test, arm.name)))
 
 
 def _was_timed(arm: Arm) -> bool:
@@ -150,24 +151,24 @@ def _same_machine(stored: Run, run: Run) -> bool:
     return stored.environment.machine_class == run.environment.machine_class
 
 
-def _times_of(arm: Arm, stored: Sequence[tuple[PastRun, Arm]], today: str, verdict: str) -> Trend:
+def _times_of(arm: Arm, stored: Sequence[tuple[PastRun, Arm]], today: str, badge: Badge | None) -> Trend:
     # Where one process had no calibrator, a figure over it would be on another scale than the rest.
     calibrated = all(process.calibrator_seconds for process in (arm, *(old for _, old in stored)))
     values = [found.calibrated if calibrated else found.seconds for found in map(level, [a for _, a in stored] + [arm])]
     return _trend(
-        arm, SECONDS, stored, values, today, verdict, calibrated, fmt.seconds(statistics.median(arm.epoch_seconds))
+        arm, SECONDS, stored, values, today, badge, calibrated, fmt.seconds(statistics.median(arm.epoch_seconds))
     )
 
 
 def _learning(run: Run, runs: Sequence[Run], shown: Sequence[PastRun]) -> Iterable[Trend]:
     found = _arms(runs, shown, lambda arm: arm.curves and math.isfinite(_accuracy(arm)))
-    verdicts = _verdicts(run, LEARNING)
+    badges = _badges(run, LEARNING)
     for arm in _gated(run):
         stored = found.get(arm_key(arm), [])
         if len(stored) >= LEAST_STORED[LEARNING] and arm.curves and math.isfinite(now := _accuracy(arm)):
             values = [*(_accuracy(old) for _, old in stored), now]
-            verdict = verdicts.get((arm.test, arm.name), "")
-            yield _trend(arm, LEARNING, stored, values, _day(run), verdict, False, fmt.fraction(now))
+            badge = badges.get((arm.test, arm.name))
+            yield _trend(arm, LEARNING, stored, values, _day(run), badge, False, fmt.fraction(now))
 
 
 def _accuracy(arm: Arm) -> float:
@@ -182,7 +183,7 @@ def _trend(
     stored: Sequence[tuple[PastRun, Arm]],
     values: Sequence[float],
     today: str,
-    verdict: str,
+    badge: Badge | None,
     calibrated: bool,
     now: str,
 ) -> Trend:
@@ -191,7 +192,7 @@ def _trend(
     points.append(Point(values[-1], today))
     pins = [index for index, label in enumerate(labels) if label.pins]
     middle = statistics.median(values[pins[-1] if pins else 0 : -1])
-    return Trend(arm.test, arm.name, metric, tuple(points), _changes(points, metric), middle, calibrated, now, verdict)
+    return Trend(arm.test, arm.name, metric, tuple(points), _changes(points, metric), middle, calibrated, now, badge)
 
 
 def _changes(points: Sequence[Point], metric: str) -> tuple[Change, ...]:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from dlcv04.harness.report.model.badges import BADGES, in_sentence
+from dlcv04.harness.report.model.badges import Badge, in_sentence
 from dlcv04.harness.report.model.claims import controls, real_claims
-from dlcv04.harness.report.model.tone import RED, claim_badge, control_badge, of_share, unexplained_failures, worst
+from dlcv04.harness.report.model.tone import (
+    RED,
+    badge_counts,
+    claim_badge,
+    control_badge,
+    of_share,
+    row_badge,
+    unexplained_failures,
+    worst,
+)
 from dlcv04.harness.store.schema import Run
 
 
@@ -23,32 +31,45 @@ class Tile:
 
 def tiles(run: Run) -> tuple[Tile, ...]:
     """What is counted of a run: claims, figures, controls and errors."""
-    claims = Counter(claim_badge(c).word for c in real_claims(run))
-    compared: Counter[str] = Counter(c.verdict for c in run.comparisons)
-    tried = Counter(control_badge(c).word for c in controls(run))
-    shown = [_share(claims["HOLDS"], sum(claims.values()) - claims["NOT JUDGED"], "claims hold")]
-    shown += _nonzero(
-        claims, (("VIOLATED", "violated"), ("INCONCLUSIVE", "inconclusive"), ("NOT JUDGED", "not judged"))
-    )
-    if compared:
-        shown.append(_share(compared["PASS"], sum(compared.values()), "figures pass"))
-        shown += _nonzero(
-            compared,
-            tuple((v, in_sentence(v)) for v in ("REGRESSED", "MISSING", "STALE"))
-            + (("INCONCLUSIVE", "figures inconclusive"), ("IMPROVED", "improved"))
-            + (("NO_BASELINE", "without baseline"), ("INCOMPARABLE", "incomparable")),
-        )
-    if tried:
-        tone = worst(BADGES[name].tone for name in tried)
-        shown.append(Tile(f"{tried['BROKE']} / {sum(tried.values())}", "controls broke their claim", tone))
+    claims = _Counts(claim_badge(claim, run) for claim in real_claims(run))
+    compared = _Counts(row_badge(row, run) for row in run.comparisons)
+    tried = _Counts(control_badge(control, run) for control in controls(run))
+    shown = [_share(claims["HOLDS"], claims.total - claims["NOT JUDGED"], "claims hold")]
+    shown += claims.tiles({"VIOLATED": "violated", "INCONCLUSIVE": "inconclusive", "NOT JUDGED": "not judged"})
+    if compared.total:
+        shown.append(_share(compared["PASS"], compared.total, "figures pass"))
+        shown += compared.tiles(_FIGURES)
+    if tried.total:
+        shown.append(Tile(f"{tried['BROKE']} / {tried.total}", "controls broke their claim", worst(tried.tones)))
     if failed := unexplained_failures(run):
         shown.append(Tile(str(len(failed)), "ended with an error", RED))
     return tuple(shown)
 
 
+_FIGURES = {name: in_sentence(name) for name in ("REGRESSED", "MISSING", "STALE")} | {
+    "INCONCLUSIVE": "figures inconclusive",
+    "IMPROVED": "improved",
+    "NO_BASELINE": "without baseline",
+    "INCOMPARABLE": "incomparable",
+}
+
+
+class _Counts:
+    """How often each verdict occurs, and in which tone."""
+
+    def __init__(self, badges: Iterable[Badge]) -> None:
+        self._found = {badge.word: (badge, count) for badge, count in badge_counts(badges)}
+        self.total = sum(count for _, count in self._found.values())
+        self.tones = [badge.tone for badge, _ in self._found.values()]
+
+    def __getitem__(self, word: str) -> int:
+        return self._found[word][1] if word in self._found else 0
+
+    def tiles(self, labels: Mapping[str, str]) -> list[Tile]:
+        """A tile for each of these verdicts that occurs."""
+        shown = [(*self._found[word], label) for word, label in labels.items() if word in self._found]
+        return [Tile(str(count), label, badge.tone) for badge, count, label in shown]
+
+
 def _share(count: int, total: int, label: str) -> Tile:
     return Tile(f"{count} / {total}", label, of_share(count, total))
-
-
-def _nonzero(counts: Counter[str], labels: Iterable[tuple[str, str]]) -> list[Tile]:
-    return [Tile(str(counts[name]), label, BADGES[name].tone) for name, label in labels if counts[name]]

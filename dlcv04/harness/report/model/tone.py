@@ -1,22 +1,33 @@
-"""What is red, undecided or good in a report: every decision of a tone stands here, and in the table of badges.
+"""The tones of a report: a tone is a word that the page's style sheet knows as a class.
 
-A tone is a word that the page's style sheet knows as a class.
+What is red and what is undecided is `judging.outcome`'s decision, the same that gave the run its exit code. Here it
+becomes a tone; the table of badges says how everything else looks.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 
-from dlcv04.harness.report.model.badges import BADGES, Badge
+from dlcv04.harness.judging import outcome
+from dlcv04.harness.report.model.badges import BADGES, Badge, rank
 from dlcv04.harness.report.model.claims import controls, real_claims
-from dlcv04.harness.store.schema import Assertion, Claim, Run
+from dlcv04.harness.store.schema import Assertion, Claim, Comparison, Run
 
-RED, UNDECIDED, NONE, BETTER, GOOD = "bad", "unsure", "none", "better", "good"
+RED, UNDECIDED, NONE, BETTER, GOOD = _WORST_FIRST = "bad", "unsure", "none", "better", "good"
+_DECIDED: dict[outcome.Colour, str] = {"red": RED, "yellow": UNDECIDED}
 
 
-def claim_badge(claim: Claim) -> Badge:
-    """The badge of a claim; one that this profile can't judge says so."""
-    return BADGES[claim.verdict if claim.judged else "NOT JUDGED"]
+def claim_badge(claim: Claim, run: Run) -> Badge:
+    """The badge of a claim's own verdict; one that this profile can't judge says so."""
+    badge = BADGES[claim.verdict if claim.judged else "NOT JUDGED"]
+    return _decided(badge, outcome.of_verdict(claim, strict=run.strict))
+
+
+def row_badge(row: Comparison, run: Run) -> Badge:
+    """The badge of one comparison."""
+    return _decided(BADGES[row.verdict], outcome.of_row(row, strict=run.strict))
 
 
 def assertion_badge(assertion: Assertion, claim: Claim) -> Badge:
@@ -24,14 +35,25 @@ def assertion_badge(assertion: Assertion, claim: Claim) -> Badge:
     return BADGES[assertion.verdict if claim.judged else "NOT JUDGED"]
 
 
-def control_badge(control: Claim) -> Badge:
-    """The badge of a control: a claim that holds on its control has survived it."""
-    if control.verdict == "HOLDS":
-        return BADGES["SURVIVED"]
-    verdict = control.control_verdict
-    if verdict == "CONTROL_WEAK":
-        return BADGES["WEAK CONTROL"]
-    return BADGES[verdict if verdict in {"SURVIVED", "NOT RUN"} else "BROKE"]
+def control_badge(control: Claim, run: Run) -> Badge:
+    """The badge of a control."""
+    found = outcome.of_control(control, strict=run.strict)
+    word = {"CONTROL_WEAK": "WEAK CONTROL"}.get(found.word, found.word)
+    return _decided(BADGES[word], found.colour)
+
+
+def _decided(badge: Badge, colour: outcome.Colour) -> Badge:
+    """The badge in the tone of what was decided; what is neither red nor undecided looks as the table says."""
+    return replace(badge, tone=_DECIDED.get(colour, badge.tone))
+
+
+def badge_counts(badges: Iterable[Badge]) -> tuple[tuple[Badge, int], ...]:
+    """How often each verdict occurs, worst first, in the worst tone that it has."""
+    by_word: dict[str, list[Badge]] = defaultdict(list)
+    for badge in badges:
+        by_word[badge.word].append(badge)
+    counted = [(min(found, key=lambda one: _WORST_FIRST.index(one.tone)), len(found)) for found in by_word.values()]
+    return tuple(sorted(counted, key=lambda pair: rank(pair[0].word)))
 
 
 def is_red(badge: Badge) -> bool:
@@ -61,19 +83,16 @@ def worst(tones: Iterable[str]) -> str:
 
 def of_run(run: Run) -> str:
     """The tone of a whole run."""
-    badges = [claim_badge(c) for c in real_claims(run)] + [control_badge(c) for c in controls(run)]
-    badges += [BADGES[c.verdict] for c in run.comparisons]
-    return RED if unexplained_failures(run) else worst(b.tone for b in badges)
+    if outcome.is_red(run):
+        return RED
+    badges = [claim_badge(c, run) for c in real_claims(run)] + [control_badge(c, run) for c in controls(run)]
+    badges += [row_badge(row, run) for row in run.comparisons]
+    return UNDECIDED if outcome.is_open(run) else worst(badge.tone for badge in badges)
 
 
 def of_share(count: int, total: int) -> str:
     """The tone of `count` good ones among `total`: what is not good has a count of its own, in its own tone."""
     return GOOD if count == total and total else NONE
-
-
-def of_verdict(verdict: str) -> str:
-    """The tone of a comparison's verdict, which is empty where nothing was compared."""
-    return BADGES[verdict].tone if verdict else NONE
 
 
 def is_regression(verdict: str) -> bool:
@@ -97,9 +116,9 @@ def symbol(tone: str) -> str:
 
 
 def unexplained_failures(run: Run) -> list[str]:
-    """Failed tests that no red verdict of a claim explains."""
-    red = {c.test for c in real_claims(run) if c.verdict == "VIOLATED"}
-    red |= {c.test for c in controls(run) if is_red(control_badge(c))}
-    red |= {c.test for c in run.comparisons if is_red(BADGES[c.verdict])}
+    """Failed tests that no red verdict of the run explains."""
+    failed = [claim for claim in run.claims if outcome.of_test(claim, strict=run.strict).is_red]
+    red = {claim.test for claim in failed} | {row.test for row in run.missing}
     # A failed control is reported both as a claim of the run and as a sentence that starts with its verdict.
-    return [text for text in run.failures if text not in red and not text.startswith("control ")]
+    known = ("control ",) if any(claim.is_control for claim in failed) else ()
+    return [text for text in run.failures if text not in red and not text.startswith(known)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report.model import tone
+from dlcv04.harness.report.model.badges import Badge
 from dlcv04.harness.store.schema import LEARNING
 
 
@@ -60,7 +61,7 @@ class Trend:
     """One figure over the stored runs, oldest first, this run last.
 
     `level` is the median of the stored values since the newest pin; `calibrated` says whether times are over the
-    calibrator; `now` is this run's plain figure; `verdict` its comparison's, empty where it was not compared.
+    calibrator; `now` is this run's plain figure; `badge` its comparison's, None where it was not compared.
     """
 
     test: str
@@ -71,7 +72,7 @@ class Trend:
     level: float
     calibrated: bool
     now: str
-    verdict: str
+    badge: Badge | None
 
     @property
     def stored(self) -> tuple[Point, ...]:
@@ -81,7 +82,7 @@ class Trend:
     @property
     def tone(self) -> str:
         """That of its comparison's verdict."""
-        return tone.of_verdict(self.verdict)
+        return self.badge.tone if self.badge else tone.NONE
 
     @property
     def shift(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dlcv04.harness.report.model.badges import Badge, badge_counts, rank
+from dlcv04.harness.report.model.badges import Badge, rank
 from dlcv04.harness.report.model.cards import Card, cards
 from dlcv04.harness.report.model.claims import controls
 from dlcv04.harness.report.model.comparisons import ComparisonRow, comparison_row, held_against
@@ -15,7 +15,7 @@ from dlcv04.harness.report.model.facts import Fact, facts
 from dlcv04.harness.report.model.headline import Headline, headline
 from dlcv04.harness.report.model.readings import calibrator, clocks, overhead
 from dlcv04.harness.report.model.tiles import Tile, tiles
-from dlcv04.harness.report.model.tone import control_badge
+from dlcv04.harness.report.model.tone import badge_counts, control_badge
 from dlcv04.harness.store.schema import Run
 
 
@@ -47,7 +47,7 @@ def build(run: Run, baselines: Sequence[Run] = ()) -> View:
     anchors = {card.test: card.anchor for card in shown}
     rows = tuple(
         sorted(
-            (comparison_row(c, anchors.get(c.test, "")) for c in run.comparisons),
+            (comparison_row(c, run, anchors.get(c.test, "")) for c in run.comparisons),
             key=lambda row: (rank(row.badge.word), row.test, row.name),
         )
     )
@@ -59,9 +59,9 @@ def build(run: Run, baselines: Sequence[Run] = ()) -> View:
         concerns=concerns(run, shown, rows),
         cards=shown,
         comparisons=rows,
-        comparison_counts=badge_counts(row.badge.word for row in rows),
-        claim_counts=badge_counts(word for card in shown for word in card.words),
-        control_counts=badge_counts(control_badge(c).word for c in controls(run)),
+        comparison_counts=badge_counts(row.badge for row in rows),
+        claim_counts=badge_counts(badge for card in shown for badge in card.badges),
+        control_counts=badge_counts(control_badge(c, run) for c in controls(run)),
         tasks=tuple(sorted({card.claim.task for card in shown if card.claim.task})),
         environment=environment(run, baselines),
         clocks=clocks(run),

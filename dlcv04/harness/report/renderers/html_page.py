@@ -102,7 +102,6 @@ def _environment() -> jinja2.Environment:
 def _constants() -> dict[str, Any]:
     """What the template says of the rules behind the figures."""
     return {
-        "badges": model.BADGES,
         "seconds": SECONDS,
         "least": history.LEAST_FOR_CHANGES,
         "slope": stats.PRIOR_SLOPE,

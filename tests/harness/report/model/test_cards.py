@@ -27,7 +27,7 @@ def test_claims_below_their_profile_get_no_verdict() -> None:
 def test_a_control_stands_on_its_claims_card(suffix: str, real: str) -> None:
     claim = msgspec.structs.replace(green_run().claims[0], test=real)
     control = msgspec.structs.replace(
-        claim, test="bench/t.py::test_a" + suffix, is_control=True, verdict="HOLDS", comparisons=[]
+        claim, test="bench/t.py::test_a" + suffix, is_control=True, control_verdict="SURVIVED", comparisons=[]
     )
     view = model.build(changed(green_run(), claims=[claim, control]))
     (card,) = view.cards

@@ -163,6 +163,6 @@ def test_no_stored_runs_and_dates_that_are_none() -> None:
 
 def test_regressed_and_changed_figures_come_first() -> None:
     built = history.build(sample_run(), stored(16, slower_from=9))
-    assert built.trends[0].verdict == "REGRESSED"
+    assert built.trends[0].badge.word == "REGRESSED"
     rest = [bool(s.changes) for s in built.trends[1:]]
     assert rest == sorted(rest, reverse=True)

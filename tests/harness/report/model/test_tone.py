@@ -15,7 +15,7 @@ from tests.harness.report.sample import changed, green_run, node, sample_run
     [
         ("BROKE", "VIOLATED", "BROKE"),
         ("SURVIVED", "INCONCLUSIVE", "SURVIVED"),
-        ("", "HOLDS", "SURVIVED"),
+        ("BROKE", "HOLDS", "BROKE"),
         ("NOT RUN", "INCONCLUSIVE", "NOT RUN"),
         ("CONTROL_WEAK", "VIOLATED", "WEAK CONTROL"),
     ],
@@ -24,7 +24,7 @@ def test_what_a_control_did(control_verdict: str, verdict: str, badge: str) -> N
     control = msgspec.structs.replace(
         green_run().claims[0], is_control=True, control_verdict=control_verdict, verdict=verdict, comparisons=[]
     )
-    assert tone.control_badge(control).word == badge
+    assert tone.control_badge(control, green_run()).word == badge
 
 
 def test_failures_that_a_verdict_explains_are_not_counted_twice() -> None:

@@ -14,7 +14,7 @@ from dlcv04.harness.store.schema import SECONDS
 def test_every_point_lies_in_the_picture(values: list[float]) -> None:
     label = PastRun("r", "2026-01-01", "", True, False, False, "")
     points = tuple(Point(value, "2026-01-01", label) for value in values)
-    trend = Trend("t", "a", SECONDS, points, (), values[0], True, "", "")
+    trend = Trend("t", "a", SECONDS, points, (), values[0], True, "", None)
     places = [tuple(map(float, pair.split())) for pair in sparkline(trend).line[1:].split("L")]
     assert len(places) == len(values)
     assert all(0 <= x <= WIDTH and 0 <= y <= HEIGHT for x, y in places)
