@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dlcv04.harness.policy import RECORDED_SEEDS, Policy
-from dlcv04.harness.session import against, benchmark_adapter, items, state
+from dlcv04.harness.session import benchmark_adapter, items, state
 from dlcv04.harness.session.suite import Suite
 from dlcv04.lazy import LazyModule
 
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from dlcv04.harness.judging import comparisons, outcome
     from dlcv04.harness.machine import facts, git
     from dlcv04.harness.measuring import round_server
+    from dlcv04.harness.session import against
     from dlcv04.harness.store import baselines, files, selftests
 else:
+    against = LazyModule("dlcv04.harness.session.against")
     comparisons = LazyModule("dlcv04.harness.judging.comparisons")
     outcome = LazyModule("dlcv04.harness.judging.outcome")
     facts = LazyModule("dlcv04.harness.machine.facts")
