@@ -3,7 +3,7 @@
 Usage: cached_features.py FOLDER [weights]     FOLDER as for `dlcv04 finetune`; weights hed unless given
 
 The slow side is trained for 2 epochs; its faster training pass alone is counted, evaluations left out, and taken 350
-times for the seed's 350 epochs: an extrapolation. The fast side is trained whole, reading its features from disk
+times for 350 epochs as in 2016: an extrapolation. The fast side is trained whole, reading its features from disk
 included. Both have one tap, one head and one seed, and their first two epochs are compared. Exit 1 if it is less than
 100 times faster, or if the results differ.
 """

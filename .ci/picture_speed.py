@@ -36,7 +36,7 @@ def pictures(size):
 
 
 def ours(size):
-    """`dlcv04.style`, with the seed's weights."""
+    """`dlcv04.style`, with the 2016 experiment's weights."""
     from dlcv04 import style
 
     (content, look), picture = pictures(size)

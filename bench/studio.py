@@ -42,7 +42,7 @@ class Studio:
     def __init__(self, source, sizes):
         self.source, self.sizes, self._runs = source, sizes, {}
         files = [samples.photograph(name) for name in ("china", "flower")]
-        # Squeezed to a square, as the seed's were.
+        # Squeezed to a square, as the 2016 experiment's were.
         self.content, self.style = (pictures.decode(file.read(), sizes.side, file.name) for file in files)
         self._stylist = cache(self._make_stylist)
 

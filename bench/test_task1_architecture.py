@@ -1,4 +1,4 @@
-"""Task 1 of the seed: what the architecture of a small MNIST convnet costs, and what it brings.
+"""Task 1 of the 2016 experiment: what the architecture of a small MNIST convnet costs, and what it brings.
 
 DLCV04 (2016), slides 3 to 5: a net of two convolutions, then one convolution less, three more, and a fully connected
 layer more; 60,000 images an epoch, batch 128, Adadelta at rate 1.0, 12 epochs, one GTX 970. Times here are those of a

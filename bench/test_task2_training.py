@@ -1,4 +1,4 @@
-"""Task 2 of the seed: what the training tricks cost, and what they bring.
+"""Task 2 of the 2016 experiment: what the training tricks cost, and what they bring.
 
 DLCV04 (2016), slides 6 to 9. Batch size: the MNIST base net at batches of 16 and 128, 40 and 28 s an epoch (the base
 net's own logs say 19 s at 128, so the slide's 28 s are another net's or a busier card's), CIFAR-10 at 32 and 64, 37 and
@@ -106,9 +106,9 @@ def test_batch_16_is_as_accurate(learning, profile, claim):
 
 @pytest.fixture
 def augmentation(learning, cifar10, profile):
-    """A net without and with augmentation: the seed's in the paper profile, the normalised one in smaller profiles.
+    """A net without and with augmentation: that of 2016 in the paper profile, the normalised one in smaller profiles.
 
-    The seed's net hardly begins to fit its pictures there, so that there is little to hinder.
+    The 2016 experiment's net hardly begins to fit its pictures there, so that there is little to hinder.
     """
     net = PLAIN if profile == "paper" else NORMALISED
     recipe = recipes.cifar_recipe(profile, sizes=recipes.AUGMENTATION_PROFILES)

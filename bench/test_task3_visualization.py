@@ -1,4 +1,4 @@
-"""Task 3 of the seed: what networks and their data look like, and the claims behind the pictures.
+"""Task 3 of the 2016 experiment: what networks and their data look like, and the claims behind the pictures.
 
 DLCV04 (2016), slides 10 to 13: filters of the CIFAR-10 net's four convolutions and of VGG16's conv5_1, by 20 steps of
 gradient ascent from grey noise; t-SNE of 2,500 MNIST images, coloured by class; a kitten with parts of it blacked out,
@@ -149,7 +149,7 @@ def test_the_cifar_nets_first_filters_grow_smooth(show, computed, claim):
 
 # -- t-SNE -------------------------------------------------------------------------------------------------------------
 
-MAPPED = {"smoke": 600, "standard": 2500, "paper": 2500}  # pictures; the seed's 2,500 (slide 12)
+MAPPED = {"smoke": 600, "standard": 2500, "paper": 2500}  # pictures; the 2016 experiment's 2,500 (slide 12)
 PURER = 0.4  # half of the neighbours of one class, where chance gives a tenth
 MORE_TRUSTWORTHY = 0.3  # 0.8 or more, where chance gives a half
 

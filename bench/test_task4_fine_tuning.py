@@ -1,4 +1,4 @@
-"""Task 4 of the seed: fine-tuning for Terrassa's buildings, from CIFAR-10 and from VGG16.
+"""Task 4 of the 2016 experiment: fine-tuning for Terrassa's buildings, from CIFAR-10 and from VGG16.
 
 DLCV04 (2016), slides 14 to 17: the CIFAR-10 net with a new last layer, pictures at 32x32, 3,000 epochs: validation
 accuracy 0.7750; VGG16 with everything frozen and a new last layer, 224x224, 350 epochs: 0.85. Both on 40 validation

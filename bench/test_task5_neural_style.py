@@ -1,4 +1,4 @@
-"""Task 5 of the seed: a picture with the content of one picture and the style of another.
+"""Task 5 of the 2016 experiment: a picture with the content of one picture and the style of another.
 
 DLCV04 (2016), slides 18 to 21: a robin in the style of Dalí's soft watch, by VGG16 at 400x400, 20 iterations of L-BFGS;
 style from five layers, from the first two alone, and from the last two alone. Here scikit-learn's china.jpg is painted

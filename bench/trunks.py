@@ -6,7 +6,7 @@ from dlcv04 import bases, networks, recipes, weights
 
 
 def stored_weights(claim, *, dense=False):
-    """VGG16's weights: imagenet, as the seed's were, else hed; without either None, and the claim stays open.
+    """VGG16's weights: imagenet, as in 2016, else hed; without either None, and the claim stays open.
 
     With `dense` imagenet counts only with its dense layers.
     """

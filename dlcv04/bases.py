@@ -127,7 +127,7 @@ def vgg16_base(
     Args:
         weights: as for `dlcv04.networks.vgg16`.
         input_shape: height, width, 3.
-        until: its last layer; by default ``fc2`` with ImageNet's weights, as in the seed, else ``block5_pool``.
+        until: its last layer; by default ``fc2`` with ImageNet's weights, as in 2016, else ``block5_pool``.
         seed: draws random weights.
 
     Raises:

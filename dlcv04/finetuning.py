@@ -82,8 +82,8 @@ class Settings:
         train_from: "head" (VGG16's default), "all" (cifar10's) or the first layer that is trained.
         tap: layer that the head sits on, perhaps with ":avg", ":max" or ":none" (how it is pooled).
         head: the head; by default chosen for VGG16, plain for cifar10.
-        epochs: 350 for a head on frozen features, as in the seed, else 30.
-        rate: learning rate; the seed's by default.
+        epochs: 350 for a head on frozen features, as in the 2016 experiment, else 30.
+        rate: learning rate; the 2016 experiment's by default.
         seed: draws the split of a folder of classes, the folds, the head and the order.
         val_share: share of each class drawn for validation, where the pictures are not split already.
         source: of CIFAR-10, for the base cifar10.
@@ -285,7 +285,7 @@ def _vgg16_layer(name: str, others: Sequence[str] = ()) -> str:
 
 
 def _until(weights: str, size: int, tap: str, train_from: str) -> str:
-    """VGG16's last layer: as in the seed fc2, where ImageNet's weights are and nothing else was asked for."""
+    """VGG16's last layer: as in 2016 fc2, where ImageNet's weights are and nothing else was asked for."""
     named = [layer for layer in (tap.partition(":")[0], train_from) if layer in _DENSE]
     if named:
         return max(named, key=_DENSE.index)

@@ -102,7 +102,7 @@ def recipe(request: pytest.FixtureRequest) -> Any:
 
 @pytest.fixture(scope="session")
 def timing_recipe() -> Any:
-    """The recipe whose step is timed: the paper's batch of 128 whatever the profile, so that times stay the seed's.
+    """The recipe whose step is timed: the paper's batch of 128 whatever the profile, so that times stay those of 2016.
 
     Examples:
         >>> @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The networks of the seed (DLCV04, 2016), each one a function that returns a ``keras.Model`` of stock Keras layers."""
+"""The networks of the 2016 experiment, each one a function that returns a ``keras.Model`` of stock Keras layers."""
 
 import difflib
 import functools
@@ -14,7 +14,7 @@ Factory = Callable[[], "keras.Model"]
 
 NORM_MOMENTUM = 0.9
 """Of batch normalisation's moving statistics. With Keras's 0.99 they lag for hundreds of steps, more than a short run
-has, and the network, which has learnt, looks as if it had not. The seed does not name its own."""
+has, and the network, which has learnt, looks as if it had not. The 2016 experiment does not name its own."""
 
 
 def mnist_convnet(
@@ -100,7 +100,7 @@ MNIST_VARIANTS: dict[str, Factory] = {
     "kernel_5x5": functools.partial(mnist_convnet, kernel_size=5),
     "double_pooling": functools.partial(mnist_convnet, pool_size=4),
 }
-"""Task 1's eight networks by name, in the order of the seed's table."""
+"""Task 1's eight networks by name, in the order of the 2016 experiment's table."""
 
 
 def cifar_convnet(
@@ -225,12 +225,12 @@ def from_unit(pictures: Any, pixels: Pixels) -> Any:
 
 
 def keras_spelling(name: str) -> str:
-    """Keras's name of a VGG16 layer in the seed's spelling: ``conv5_1`` is ``block5_conv1``; other names stay."""
+    """Keras's name of a VGG16 layer in the spelling of 2016: ``conv5_1`` is ``block5_conv1``; other names stay."""
     return re.sub(r"^conv(\d)_(\d)$", r"block\1_conv\2", re.sub(r"^pool(\d)$", r"block\1_pool", name))
 
 
 def vgg16_layer(name: str) -> str:
-    """Keras's spelling of a VGG16 layer, from that or the seed's (`keras_spelling`).
+    """Keras's spelling of a VGG16 layer, from that or the 2016 experiment's (`keras_spelling`).
 
     Raises:
         ValueError: there is no such layer; the message names the nearest.

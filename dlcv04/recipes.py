@@ -1,4 +1,4 @@
-"""The training recipes of the seed as frozen values, and the sizes at which each profile runs them."""
+"""The training recipes of the 2016 experiment as frozen values, and the sizes at which each profile runs them."""
 
 import math
 from collections.abc import Mapping
@@ -165,7 +165,7 @@ PROFILES: dict[str, Profile] = {
     "standard": Profile("standard", train_images=8192, val_images=10_000, epochs=3, batch_size=128),
     "paper": Profile("paper", train_images=None, val_images=None, epochs=12, batch_size=128),
 }
-"""The profiles by name; ``paper`` is the seed's own size (code)."""
+"""The profiles by name; ``paper`` is the 2016 experiment's own size (code)."""
 
 
 CIFAR_PROFILES: dict[str, Profile] = {
@@ -174,7 +174,7 @@ CIFAR_PROFILES: dict[str, Profile] = {
     "paper": Profile("paper", train_images=None, val_images=None, epochs=200, batch_size=32),
 }
 """The CIFAR-10 network's profiles. With half of standard's steps the plain net had not begun to learn the stand-in for
-one of three seeds; ``paper`` is the seed's own size (code)."""
+one of three seeds; ``paper`` is the 2016 experiment's own size (code)."""
 
 BATCH_NORM_PROFILES: dict[str, Profile] = {
     **CIFAR_PROFILES,
@@ -195,14 +195,14 @@ SCRATCH_PROFILES: dict[str, Profile] = {
     "standard": Profile("standard", train_images=None, val_images=None, epochs=30, batch_size=64),
     "paper": Profile("paper", train_images=None, val_images=None, epochs=30, batch_size=64),
 }
-"""Buildings from scratch: the seed's 30 epochs take 45-55 s a run on two cores."""
+"""Buildings from scratch: the 2016 experiment's 30 epochs take 45-55 s a run on two cores."""
 
 FINE_TUNING_PROFILES: dict[str, Profile] = {
     "smoke": Profile("smoke", train_images=192, val_images=None, epochs=4, batch_size=32),
     "standard": Profile("standard", train_images=None, val_images=None, epochs=20, batch_size=32),
     "paper": Profile("paper", train_images=None, val_images=None, epochs=3000, batch_size=32),
 }
-"""Buildings from CIFAR-10; the seed trained 3,000 epochs (slide). After 20 the net's accuracy has settled (pilot seeds
+"""Buildings from CIFAR-10; 3,000 epochs in 2016 (slide). After 20 the net's accuracy has settled (pilot seeds
 100 to 107: 0.684 on photos then, 0.703 after 30, 0.687 after 40)."""
 
 OCCLUSION_PROFILES: dict[str, Profile] = {
@@ -218,7 +218,7 @@ HEAD_PROFILES: dict[str, Profile] = {
     "standard": Profile("standard", train_images=None, val_images=None, epochs=350, batch_size=32),
     "paper": Profile("paper", train_images=None, val_images=None, epochs=350, batch_size=32),
 }
-"""A head on frozen features, which are computed once: the seed's 350 epochs (slide) take seconds."""
+"""A head on frozen features, which are computed once: the 2016 experiment's 350 epochs (slide) take seconds."""
 
 
 def mnist_recipe(profile: str | Profile = "smoke") -> Recipe:
@@ -237,7 +237,7 @@ def cifar_recipe(
 
     Args:
         profile: its name, or a profile of one's own.
-        augmented: with the seed's shifts and flips.
+        augmented: with the 2016 experiment's shifts and flips.
         sizes: what the names of profiles mean.
 
     Raises:

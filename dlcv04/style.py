@@ -9,9 +9,9 @@ Bethge 2015). From uniform noise, L-BFGS lowers the sum of
 
 with pixels in 0..255, 20 evaluations an iteration, after which L-BFGS starts anew.
 
-The seed's weights fit the features of ImageNet's VGG16. Another trunk makes other features: where a layer's are `a`
+The weights of 2016 fit the features of ImageNet's VGG16. Another trunk makes other features: where a layer's are `a`
 times as large, content counts `a^2` times as much and style `a^4` times, beside a variation that stays. (The features
-of the trunk hed fade with depth: by the seed's weights ``conv5_1`` counts a millionth of ``conv1_1`` there.) Calibrated
+of the trunk hed fade with depth: by those of 2016 ``conv5_1`` counts a millionth of ``conv1_1`` there.) Calibrated
 weights are therefore made from what each part is at a reference, on the trunk in use, so that the parts of the loss
 there are those of `BALANCE`, however large the features are.
 """
@@ -70,8 +70,8 @@ class LossWeights:
     layers: Mapping[str, float] = field(default_factory=dict)
 
 
-SEED_WEIGHTS = LossWeights()
-"""The seed's, for ImageNet's features (code)."""
+PUBLISHED_WEIGHTS = LossWeights()
+"""The 2016 experiment's, for ImageNet's features (code)."""
 
 BALANCE = LossWeights(content=0.3, style=1.0, variation=1.0)
 """The parts of the loss at the references of `Stylist.calibrated`, chosen by eye on the trunk hed."""
@@ -115,7 +115,7 @@ class Stylist:
         base: VGG16, or any base with these layers, for pictures of the size of `content`; see `style_base`.
         content: uint8, shape (height, width, 3).
         style: uint8 of the same shape, so that Gram matrices are sums over equally many places.
-        style_layers: whose Gram matrices count, in the seed's or Keras's spelling.
+        style_layers: whose Gram matrices count, in the 2016 experiment's or Keras's spelling.
         loss_weights: how much the parts count.
         content_layer: whose features count.
 
@@ -132,7 +132,7 @@ class Stylist:
         style: Pixels,
         *,
         style_layers: Sequence[str] = STYLE_LAYERS,
-        loss_weights: LossWeights = SEED_WEIGHTS,
+        loss_weights: LossWeights = PUBLISHED_WEIGHTS,
         content_layer: str = CONTENT_LAYER,
     ) -> None:
         self.base, self.content, self.style, self.loss_weights = base, content, style, loss_weights
@@ -214,7 +214,7 @@ class Stylist:
         return {name: keras.ops.stop_gradient(output) for name, output in outputs.items()}
 
     def _grams(self, outputs: dict[str, Any], pixels: int) -> list[Any]:
-        """Gram matrices, over 2 * 3 * pixels: the squared difference of two is then the seed's loss of a layer."""
+        """Gram matrices, over 2 * 3 * pixels: the squared difference of two is then a layer's loss of 2016."""
         grams = []
         for name in self.style_layers:
             features = keras.ops.reshape(outputs[name], (-1, outputs[name].shape[-1]))
@@ -248,7 +248,7 @@ def style_base(
     Args:
         source: "imagenet", "hed", a file of weights, or "random" with `seed`.
         shape: of the pictures.
-        style_layers: in the seed's or Keras's spelling.
+        style_layers: in the 2016 experiment's or Keras's spelling.
         content_layer: likewise.
         seed: draws random weights.
 

@@ -112,7 +112,7 @@ def available(*, dense: bool = True) -> str:
     """The first of "imagenet" and "hed" that is on this machine.
 
     Args:
-        dense: "imagenet" counts only with its dense layers, as in the seed.
+        dense: "imagenet" counts only with its dense layers, as in the 2016 experiment.
 
     Raises:
         MissingWeightsError: neither is.

@@ -1,4 +1,4 @@
-"""The networks of the seed: their parameters by formula, their shapes, and what is refused."""
+"""The networks of the 2016 experiment: their parameters by formula, their shapes, and what is refused."""
 
 import functools
 import subprocess
@@ -19,7 +19,7 @@ from dlcv04.networks import (
     vgg16_layer,
 )
 
-# The first four stand in the seed's table (slide); the others follow from the formula below.
+# The first four stand in the 2016 experiment's table (slide); the others follow from the formula below.
 PARAMETERS = {
     "base": 600_810,
     "one_conv_less": 693_962,

@@ -1,4 +1,4 @@
-"""Recipes and profiles: the seed's settings, and what is refused."""
+"""Recipes and profiles: the 2016 experiment's settings, and what is refused."""
 
 import dataclasses
 import json

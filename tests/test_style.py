@@ -1,4 +1,4 @@
-"""Neural style: the seed's loss, L-BFGS that can be stopped and goes on, weights that follow the features' scale."""
+"""Neural style: the loss of 2016, L-BFGS that can be stopped and goes on, weights that follow the features' scale."""
 
 from dataclasses import replace
 
@@ -43,7 +43,7 @@ def stylist():
 
 
 def by_hand(base, content, look, picture, layers):
-    """The parts of the seed's loss in NumPy, but for the features."""
+    """The parts of the 2016 experiment's loss in NumPy, but for the features."""
 
     def features(pixels, name):
         model = keras.Model(base.model.inputs, base.model.get_layer(name).output)

@@ -54,7 +54,7 @@ class Asked:
 def loss_weights(given: Mapping[str, float | None], raw: bool) -> style.LossWeights:
     """What was given on the command line, the rest as by default."""
     changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    return replace(style.SEED_WEIGHTS if raw else style.BALANCE, **changed)
+    return replace(style.PUBLISHED_WEIGHTS if raw else style.BALANCE, **changed)
 
 
 def stages(listed: str) -> tuple[int, ...]:

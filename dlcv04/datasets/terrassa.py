@@ -18,7 +18,7 @@ from dlcv04.datasets.tree import File, Tree, expanded, opened
 FOLDER = "TerrassaBuildings900"
 UNKNOWN = drawn_buildings.UNKNOWN
 REDRAWN = 40
-"""Validation pictures that the seed's authors drew at random from all labelled ones."""
+"""Validation pictures that the 2016 experiment's authors drew at random from all labelled ones."""
 
 PUBLISHED_CLASSES = (
     "ajuntament",
@@ -235,7 +235,7 @@ def images(path: Path, split: str) -> tuple[str, ...]:
         return tuple(row.image for row in _split(tree, split).rows)
 
 
-# -- the seed's choices --------------------------------------------------------------------------------------------
+# -- the choices of 2016 -------------------------------------------------------------------------------------------
 
 
 def _without_unknown(dataset: Dataset) -> Dataset:

@@ -64,7 +64,7 @@ class Excited:
 
     @property
     def alive(self) -> npt.NDArray[np.bool_]:
-        """Which filters are excited at all: the seed leaves out those whose mean activation stays at 0 or below."""
+        """Which filters are excited at all: in 2016 those were left out whose mean activation stays at 0 or below."""
         return self.after > 0
 
     @property
@@ -94,7 +94,7 @@ def excite(
 
     Args:
         model: any Keras model that takes pictures, channels last.
-        layer: one of its convolutions, by its name or in the seed's spelling (`find_convolution`).
+        layer: one of its convolutions, by its name or in the 2016 experiment's spelling (`find_convolution`).
         filters: their numbers, all of the layer's by default.
         ascent: how far.
         size: height and width in pixels, where the model does not fix them.
@@ -197,7 +197,7 @@ def convolutions(model: "keras.Model") -> list[str]:
 
 
 def find_convolution(model: "keras.Model", name: str) -> str:
-    """The name of a convolution, given that or the seed's: ``conv5_1`` is VGG16's ``block5_conv1``, ``ConvLayer_2`` and
+    """The name of a convolution, given it or that of 2016: ``conv5_1`` is VGG16's ``block5_conv1``, ``ConvLayer_2`` and
     ``convolution2d_2`` are the second one of any model.
 
     Raises:
@@ -277,7 +277,7 @@ def _activations(trunk: "keras.Model", shape: tuple[int, int, int]) -> Iterator[
 
 
 def shown(pictures: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """The pictures as the seed showed them: each centred on 0.5 with a standard deviation of 0.1, then clipped.
+    """The pictures as shown in 2016: each centred on 0.5 with a standard deviation of 0.1, then clipped.
 
     Args:
         pictures: shape (pictures, height, width, channels), any scale.

@@ -28,7 +28,7 @@ def grid(tiles: Pixels, columns: int | None = None, margin: int = 5) -> Pixels:
     Args:
         tiles: uint8, shape (tiles, height, width, channels); one or more.
         columns: tiles in a row; by default the grid is about square.
-        margin: pixels between two tiles; the seed's by default.
+        margin: pixels between two tiles; the 2016 experiment's by default.
 
     Returns:
         uint8, shape (height, width, channels).

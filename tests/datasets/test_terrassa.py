@@ -1,4 +1,4 @@
-"""Terrassa's layout in folders and zip files, its broken forms, and the seed's choices."""
+"""Terrassa's layout in folders and zip files, its broken forms, and the 2016 experiment's choices."""
 
 import warnings
 import zipfile
@@ -222,7 +222,7 @@ def test_a_place_that_is_nothing(tmp_path: Path) -> None:
         terrassa.read(tmp_path, 16)
 
 
-# -- the seed's choices --------------------------------------------------------------------------------------------
+# -- the choices of 2016 -------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

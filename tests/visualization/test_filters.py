@@ -1,4 +1,4 @@
-"""Filters by gradient ascent: the seed's recipe, in batches as one by one, on any model, with clear refusals."""
+"""Filters by gradient ascent: the recipe of 2016, in batches as one by one, on any model, with clear refusals."""
 
 import types
 
@@ -25,7 +25,7 @@ def other_model(*layers, shape=(16, 16, 3), name="mine"):
 
 
 def by_the_seed(model, layer, number, noise, steps=20):
-    """The seed's loop: one picture, one filter, in NumPy but for the gradient (Task 3, code)."""
+    """The 2016 experiment's loop: one picture, one filter, in NumPy but for the gradient (Task 3, code)."""
     trunk = keras.Model(model.inputs, model.get_layer(layer).output)
     step = backends.value_and_gradient(trunk, lambda x, outputs: keras.ops.mean(outputs[..., number], axis=(1, 2)))
     x, losses = noise[None] / np.float32(255), []
