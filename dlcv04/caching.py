@@ -3,24 +3,22 @@
 import hashlib
 import json
 import os
-import secrets
-import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import filelock
 import numpy as np
 import numpy.typing as npt
 import platformdirs
 
+from dlcv04 import atomic
+
 Arrays = dict[str, npt.NDArray[Any]]
 Tell = Callable[[str], None]
 
-_ABANDONED = 3600.0  # seconds after which a half-written file belongs to no living process
 _KEY = "key"  # the array that holds the JSON of what the others were computed from
 
 
@@ -87,36 +85,8 @@ def store(path: Path, key: Mapping[str, Any], arrays: Arrays) -> None:
     Raises:
         OSError: the folder can't be written to.
     """
-    with replacing(path) as file:
+    with atomic.replacing(path) as file:
         np.savez(file, **{_KEY: np.array(_text(key))}, **arrays)  # type: ignore[arg-type]
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write, which takes the path's place at the end: whenever it is looked at, it is the old or the new one.
-
-    Raises:
-        OSError: the folder can't be written to; the old file is as it was.
-    """
-    _sweep(path)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")
-    try:
-        with part.open("xb") as file:  # not tempfile's, which others of the group could not read
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        with suppress(OSError):  # gone when all went well, or never made
-            part.unlink()
-
-
-def _sweep(path: Path) -> None:
-    """Remove what processes left that were killed while they wrote this file."""
-    for part in path.parent.glob(f".{path.name}.*.partial"):
-        with suppress(FileNotFoundError):  # another process was faster
-            if time.time() - part.stat().st_mtime > _ABANDONED:
-                part.unlink()
 
 
 def load(path: Path, key: Mapping[str, Any]) -> Arrays:

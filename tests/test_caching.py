@@ -145,19 +145,3 @@ def test_what_a_killed_process_left_is_swept_once_it_is_old(tmp_path: Path) -> N
         os.utime(part, (two_hours_ago, two_hours_ago))
     caching.store(path, KEY, {"a": np.zeros(1)})
     assert not old.exists() and young.exists() and other.exists()
-
-
-def test_a_replacement_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "x.txt"
-    path.write_text("old")
-    with pytest.raises(RuntimeError), caching.replacing(path) as file:
-        file.write(b"ne")
-        raise RuntimeError
-    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
-    with caching.replacing(path) as file:
-        file.write(b"new")
-        assert path.read_text() == "old"
-    assert path.read_text() == "new"
-    plain = tmp_path / "plain"
-    plain.write_text("")
-    assert path.stat().st_mode == plain.stat().st_mode

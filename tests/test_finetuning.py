@@ -268,8 +268,7 @@ def without(name: str) -> dict[str, bytes]:
 
 
 WRONG: dict[str, tuple[Callable[[Path], list[Any]], str]] = {
-    "base": (good("--base", "vgg61"), "There is no base 'vgg61'; did you mean 'vgg16'?"),
-    "base like nothing": (good("--base", "zzz"), "choose one of vgg16, cifar10"),
+    "base": (good("--base", "vgg61"), "'vgg61' is not one of 'vgg16', 'cifar10'."),
     "weights": (good("--weights", "hedd"), "There are no weights 'hedd': did you mean hed?"),
     "weights like nothing": (good("--weights", "gone.h5"), "choose imagenet, hed, random or the path of a file"),
     "weights that are text": (file(b"hello"), "weights.h5 is not a readable HDF5 file"),
@@ -288,10 +287,10 @@ WRONG: dict[str, tuple[Callable[[Path], list[Any]], str]] = {
         good(*VGG16, "--tap", "conv1_1", "--l2", "0", "--train-from", "conv5_1"),
         "'block1_conv1', below 'block5_conv1'",
     ),
-    "profile": (good("--profile", "standart"), "no profile 'standart'; did you mean 'standard'?"),
-    "source": (good("--data", "genuine"), "no data source 'genuine'; choose one of auto, real, embedded"),
+    "profile": (good("--profile", "standart"), "'standart' is not one of 'smoke', 'standard', 'paper'."),
+    "source": (good("--data", "genuine"), "'genuine' is not one of 'auto', 'real', 'embedded'."),
     "no real CIFAR-10": (good("--base", "cifar10", "--data", "real"), "dlcv04 fetch cifar10"),
-    "device": (good(*VGG16, "--device", "gpux"), "no device 'gpux'; did you mean 'gpu'?"),
+    "device": (good(*VGG16, "--device", "gpux"), "'gpux' is not one of 'auto', 'cpu', 'gpu'."),
     "rate": (good(*VGG16, "--rate", "-1"), "must be a positive number, not -1.0"),
     "share": (of(pets(), *VGG16, "--val", "1.5"), "must lie between 0 and 1, not 1.5"),
     "no folder": (lambda here: [here / "gone", *VGG16], "gone is not there; name a folder"),

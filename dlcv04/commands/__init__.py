@@ -1,1 +1,4 @@
-"""What the pictures' commands do, below the doors in `dlcv04.cli`: they say and write, and raise what went wrong."""
+"""The commands of `dlcv04`, one module each. A command is a function; its signature lists its options.
+
+Heavy modules are imported inside the functions that need them, so that `--help` is instant.
+"""

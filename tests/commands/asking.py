@@ -1,5 +1,6 @@
 """How tests ask a command of `dlcv04`, and the model files that they hand it."""
 
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,3 +58,9 @@ def unbuilt():
 def halve(name):
     content = Path(name).read_bytes()
     Path(name).write_bytes(content[: len(content) // 2])
+
+
+def commit_all(folder):
+    """Make the folder a clean git tree."""
+    for command in (["init", "-q"], ["add", "-A"], ["-c", "user.name=x", "-c", "user.email=x@x", "commit", "-qm", "x"]):
+        subprocess.run(["git", *command], cwd=folder, check=True)

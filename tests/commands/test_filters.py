@@ -49,7 +49,7 @@ def test_one_sentence_for_what_cannot_be_shown(folder):
     assert "no convolution 'secnod'; the nearest are second" in refused("mine.keras", "--layer", "secnod")
     assert "pictures of 20x20 pixels alone" in refused("mine.keras", "--size", "40")
     assert "no folder gone" in refused("mine.keras", "--out", "gone/a.png")
-    assert "did you mean 'bytes'" in refused("mine.keras", "--pixels", "byte")
+    assert "'byte' is not one of 'unit', 'bytes', 'imagenet'." in refused("mine.keras", "--pixels", "byte")
     model.get_layer("first").set_weights([np.full((3, 3, 3, 7), np.nan), np.zeros(7)])
     model.save("mine.keras")
     assert "189 of the 189 numbers" in refused("mine.keras")

@@ -8,7 +8,6 @@ import pytest
 from PIL import Image
 
 from dlcv04.backends import keras
-from dlcv04.commands import occlude as command
 from dlcv04.datasets import Dataset
 from dlcv04.recipes import OCCLUSION_PROFILES
 from tests.commands import asking
@@ -165,7 +164,7 @@ def small_buildings(*_, **__):
 
 
 def test_without_weights_a_network_is_trained_here_once(monkeypatch):
-    monkeypatch.setattr(command.datasets, "load", small_buildings)
+    monkeypatch.setattr("dlcv04.datasets.load", small_buildings)
     lines = run()
     assert lines[0].startswith("VGG16's ImageNet weights are not at ")
     assert lines[0].endswith("Instead a small network is trained on drawn buildings: it knows nothing else.")
@@ -176,7 +175,7 @@ def test_without_weights_a_network_is_trained_here_once(monkeypatch):
     assert label == "ajuntament" and numbers[0] > 0.8 and len(lines) == trained + 8
     again = run("--model", "buildings")
     assert again == lines[trained:]  # neither trained again nor told why
-    assert "There is no profile 'smok'" in refused("--model", "buildings", "--profile", "smok")
+    assert "'smok' is not one of 'smoke', 'standard', 'paper'." in refused("--model", "buildings", "--profile", "smok")
 
 
 # --- what can't be shown
@@ -241,8 +240,8 @@ def test_a_box_of_everything_leaves_no_bar(folder):
         (["--patch", "-3"], "A patch of -3 pixels"),
         (["--stride", "0"], "choose a patch of 1 to 19 pixels and a stride of at least 1."),
         (["--out", "gone/a.png"], "There is no folder gone: make it, or choose another place for a.png."),
-        (["--pixels", "byte"], "There is no kind of pixels 'byte'; did you mean 'bytes'?"),
-        (["--device", "tpu"], "There is no device 'tpu'; did you mean 'gpu'?"),
+        (["--pixels", "byte"], "'byte' is not one of 'unit', 'bytes', 'imagenet'."),
+        (["--device", "tpu"], "'tpu' is not one of 'auto', 'cpu', 'gpu'."),
         (["--model", "gone.keras"], "gone.keras is no file that ends with .keras"),
         (["--model", "~nobody-of-that-name/a.keras"], "~nobody-of-that-name/a.keras is no file that ends with .keras"),
         (["--model", "vgg19"], "There is no model 'vgg19': give imagenet, buildings, or a file that ends with .keras."),

@@ -217,7 +217,7 @@ def test_a_folder_without_a_map_is_one_sentence(folder, make, sentence):
         (["--size", "4"], "Pictures can be had at 8 to 1024 pixels a side, not 4"),
         (["--size", "4000"], "Pictures can be had at 8 to 1024 pixels a side, not 4000"),
         (["--out", "gone/a.png"], "There is no folder gone: make it, or choose another place for a.png"),
-        (["--pixels", "byte"], "There is no kind of pixels 'byte'; did you mean 'bytes'?"),
+        (["--pixels", "byte"], "'byte' is not one of 'unit', 'bytes', 'imagenet'."),
         (["--model", "gone.keras"], "gone.keras is no file that ends with .keras"),
         (["--model", "pets"], "pets is no file that ends with .keras"),
     ],
@@ -229,7 +229,7 @@ def test_settings_that_do_not_fit_are_one_sentence(folder, arguments, sentence):
 
 
 def test_a_data_source_that_there_is_not(folder):
-    assert "There is no data source 'reel'; choose one of auto, real, embedded." in refused("mnist", "--data", "reel")
+    assert "'reel' is not one of 'auto', 'real', 'embedded'." in refused("mnist", "--data", "reel")
     assert "There is no real MNIST at " in refused("mnist", "--data", "real")
 
 

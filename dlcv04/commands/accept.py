@@ -1,0 +1,35 @@
+"""``dlcv04 accept``: accepts a saved run as a baseline."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from dlcv04.commands.options import Force, Reason
+from dlcv04.commands.speech import say, stop
+
+
+def accept(
+    run: Annotated[str, typer.Argument(help="a saved run: its path, id or number in .benchmarks/")],
+    reason: Reason,
+    force: Force = False,
+) -> None:
+    """Accept one saved run as a baseline, after an intended change."""
+    from dlcv04.harness.machine import git
+    from dlcv04.harness.store import acceptance, baselines, files
+    from dlcv04.harness.store.reading import RunFileError, read_run
+
+    store = baselines.Store("baselines", saved=".benchmarks")
+    try:
+        path = store.find_saved(run)
+        stored, document = read_run(path), json.loads(path.read_text())
+        refusal = acceptance.may_accept(stored)
+        if refusal and not force:
+            stop(refusal, 1)
+        candidates = [acceptance.Candidate(document, part, force) for part in acceptance.parts(stored)]
+        for written in store.accept_all(candidates, reason=reason, commit=git.commit(".")):
+            say(f"stored: {written}")
+    except (RunFileError, files.BaselineError) as error:
+        stop(str(error))

@@ -1,0 +1,67 @@
+"""How a command speaks to people: lines, one sentence where it stops, a bar on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, ProgressColumn
+
+    from dlcv04.harness.policy import Device
+
+say = typer.echo
+
+
+def stop(sentence: str, code: int = 2) -> NoReturn:
+    """Say why on standard error, and exit."""
+    say(sentence, err=True)
+    raise typer.Exit(code)
+
+
+class PlainSpoken(TyperGroup):
+    """Commands that answer a wrong value with one sentence, without the usage, and that answer Ctrl-C."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            if type(error) is not typer.BadParameter:  # a missing value: the usage helps
+                raise
+            # typer's checker puts "Value error" before a wrong choice, and ends some sentences with a full stop.
+            stop(error.format_message().replace(": Value error, ", ": ").rstrip(".") + ".")
+        except KeyboardInterrupt:
+            stop("Stopped; nothing was stored.", 130)
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """What was asked for does not fit, or a file can't be read or written: say so, and exit with 2."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        stop(str(error))
+
+
+def select_device(device: Device) -> None:
+    """Settle on a device, or stop where it is not there."""
+    from dlcv04 import backends
+
+    try:
+        backends.select_device(device)
+    except (backends.DeviceError, backends.BackendError) as error:
+        stop(str(error))
+
+
+def bar(*columns: ProgressColumn) -> Progress:
+    """A progress bar on standard error, which shows nothing where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

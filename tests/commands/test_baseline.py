@@ -1,0 +1,88 @@
+"""``dlcv04 baseline``: every process is stored, or nothing at all."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.commands.asking import Command, commit_all
+
+baseline = Command("baseline").asked
+RECORD = ("--reason", "first", "--no-learning")
+
+TWELVE_SEEDS = """
+from dlcv04 import claim, reference_everywhere
+from dlcv04.harness.store.schema import EpochRow, SeedCurve
+from dlcv04.harness.measuring.seeds import SeededBlock
+
+def curve(level):
+    def one(seed):
+        accuracy = level + 0.001 * (seed % 3)
+        row = EpochRow(train_seconds=1, train_loss=1, train_accuracy=level, val_loss=1, val_accuracy=accuracy)
+        return SeedCurve(seed=seed, epochs=[row])
+    return one
+
+@claim("b learns better", control=reference_everywhere("a"))
+def test_better(claim):
+    arms = SeededBlock({"a": curve(0.5), "b": curve(0.8)}, images={"a": 0, "b": 0}).arms
+    claim.better(arms["b"], than=arms["a"], by=0.01)
+    assert len(arms["a"].by_seed) == 12
+"""
+
+
+def test_a_baseline_whose_process_fails_stores_nothing(folder):
+    Path("bench").mkdir()
+    Path("bench/test_x.py").write_text("def test_x(): assert False\n")
+    result = baseline("--reason", "x", "--processes", "1")
+    assert result.exit_code == 1 and "nothing was stored" in result.output
+    assert not Path("baselines").exists()
+
+
+def test_stores_every_process_and_says_what_the_gate_then_sees(fake_suite):
+    result = baseline(*RECORD, "--processes", "5")
+    assert result.exit_code == 0, result.output
+    assert len(list(Path("baselines/cpu-fake-2-cores").glob("*.json"))) == 5
+    assert "process 5 of 5: timing" in result.output
+    assert "test_longer_is_slower<long>: 0.2 s an epoch, smallest slowdown seen in 4 of 5 runs" in result.output
+
+
+def test_a_dirty_tree_is_refused_before_anything_runs(fake_suite):
+    (fake_suite / "bench/test_it.py").write_text("# changed\n")
+    result = baseline(*RECORD)
+    assert result.exit_code == 1 and "uncommitted changes" in result.output and "process" not in result.output
+
+
+def test_a_violated_claim_is_refused(fake_suite):
+    test = fake_suite / "bench/test_it.py"
+    test.write_text(test.read_text().replace("times.long, than=times.short", "times.short, than=times.long"))
+    commit_all(fake_suite)
+    result = baseline(*RECORD, "--processes", "1")
+    assert result.exit_code == 1 and "nothing was stored" in result.output and not Path("baselines").exists()
+
+
+def test_nothing_asked_for(fake_suite):
+    result = baseline(*RECORD, "--processes", "0")
+    assert result.exit_code == 2 and "records nothing" in result.output
+
+
+def test_learning_is_recorded_over_as_many_seeds_as_asked_for_never_fewer_than_ten(fake_suite):
+    (fake_suite / "bench/test_it.py").write_text(TWELVE_SEEDS)
+    commit_all(fake_suite)
+    record = ["--reason", "first", "--processes", "0"]
+    result = baseline(*record, "--seeds", "12")
+    assert result.exit_code == 0, result.output
+    assert len(list(Path("baselines/portable").glob("*.json"))) == 1
+    ten = baseline(*record)
+    assert ten.exit_code == 1 and "assert 10 == 12" in ten.output
+    assert baseline(*record, "--seeds", "9").exit_code == 2
+
+
+def test_a_kill_in_the_middle_stores_nothing(fake_suite):
+    """The first process has ended, the second is running."""
+    command = [sys.executable, "-c", "from dlcv04.cli import main; main()", "baseline", *RECORD, "--processes", "9"]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, bufsize=1)
+    for line in running.stdout:
+        if line.startswith("process 2 of 9"):
+            break
+    running.kill()
+    running.wait()
+    assert not Path("baselines").exists()
