@@ -27,7 +27,7 @@ from tests.harness.report.sample import (
     pictured_run,
     sample_run,
 )
-from tests.harness.test_selftest import a_test
+from tests.harness.selftest.made import a_test
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET = [

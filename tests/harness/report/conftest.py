@@ -7,7 +7,7 @@ import pytest
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.selftest import replaying
 from dlcv04.harness.store.selftests import Planted, SelfTest
-from tests.harness.test_selftest import a_test, pairs
+from tests.harness.selftest.made import a_test, pairs
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from dlcv04.harness.report.model.noise import noise
 from dlcv04.harness.selftest import replaying, sentences
 from dlcv04.harness.store import selftests
 from dlcv04.harness.store.selftests import PlantedFault, Replayed, SelfTest
-from tests.harness.test_selftest import a_test
+from tests.harness.selftest.made import a_test
 
 POLICY = Policy()
 

@@ -10,7 +10,7 @@ from dlcv04.harness.policy import Policy
 from dlcv04.harness.report.model.noise import noise
 from dlcv04.harness.report.plots.detection import HEIGHT, WIDTH, detection_curve
 from dlcv04.harness.store.selftests import Replayed, SelfTest
-from tests.harness.test_selftest import a_test
+from tests.harness.selftest.made import a_test
 
 POLICY = Policy()
 

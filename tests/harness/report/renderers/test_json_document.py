@@ -23,7 +23,7 @@ from tests.harness.report.sample import (
     sample_baselines,
     sample_run,
 )
-from tests.harness.test_selftest import a_test
+from tests.harness.selftest.made import a_test
 
 KEYS = [
     "format", "version", "headline", "run", "counts", "suspects", "claims", "comparisons", "history", "environment",

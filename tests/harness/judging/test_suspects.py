@@ -18,8 +18,8 @@ from dlcv04.harness.store.reading import decode_run
 from dlcv04.harness.store.schema import Against, Commit, PairRounds, Recheck, to_builtins
 from dlcv04.harness.store.stored import Stored
 from tests.conftest import FAKE_MACHINE, SUITE, Repository
-from tests.harness.test_judge import KEY, TEST, a_claim, a_run, timed
-from tests.harness.test_plugin import TWO_CLAIMS, with_slowdown
+from tests.harness.inner_runs import TWO_CLAIMS, with_slowdown
+from tests.harness.judging.records import KEY, TEST, a_claim, a_run, timed
 
 CLASS = "cpu-fake-2-cores"
 
@@ -189,9 +189,6 @@ def test_a_part_of_the_suite_has_the_same_share_of_the_budget(suite, monkeypatch
     assert [found.against.gated for found in run.rechecks] == [4]
 
 
-# -- as a pure function ------------------------------------------------------------------------------------
-
-
 def pairs(ratio, count=2, arm="base", commit="a" * 40, noise=0.05, **fields):
     rng = random.Random(3)
     rounds = [
@@ -327,11 +324,15 @@ def test_the_stored_times_share_the_budget():
 
 
 finite = st.floats(1e-6, 1e6)
+
+
 rounds = st.builds(
     PairRounds, test=st.text(max_size=5), arm=st.text(max_size=5), pair=st.integers(0, 7), steps=st.integers(1, 9),
     images_per_step=st.integers(1, 512), old_seconds=st.lists(finite, max_size=3),
     new_seconds=st.lists(finite, max_size=3),
 )  # fmt: skip
+
+
 rechecks = st.builds(
     Recheck, test=st.text(max_size=5), why=st.text(max_size=9),
     against=st.none() | st.builds(

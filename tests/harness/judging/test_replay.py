@@ -3,6 +3,7 @@
 import json
 import math
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
@@ -117,3 +118,22 @@ def test_a_cut_file_is_one_sentence(tmp_path):
 def test_judging_twice_gives_the_same_bytes(saved):
     run = read_run(saved)
     assert json.dumps(to_builtins(rejudge(run, None))) == json.dumps(to_builtins(rejudge(run, None)))
+
+
+def test_stored_curves_are_judged_again_to_the_same_verdicts(kinds):
+    _, live = kinds("--dl-controls")
+    again = rejudge(live, None)
+    for before, after in zip(live.claims, again.claims, strict=True):
+        assert before.assertions == after.assertions, before.test
+
+
+def test_the_verdict_follows_the_stored_curves(kinds):
+    """Each curve of the better arm replaced by the other arm's: every claim over seeds that it beats it is violated."""
+    _, live = kinds("-k", "paired or reach")
+    by_name = {(arm.test, arm.name): arm for arm in live.arms}
+    arms = [
+        msgspec.structs.replace(arm, curves=by_name[arm.test, "a"].curves) if arm.name == "b" else arm
+        for arm in live.arms
+    ]
+    again = rejudge(msgspec.structs.replace(live, arms=arms), None)
+    assert {claim.verdict for claim in again.claims} == {"VIOLATED"}

@@ -1,17 +1,14 @@
-"""The judge's pytest plugin through its public door: inner runs of pytest, their outcomes and exit codes."""
+"""How a test ends in inner runs: verdicts, controls, comparisons with stored runs."""
 
-import json
 import xml.etree.ElementTree as ElementTree
 
-import msgspec
 import pytest
 
 from dlcv04.harness.judging.replay import rejudge
-from dlcv04.harness.store import selftests
 from dlcv04.harness.store.baselines import Store
 from dlcv04.harness.store.reading import decode_run
-from tests.conftest import FAKE_MACHINE, SUITE, accept_processes
-from tests.harness.test_selftest import a_test
+from tests.conftest import FAKE_MACHINE, SUITE
+from tests.harness.inner_runs import TWO_CLAIMS, run_block, store, with_slowdown
 
 SLOWER_IS_FALSE = """
 from dlcv04 import claim, reference_everywhere
@@ -21,6 +18,8 @@ def test_wrong(epoch_time, machine, claim):
     times = epoch_time(short=machine.arm(0.1), long=machine.arm(0.2))
     claim.slower(times.short, than=times.long, by=1.10)
 """
+
+
 AT_THE_MARGIN = """
 from dlcv04 import claim, reference_everywhere
 
@@ -29,6 +28,8 @@ def test_open(epoch_time, machine, claim):
     times = epoch_time(one=machine.arm(0.1), other=machine.arm(0.11))
     claim.slower(times.other, than=times.one, by=1.10)
 """
+
+
 WEIGHTS_MISSING = """
 from dlcv04 import claim, reference_everywhere
 
@@ -36,33 +37,6 @@ from dlcv04 import claim, reference_everywhere
 def test_trained(claim):
     claim.lacks("weights are missing: install them")
 """
-TWO_CLAIMS = """
-from dlcv04 import claim, reference_everywhere
-
-@claim("The long arm is slower", control=reference_everywhere("short"))
-def test_longer_is_slower(epoch_time, machine, claim):
-    times = epoch_time(short=machine.arm(0.1), long=machine.arm(0.2))
-    claim.slower(times.long, than=times.short, by=1.10)
-
-@claim("The longest arm is slower", control=reference_everywhere("short"))
-def test_longest_is_slower(epoch_time, machine, claim):
-    times = epoch_time(short=machine.arm(0.1), longest=machine.arm(0.4))
-    claim.slower(times.longest, than=times.short, by=1.10)
-"""
-
-
-def run_block(pytester, *arguments):
-    result = pytester.runpytest("bench", "--benchmark-json=run.json", *arguments)
-    return result, json.loads((pytester.path / "run.json").read_text())["dlcv04"]
-
-
-def store(pytester, processes=5):
-    assert pytester.runpytest("bench", "--benchmark-json=stored.json").ret == 0
-    accept_processes(pytester.path, pytester.path / "stored.json", processes)
-
-
-def with_slowdown(ratio):
-    return FAKE_MACHINE.replace("SLOWDOWN = 1.0", f"SLOWDOWN = {ratio}")
 
 
 class TestVerdicts:
@@ -288,8 +262,6 @@ class TestComparing:
     def test_another_machine_class_is_incomparable(self, suite):
         pytester = suite()
         store(pytester)
-        from tests.conftest import FAKE_MACHINE
-
         other = FAKE_MACHINE.replace("cpu-fake-2-cores", "cpu-other-8-cores")
         result, block = run_block(suite(machine=other), "--benchmark-compare")
         assert result.ret == 7
@@ -318,8 +290,6 @@ class TestComparing:
     def test_changed_test_code_is_stale(self, suite):
         pytester = suite()
         store(pytester)
-        from tests.conftest import SUITE
-
         result, block = run_block(suite(SUITE.replace("by=1.10", "by=1.20")), "--benchmark-compare")
         assert result.ret == 1
         assert "STALE" in {row["verdict"] for row in block["claims"][0]["comparisons"]}
@@ -344,165 +314,3 @@ class TestComparing:
         assert result.ret == 0
         assert block["claims"][0]["comparisons"][0]["n_old"] == 5
         result.stdout.fnmatch_lines([f"*{file.name}*"])
-
-
-class TestOptions:
-    def test_the_swallowed_path_is_refused(self, suite):
-        result = suite().runpytest("--benchmark-compare", "bench")
-        assert result.ret == pytest.ExitCode.USAGE_ERROR
-        result.stderr.fnmatch_lines(["*Put the path first: pytest bench --benchmark-compare*"])
-
-    def test_benchmark_only_runs_the_claims(self, suite):
-        result = suite().runpytest("bench", "--benchmark-only")
-        assert result.ret == 0
-        result.assert_outcomes(passed=1)
-
-    @pytest.mark.parametrize("option", ["--benchmark-disable", "--benchmark-skip", "--benchmark-compare-fail=mean:5%"])
-    def test_options_that_would_judge_nothing_are_refused(self, suite, option):
-        result = suite().runpytest("bench", option)
-        assert result.ret == pytest.ExitCode.USAGE_ERROR
-        result.stderr.fnmatch_lines(["*Drop*"])
-
-    def test_a_gpu_that_is_not_there_is_an_error_at_once(self, suite, monkeypatch):
-        monkeypatch.setenv("PATH", "/nonexistent")
-        result = suite().runpytest("bench", "--dl-device", "gpu")
-        assert result.ret == pytest.ExitCode.USAGE_ERROR
-        result.stderr.fnmatch_lines(["*no GPU was found*"])
-
-    def test_a_selector_that_matches_nothing_names_what_exists(self, suite):
-        pytester = suite()
-        store(pytester, processes=1)
-        result = pytester.runpytest("bench", "--benchmark-compare=9999")
-        assert result.ret == pytest.ExitCode.USAGE_ERROR
-        result.stderr.fnmatch_lines(["*9999*0001*"])
-
-    def test_a_claim_without_control_cannot_be_collected(self, suite):
-        result = suite("from dlcv04 import claim\n@claim('x', control=None)\ndef test_x(claim): ...\n").runpytest(
-            "bench"
-        )
-        assert result.ret == pytest.ExitCode.INTERRUPTED
-        result.stdout.fnmatch_lines(["*has no control*"])
-
-    def test_the_fixture_without_the_decorator_cannot_be_collected(self, suite):
-        result = suite("def test_x(claim): ...\n").runpytest("bench")
-        assert result.ret == pytest.ExitCode.USAGE_ERROR
-        result.stderr.fnmatch_lines(["*is no claim yet*"])
-
-    def test_a_suite_without_claims_keeps_pytest_benchmarks_own_comparison(self, suite):
-        pytester = suite("def test_plain(benchmark): benchmark(lambda: 1)\n")
-        assert pytester.runpytest("bench", "--benchmark-autosave").ret == 0
-        result = pytester.runpytest("bench", "--benchmark-compare")
-        assert result.ret == 0
-        result.stdout.fnmatch_lines(["*test_plain (NOW)*"])
-
-    def test_a_run_that_only_counts_is_saved_too(self, suite):
-        pytester = suite("""
-from dlcv04 import claim, reference_everywhere
-
-@claim("Two is two", control=reference_everywhere("one"))
-def test_two(claim):
-    claim.exactly(2, 2, of="two")
-""")
-        result, block = run_block(pytester, "--benchmark-autosave")
-        assert result.ret == 0 and block["claims"][0]["verdict"] == "HOLDS"
-        assert list((pytester.path / ".benchmarks").rglob("*.json"))
-
-
-def test_the_report_is_written_and_its_path_printed(suite):
-    pytester = suite()
-    result = pytester.runpytest("bench", "--dl-report-dir=out")
-    result.stdout.fnmatch_lines(["report: *out/*.html*"])
-    assert "The long arm is slower" in (pytester.path / "out" / "latest.html").read_text()
-
-
-def test_history_is_shown_without_a_comparison_and_judges_nothing(suite):
-    pytester = suite()
-    store(pytester)
-    result, block = run_block(suite(machine=with_slowdown(1.5)))
-    assert result.ret == 0 and block["compared_with"] == block["claims"][0]["comparisons"] == []
-    page = (pytester.path / "reports" / "latest.html").read_text()
-    assert page.count('class="spark none"') == 2 and "+50" in page
-    assert "This run was not compared with any stored run" in page and "<h1" in page
-    assert "stored run" not in page[page.index("<h1") : page.index("</h1>")]
-
-
-def test_ctrl_c_before_the_first_claim_leaves_the_last_report(suite):
-    pytester = suite()
-    assert pytester.runpytest_subprocess("bench").ret == 0
-    page = pytester.path / "reports" / "latest.html"
-    before = page.read_bytes()
-    result = suite("def test_first():\n    raise KeyboardInterrupt\n\n\n" + SUITE).runpytest_subprocess("bench")
-    assert result.ret == pytest.ExitCode.INTERRUPTED
-    assert "report:" not in result.stdout.str()
-    assert page.read_bytes() == before
-
-
-def test_ctrl_c_after_a_claim_reports_that_claim(suite):
-    stopped = SUITE + "\n\ndef test_stopped():\n    raise KeyboardInterrupt\n"
-    pytester = suite(stopped)
-    result = pytester.runpytest_subprocess("bench")
-    assert result.ret == pytest.ExitCode.INTERRUPTED
-    assert "The long arm is slower" in (pytester.path / "reports" / "latest.html").read_text()
-
-
-def test_the_report_shows_the_machines_self_test_and_an_unreadable_one_is_said(suite):
-    pytester = suite()
-    result, block = run_block(pytester, "--dl-report-dir=out")
-    page = pytester.path / "out" / "latest.html"
-    assert "No self-test of this machine class" in page.read_text()
-    test = msgspec.structs.replace(a_test(0.01), key=block["key"])
-    machine = msgspec.structs.replace(test.environment, machine_class="cpu-fake-2-cores")
-    stored = selftests.keep(msgspec.structs.replace(test, environment=machine), pytester.path / "baselines")
-    pytester.runpytest("bench", "--dl-report-dir=out")
-    assert "Spread between processes" in page.read_text()
-    stored.write_text("{")
-    result = pytester.runpytest("bench", "--dl-report-dir=out")
-    result.stdout.fnmatch_lines(["*x.json can't be read*", "report: *"])
-    assert result.ret == 0 and "No self-test of this machine class" in page.read_text()
-
-
-def test_rows_of_the_arms_stand_in_pytest_benchmarks_table_and_file(suite):
-    pytester = suite()
-    result = pytester.runpytest("bench", "--benchmark-json=run.json")
-    result.stdout.fnmatch_lines(["*test_longer_is_slower<short>*", "*test_longer_is_slower<long>*"])
-    rows = json.loads((pytester.path / "run.json").read_text())["benchmarks"]
-    assert [row["fullname"].split("<")[1] for row in rows] == ["short>", "long>"]
-    assert all(len(row["stats"]["data"]) == row["stats"]["rounds"] >= 8 for row in rows)
-
-
-def test_reruns_are_refused(suite):
-    """As pytest-rerunfailures has it."""
-    option = "def pytest_addoption(parser):\n    parser.addoption('--reruns', type=int)\n"
-    result = suite(SUITE, FAKE_MACHINE + option).runpytest("bench", "--reruns=2")
-    assert result.ret == 4
-    result.stderr.fnmatch_lines(["*--reruns would run a red claim again until it is green*"])
-    assert suite(SUITE, FAKE_MACHINE + option).runpytest("bench").ret == 0
-
-
-@pytest.mark.parametrize("hook", ["settrace", "setprofile"])
-def test_a_tracer_is_not_timed(suite, hook):
-    traced = SUITE.replace("    times =", f"    import sys; sys.{hook}(lambda *_: None)\n    times =")
-    result = suite(traced).runpytest_subprocess("bench")
-    assert result.ret == 1
-    result.stdout.fnmatch_lines(["*A tracer is active (coverage, a profiler or a debugger)*"])
-
-
-def test_a_tool_of_sys_monitoring_is_not_timed(suite):
-    """As coverage and cProfile may be from Python 3.12 on."""
-    fake = "NS(DEBUGGER_ID=0, COVERAGE_ID=1, PROFILER_ID=2, get_tool={1: 'coverage.py'}.get)"
-    watched = f"    import sys; from types import SimpleNamespace as NS; sys.monitoring = {fake}\n    times ="
-    result = suite(SUITE.replace("    times =", watched)).runpytest_subprocess("bench")
-    assert result.ret == 1
-    result.stdout.fnmatch_lines(["A tracer is active (coverage, a profiler or a debugger)*"])
-    assert "another exception" not in result.stdout.str()
-
-
-def test_a_control_follows_its_claim_whoever_orders_the_tests(suite):
-    """As pytest-randomly and pytest's own --ff may put it first, where it could not take its claim's n."""
-    backwards = "\n\ndef pytest_collection_modifyitems(items):\n    items.reverse()\n"
-    result, block = run_block(suite(TWO_CLAIMS, FAKE_MACHINE + backwards), "--dl-controls")
-    names = [claim["test"].partition("::test_")[2] for claim in block["claims"]]
-    assert names == [f"{name}{end}" for name in ("longest_is_slower", "longer_is_slower") for end in ("", "[control]")]
-    assert result.ret == 0
-    alone, _ = run_block(suite(), "--dl-controls", "-k", "control")
-    alone.assert_outcomes(passed=1)

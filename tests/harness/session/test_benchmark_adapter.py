@@ -12,6 +12,8 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from pytest_benchmark.session import BenchmarkSession
 
+from tests.harness.inner_runs import run_block
+
 
 def test_the_pinned_release():
     assert version("pytest-benchmark").startswith("5.3.")
@@ -86,7 +88,7 @@ def test_saved_runs_hold_strict_json(suite):
 def test_the_adapter_is_the_only_module_that_names_private_parts():
     from pathlib import Path
 
-    package = Path(__file__).parents[2] / "dlcv04"
+    package = Path(__file__).parents[3] / "dlcv04"
     private = ("_benchmarksession", "_make_stats", "BenchmarkFixture")
     guilty = [
         file.name
@@ -102,3 +104,25 @@ def test_runs_never_go_into_baselines(suite, option):
     pytester.runpytest("bench", option)
     assert not (pytester.path / "baselines").exists()
     assert list((pytester.path / ".benchmarks").rglob("*.json"))
+
+
+def test_a_run_that_only_counts_is_saved_too(suite):
+    pytester = suite("""
+from dlcv04 import claim, reference_everywhere
+
+@claim("Two is two", control=reference_everywhere("one"))
+def test_two(claim):
+    claim.exactly(2, 2, of="two")
+""")
+    result, block = run_block(pytester, "--benchmark-autosave")
+    assert result.ret == 0 and block["claims"][0]["verdict"] == "HOLDS"
+    assert list((pytester.path / ".benchmarks").rglob("*.json"))
+
+
+def test_rows_of_the_arms_stand_in_pytest_benchmarks_table_and_file(suite):
+    pytester = suite()
+    result = pytester.runpytest("bench", "--benchmark-json=run.json")
+    result.stdout.fnmatch_lines(["*test_longer_is_slower<short>*", "*test_longer_is_slower<long>*"])
+    rows = json.loads((pytester.path / "run.json").read_text())["benchmarks"]
+    assert [row["fullname"].split("<")[1] for row in rows] == ["short>", "long>"]
+    assert all(len(row["stats"]["data"]) == row["stats"]["rounds"] >= 8 for row in rows)

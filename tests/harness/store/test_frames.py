@@ -31,7 +31,7 @@ from dlcv04.harness.store.schema import (
     to_builtins,
 )
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 MACHINE = Environment(machine_class="cpu-here-2-cores", hardware={}, software={})
 
 # Version 1 of the table. A new column goes to the end; a change of any other breaks the scripts of people we don't

@@ -1,53 +1,17 @@
 """Comparisons as a pure function of stored runs: figures in, verdicts out."""
 
-import math
-import random
-
 import msgspec
 import pytest
 
 from dlcv04.harness.judging.comparisons import Context, could_be_slower, missing_tests, with_stored
 from dlcv04.harness.policy import Policy
-from dlcv04.harness.store.schema import (
-    Acceptance,
-    Arm,
-    Assertion,
-    Claim,
-    Commit,
-    Environment,
-    EpochRow,
-    LayerRow,
-    Run,
-    SeedCurve,
-)
+from dlcv04.harness.store.schema import Acceptance, Arm, Commit, EpochRow, LayerRow, SeedCurve
 from dlcv04.harness.store.stored import Stored
-
-KEY = {"profile": "smoke", "backend": "tensorflow"}
+from tests.harness.judging.records import KEY, TEST, a_claim, a_run, timed
 
 
 def context(stored, repeats=()):
     return Context(KEY, "cpu-x", stored, Policy(), repeats=repeats)
-
-
-TEST = "bench/test_a.py::test_a"
-
-
-def timed(seconds=0.2, seed=0, noise=0.05, calibrator=0.05, **fields):
-    rng = random.Random(seed)
-
-    def rounds(value, count):
-        return [value * math.exp(rng.gauss(0, noise)) for _ in range(count)]
-
-    defaults = {
-        "name": "base",
-        "test": TEST,
-        "images_per_round": 256,
-        "images_per_epoch": 60_000,
-        "round_seconds": rounds(seconds, 10),
-        "calibrator_seconds": rounds(calibrator, 20),
-        "key": {"data": "digits"},
-    }
-    return Arm(**{**defaults, **fields})
 
 
 def learned(accuracies, first_seed=0, **fields):
@@ -59,22 +23,6 @@ def learned(accuracies, first_seed=0, **fields):
         for i, a in enumerate(accuracies)
     ]
     return Arm(name="base", test=TEST, curves=curves, key={"data": "digits"}, **fields)
-
-
-def a_claim(**fields):
-    named = Assertion(
-        kind="ORDER", sentence="x", treatment="base", reference="base", unit="ratio", margin=1.1, effect=2.0,
-        low=1.5, high=3.0, n=8, n_unit="pairs", verdict="HOLDS", method="m",
-    )  # fmt: skip
-    return Claim(**{"test": TEST, "sentence": "x", "assertions": [named], "source_hash": "h", **fields})
-
-
-def a_run(*arms, key=KEY, machine_class="cpu-x", claims=None):
-    environment = Environment(machine_class=machine_class, hardware={}, software={"keras": "3.15.1"})
-    return Run(
-        id="r", started="t", profile="smoke", device="cpu", key=key, environment=environment,
-        arms=list(arms), claims=claims or [a_claim()],
-    )  # fmt: skip
 
 
 def processes(make, count=5, **options):

@@ -1,0 +1,33 @@
+"""Suites for inner runs, and such a run's record."""
+
+import json
+
+from tests.conftest import FAKE_MACHINE, accept_processes
+
+TWO_CLAIMS = """
+from dlcv04 import claim, reference_everywhere
+
+@claim("The long arm is slower", control=reference_everywhere("short"))
+def test_longer_is_slower(epoch_time, machine, claim):
+    times = epoch_time(short=machine.arm(0.1), long=machine.arm(0.2))
+    claim.slower(times.long, than=times.short, by=1.10)
+
+@claim("The longest arm is slower", control=reference_everywhere("short"))
+def test_longest_is_slower(epoch_time, machine, claim):
+    times = epoch_time(short=machine.arm(0.1), longest=machine.arm(0.4))
+    claim.slower(times.longest, than=times.short, by=1.10)
+"""
+
+
+def run_block(pytester, *arguments):
+    result = pytester.runpytest("bench", "--benchmark-json=run.json", *arguments)
+    return result, json.loads((pytester.path / "run.json").read_text())["dlcv04"]
+
+
+def store(pytester, processes=5):
+    assert pytester.runpytest("bench", "--benchmark-json=stored.json").ret == 0
+    accept_processes(pytester.path, pytester.path / "stored.json", processes)
+
+
+def with_slowdown(ratio):
+    return FAKE_MACHINE.replace("SLOWDOWN = 1.0", f"SLOWDOWN = {ratio}")

@@ -1,0 +1,43 @@
+"""The verdict over all assertions of a claim, and controls too weak to tell anything."""
+
+import pytest
+
+from dlcv04.harness.judging.verdicts import overall, weak_control
+from tests.harness.arms import FAST, SLOW, curves, recorder, times
+
+
+class TestOverall:
+    def test_no_assertion_is_no_verdict(self):
+        assert overall([])[0] == "INCONCLUSIVE"
+
+    def test_one_violated_assertion_is_enough(self):
+        made = recorder()
+        made.exactly(1, 1, of="a")
+        made.exactly(1, 2, of="b")
+        assert overall(made.assertions)[0] == "VIOLATED"
+
+
+class TestControls:
+    def test_weak_when_its_bound_reaches_the_real_effect(self):
+        real, strong, weak = recorder(), recorder(fixed_n={0: 20}), recorder(fixed_n={0: 20})
+        arms = times(1.6)
+        real.slower(arms["b"], than=arms["a"], by=1.1)
+        equal, nearly = times(1.0), times(1.55)
+        strong.slower(equal["b"], than=equal["a"], by=1.1)
+        weak.slower(nearly["b"], than=nearly["a"], by=1.1)
+        assert weak_control(real.assertions, strong.assertions) == ""
+        assert "is not apart from the real one" in weak_control(real.assertions, weak.assertions)
+
+    @pytest.mark.parametrize("kind", ["not_better", "equivalent"])
+    def test_weak_unless_its_interval_lies_apart(self, kind):
+        def made(**levels):
+            arms, one = curves(a=SLOW, **levels), recorder()
+            if kind == "equivalent":
+                one.equivalent(arms["a"], arms["b"], within=0.02)
+            else:
+                one.not_better(arms["b"], than=arms["a"], by=0.02)
+            return one.assertions
+
+        near = [level + 0.002 for level in SLOW]
+        assert weak_control(made(b=SLOW), made(b=FAST)) == ""
+        assert "not apart" in weak_control(made(b=SLOW), made(b=near))

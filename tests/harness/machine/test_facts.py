@@ -1,0 +1,121 @@
+"""Facts of the machine, its class, versions and differences."""
+
+import ctypes.util
+import re
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dlcv04.harness.machine import facts as machine_facts
+from dlcv04.harness.machine import gpu as machine_gpu
+from dlcv04.harness.store.schema import Environment
+from tests.conftest import H100
+
+
+def test_import_brings_no_framework_and_no_other_package():
+    modules = "dlcv04.harness.machine.facts, dlcv04.harness.machine.load, dlcv04.harness.store.baselines"
+    code = f"import sys, {modules}; print(*sorted(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    heavy = {"numpy", "keras", "tensorflow", "jax", "scipy", "pandas", "filelock._api", "psutil", "pytest"}
+    assert heavy.isdisjoint(loaded)
+
+
+def test_cpu_facts_of_this_machine(no_gpu):
+    facts = machine_facts.hardware()
+    assert facts["cpu"]
+    assert float(facts["cores"]) > 0
+    assert "gpu" not in facts
+    assert machine_facts.machine_class("cpu", facts).startswith("cpu-")
+    assert not machine_gpu.gpu_present()
+
+
+def test_a_power_cap_is_another_class(fake_smi):
+    fake_smi(facts=H100.replace("700.00", "350.00") + "\n")
+    assert machine_facts.machine_class("gpu", machine_facts.hardware()).endswith("-350w")
+
+
+@pytest.mark.parametrize(
+    ("cpu", "cores", "expected"),
+    [
+        ("AMD EPYC", "2", "cpu-amd-epyc-2-cores"),
+        ("AMD EPYC 7B13 64-Core Processor", "16", "cpu-amd-epyc-7b13-16-cores"),
+        ("Intel(R) Xeon(R) CPU @ 2.20GHz", "1.5", "cpu-intel-xeon-2.20ghz-1.5-cores"),
+        ("../../etc", "2", "cpu-etc-2-cores"),
+    ],
+)
+def test_machine_class_of_a_cpu(cpu, cores, expected):
+    assert machine_facts.machine_class("cpu", {"cpu": cpu, "cores": cores, "memory": "3 GiB"}) == expected
+
+
+@given(st.sampled_from(["cpu", "gpu"]), st.text(max_size=300), st.text(max_size=20))
+def test_machine_class_is_always_a_safe_folder_name(device, model, count):
+    slug = machine_facts.machine_class(device, {"cpu": model, "cores": count, "gpu": model, "gpu count": count})
+    assert re.fullmatch(rf"{device}[a-z0-9.-]*", slug)
+    assert ".." not in slug and len(slug) <= 120 and not slug.endswith((".", "-"))
+
+
+def test_software_names_versions_and_variables_that_matter(fake_smi, monkeypatch):
+    fake_smi(facts=H100 + "\n")
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    monkeypatch.setenv("TF_DETERMINISTIC_OPS", "1")
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    facts = machine_facts.software({"jit": "off", "dtype policy": "float32"})
+    assert {"python", "numpy", "pytest", "pytest-benchmark", "os", "kernel"} <= set(facts)
+    assert re.match(r"\d+\.\d+", facts["numpy"])
+    assert facts["KERAS_BACKEND"] == "tensorflow"
+    assert facts["TF_DETERMINISTIC_OPS"] == "1"
+    assert facts["OMP_NUM_THREADS"] == "2"
+    assert (facts["gpu driver"], facts["cuda driver"]) == ("580.95.05", "13.0")
+    assert (facts["jit"], facts["dtype policy"]) == ("off", "float32")
+
+
+@pytest.mark.parametrize("name", ["TF_VAR_db", "TF_TOKEN_app_terraform_io", "TF_MY_SECRET", "HF_TOKEN", "TF_API_KEY"])
+def test_credentials_are_never_recorded(no_gpu, monkeypatch, name):
+    monkeypatch.setenv(name, "hunter2")
+    assert "hunter2" not in machine_facts.software({}).values()
+
+
+def test_collect_has_the_class_of_the_device(fake_smi):
+    fake_smi(facts=H100 + "\n")
+    assert machine_facts.collect("gpu", {}).machine_class == "gpu-nvidia-h100-80gb-x1-700w"
+    assert machine_facts.collect("cpu", {}).machine_class.startswith("cpu-")
+
+
+def test_a_gpu_that_only_the_backend_knows_is_named(no_gpu):
+    found = machine_facts.collect("gpu", {"gpu": "AMD Instinct MI300X"})
+    assert found.machine_class == "gpu-amd-instinct-mi300x-x1"
+
+
+def test_differences_are_named_both_ways():
+    old = Environment(
+        machine_class="cpu-a", hardware={"cpu": "A"}, software={"tensorflow": "2.20.0", "gone": "1", "same": "1"}
+    )
+    new = Environment(
+        machine_class="cpu-b", hardware={"cpu": "B"}, software={"tensorflow": "2.21.0", "new": "2", "same": "1"}
+    )
+    assert machine_facts.differences(old, new) == [
+        "machine class cpu-a -> cpu-b",
+        "cpu A -> B",
+        "tensorflow 2.20.0 -> 2.21.0",
+        "gone 1 -> absent",
+        "new absent -> 2",
+    ]
+    assert machine_facts.differences(old, old) == []
+
+
+@pytest.mark.parametrize("cudnn", [True, False])
+def test_auto_takes_a_gpu_only_where_its_libraries_are(fake_smi, monkeypatch, cudnn):
+    """TensorFlow without CUDA finds no GPU: a run on the CPU must not be stored as the GPU's."""
+    monkeypatch.setattr(
+        machine_facts, "_version", lambda names: "9.1" if cudnn and "nvidia-cudnn-cu12" in names else ""
+    )
+    monkeypatch.setattr(ctypes.util, "find_library", lambda name: None)
+    assert (machine_facts.chosen_device("auto"), machine_facts.unused_gpu("auto")) == ("cpu", "")
+    fake_smi(facts=H100 + "\n")
+    assert machine_facts.chosen_device("auto") == ("gpu" if cudnn else "cpu")
+    assert machine_facts.unused_gpu("auto").startswith("a GPU is here and is not used" if not cudnn else "")
+    assert (machine_facts.chosen_device("cpu"), machine_facts.chosen_device("gpu")) == ("cpu", "gpu")
+    assert machine_facts.unused_gpu("cpu") == machine_facts.unused_gpu("gpu") == ""

@@ -1,0 +1,70 @@
+"""Clocks, stolen time and neighbours while a round runs."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from dlcv04.harness.machine import gpu as machine_gpu
+from dlcv04.harness.machine import load, probing
+from tests.harness.machine.conftest import CLOCKS
+
+
+def test_the_meter_keeps_the_worst_reading_of_the_clocks(fake_smi):
+    meter = load.LoadMeter()
+    for clock, celsius, bits in ((1980, 41, 0x1), (1410, 65, 0x4), (1755, 60, 0x20)):
+        fake_smi(clocks=f"0, GPU-aaaa-1, {clock}, 1980, 2619, {celsius}, 123.45, 0x{bits:x}\n")
+        with meter.watching():
+            pass
+    found = meter.clocks
+    assert (found["gpu sm mhz"], found["gpu max sm mhz"], found["gpu celsius"]) == (1410, 1980, 65)
+    assert machine_gpu.throttle_reasons(found) == ["software power cap", "software thermal slowdown"]
+
+
+def test_a_card_that_is_not_used_is_not_read(fake_smi):
+    fake_smi(clocks=CLOCKS.format(bits=0))
+    for gpu in (True, False):
+        meter = load.LoadMeter(gpu=gpu)
+        with meter.watching():
+            pass
+        assert any(name.startswith("gpu") for name in meter.clocks) is gpu
+
+
+def test_steal_is_the_share_between_two_snapshots(no_gpu, monkeypatch, tmp_path):
+    monkeypatch.setattr(probing, "PROC", tmp_path)
+    states = []
+    for user, idle, steal in ((100, 100, 10), (160, 100, 50)):
+        (tmp_path / "stat").write_text(f"cpu  {user} 0 0 {idle} 0 0 0 {steal} 7 7\ncpu0 1 1\n")
+        states.append(load.hardware_state())
+    assert load.steal_share(*states) == pytest.approx(0.4)
+    assert load.steal_share(states[0], states[0]) is None
+    assert load.steal_share({}, states[1]) is None
+
+
+@pytest.mark.parametrize("stat", ["", "cpu", "cpu  1 2 x", "intr 1"])
+def test_an_unreadable_proc_leaves_figures_out(no_gpu, monkeypatch, tmp_path, stat):
+    monkeypatch.setattr(probing, "PROC", tmp_path)
+    (tmp_path / "stat").write_text(stat)
+    assert "cpu steal ticks" not in load.hardware_state()
+
+
+def test_a_neighbour_is_metered_and_our_own_work_is_not(no_gpu):
+    def measured(seconds=1.0):
+        meter = load.LoadMeter()
+        with meter.watching():
+            end = time.perf_counter() + seconds
+            while time.perf_counter() < end:
+                pass
+        return meter.contention
+
+    alone = min(measured(0.5) for _ in range(3))
+    neighbour = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        time.sleep(0.2)
+        together = measured()
+    finally:
+        neighbour.kill()
+        neighbour.wait()
+    assert together > alone + 0.5 * min(1, os.cpu_count() - 1) / os.cpu_count()

@@ -1,0 +1,76 @@
+"""What is refused or put in order before the first test runs."""
+
+import pytest
+
+from tests.conftest import FAKE_MACHINE, SUITE
+from tests.harness.inner_runs import TWO_CLAIMS, run_block, store
+
+
+class TestOptions:
+    def test_the_swallowed_path_is_refused(self, suite):
+        result = suite().runpytest("--benchmark-compare", "bench")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines(["*Put the path first: pytest bench --benchmark-compare*"])
+
+    def test_benchmark_only_runs_the_claims(self, suite):
+        result = suite().runpytest("bench", "--benchmark-only")
+        assert result.ret == 0
+        result.assert_outcomes(passed=1)
+
+    @pytest.mark.parametrize("option", ["--benchmark-disable", "--benchmark-skip", "--benchmark-compare-fail=mean:5%"])
+    def test_options_that_would_judge_nothing_are_refused(self, suite, option):
+        result = suite().runpytest("bench", option)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines(["*Drop*"])
+
+    def test_a_gpu_that_is_not_there_is_an_error_at_once(self, suite, monkeypatch):
+        monkeypatch.setenv("PATH", "/nonexistent")
+        result = suite().runpytest("bench", "--dl-device", "gpu")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines(["*no GPU was found*"])
+
+    def test_a_selector_that_matches_nothing_names_what_exists(self, suite):
+        pytester = suite()
+        store(pytester, processes=1)
+        result = pytester.runpytest("bench", "--benchmark-compare=9999")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines(["*9999*0001*"])
+
+    def test_a_claim_without_control_cannot_be_collected(self, suite):
+        result = suite("from dlcv04 import claim\n@claim('x', control=None)\ndef test_x(claim): ...\n").runpytest(
+            "bench"
+        )
+        assert result.ret == pytest.ExitCode.INTERRUPTED
+        result.stdout.fnmatch_lines(["*has no control*"])
+
+    def test_the_fixture_without_the_decorator_cannot_be_collected(self, suite):
+        result = suite("def test_x(claim): ...\n").runpytest("bench")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines(["*is no claim yet*"])
+
+    def test_a_suite_without_claims_keeps_pytest_benchmarks_own_comparison(self, suite):
+        pytester = suite("def test_plain(benchmark): benchmark(lambda: 1)\n")
+        assert pytester.runpytest("bench", "--benchmark-autosave").ret == 0
+        result = pytester.runpytest("bench", "--benchmark-compare")
+        assert result.ret == 0
+        result.stdout.fnmatch_lines(["*test_plain (NOW)*"])
+
+
+def test_reruns_are_refused(suite):
+    """As pytest-rerunfailures has it."""
+    option = "def pytest_addoption(parser):\n    parser.addoption('--reruns', type=int)\n"
+    result = suite(SUITE, FAKE_MACHINE + option).runpytest("bench", "--reruns=2")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*--reruns would run a red claim again until it is green*"])
+    assert suite(SUITE, FAKE_MACHINE + option).runpytest("bench").ret == 0
+
+
+def test_a_control_follows_its_claim_whoever_orders_the_tests(suite):
+    """As pytest-randomly and pytest's own --ff may put it first, where it could not take its claim's n."""
+    backwards = "\n\ndef pytest_collection_modifyitems(items):\n    items.reverse()\n"
+    result, block = run_block(suite(TWO_CLAIMS, FAKE_MACHINE + backwards), "--dl-controls")
+    names = [claim["test"].partition("::test_")[2] for claim in block["claims"]]
+    assert names == [f"{name}{end}" for name in ("longest_is_slower", "longer_is_slower") for end in ("", "[control]")]
+    assert result.ret == 0
+    alone, _ = run_block(suite(), "--dl-controls", "-k", "control")
+    alone.assert_outcomes(passed=1)
