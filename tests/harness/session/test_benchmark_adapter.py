@@ -93,7 +93,7 @@ def test_the_adapter_is_the_only_module_that_names_private_parts():
     guilty = [
         file.name
         for file in package.rglob("*.py")
-        if file.name != "pytest_benchmark_adapter.py" and any(name in file.read_text() for name in private)
+        if file.name != "benchmark_adapter.py" and any(name in file.read_text() for name in private)
     ]
     assert guilty == []
 
