@@ -1,6 +1,6 @@
 """The contract with pytest-benchmark: every private part that the adapter uses is there and behaves as it needs.
 
-When a new release of pytest-benchmark breaks one of these, mend `pytest_benchmark_adapter.py`, and nothing else.
+When a new release of pytest-benchmark breaks one of these, mend `benchmark_adapter.py`, and nothing else.
 """
 
 import inspect
