@@ -1,6 +1,6 @@
 """The contract with pytest-benchmark: every private part that the adapter uses is there and behaves as it needs.
 
-When a new release of pytest-benchmark breaks one of these, mend `pytest_benchmark_adapter.py`, and nothing else.
+When a new release of pytest-benchmark breaks one of these, mend `benchmark_adapter.py`, and nothing else.
 """
 
 import inspect
@@ -93,7 +93,7 @@ def test_the_adapter_is_the_only_module_that_names_private_parts():
     guilty = [
         file.name
         for file in package.rglob("*.py")
-        if file.name != "pytest_benchmark_adapter.py" and any(name in file.read_text() for name in private)
+        if file.name != "benchmark_adapter.py" and any(name in file.read_text() for name in private)
     ]
     assert guilty == []
 
