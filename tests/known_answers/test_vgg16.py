@@ -23,11 +23,12 @@ from dlcv04.lazy import LazyModule
 
 keras = LazyModule("keras")
 
-VGG16_LAYERS = """
-block1_conv1 block1_conv2 block1_pool block2_conv1 block2_conv2 block2_pool
-block3_conv1 block3_conv2 block3_conv3 block3_pool block4_conv1 block4_conv2 block4_conv3 block4_pool
-block5_conv1 block5_conv2 block5_conv3 block5_pool
-""".split()
+CONVOLUTIONS = (2, 2, 3, 3, 3)
+VGG16_LAYERS = [
+    f"block{block}_{layer}"
+    for block, count in enumerate(CONVOLUTIONS, 1)
+    for layer in (*(f"conv{number}" for number in range(1, count + 1)), "pool")
+]
 FILTERS = (64, 128, 256, 512, 512)
 NARROW = (4, 6, 8, 8, 8)  # the same network with few filters: enough to see a fault, and fast
 ROUNDING = 2.0**-24  # of float32
@@ -120,7 +121,8 @@ def check(photo, path, drawn):
         }
     for name, (expected, deviation) in reference(photo, drawn).items():
         assert found[name].shape == expected.shape, name
-        assert expected.std() > 0, name
+        if not expected.std() > 0:
+            pytest.fail(f"nothing is compared: {name} is constant in the reference")
         off = abs(found[name] - expected) / deviation
         assert off.max() < SIGMAS, f"{name}: a value is off by {off.max():.3g} standard deviations"
 
