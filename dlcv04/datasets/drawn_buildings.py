@@ -1,22 +1,22 @@
 """Terrassa's stand-in: photographs that were never taken of twelve buildings that do not stand anywhere, and of others.
 
-Each building is a facade with its own geometry and palette (`KNOWN`). A picture shows it from some angle and distance,
-by some light, behind trees, cars and people, between neighbours. The class `desconegut` (unknown) shows a building
-that no other picture shows, put together from the same parts. Walls share a few colours, so that colour alone names no
-building.
+Each building is a facade with its own geometry and palette (`dlcv04.datasets.facades`). A picture shows it from some
+angle and distance, by some light, behind trees, cars and people, between neighbours. The class `desconegut` (unknown)
+shows a building that no other picture shows, put together from the same parts. Walls share a few colours, so that
+colour alone names no building.
 
 A picture's random numbers depend on seed, split and index alone: any size shows the same views, and any number of
 pictures begins with the same ones.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dlcv04.datasets import DataError, Dataset
+from dlcv04.datasets.facades import KNOWN, ROOFS, TRIMS, WALLS, pick, unknown
 from dlcv04.datasets.paint import (
     Field,
     Number,
@@ -33,145 +33,17 @@ from dlcv04.datasets.paint import (
     turned,
 )
 
-T = TypeVar("T")
-
 VERSION = 1
 SEED = 20160706
 UNKNOWN = "desconegut"
 PROVENANCE = f"embedded stand-in: drawings of 12 buildings and unknown ones, generator {VERSION}, seed {SEED}"
-FINGERPRINTS = {
-    32: "6c9f942a42dde7916582940f1dff31b434b029b13ca7f76a4ef7f6c1c8628a5c",
-    64: "3b60c0d6ae1767381a7cdd27f76c22e159006f87f42729720a7f176ea1c012a6",
-}
-"""The fingerprint of the frozen stand-in at some sizes."""
 
-# Frozen: another value anywhere below is another data set, and every baseline on it would be void.
+# Frozen: another value anywhere below or among the facades is another data set, and every baseline on it would be void.
 _SPLITS = ((35, 30), (14, 12))  # pictures of each building, and of unknown ones: 450 and 180
 _LARGEST = 224
 _NOISE = 14.0
 
-_WALLS = {
-    "stone": (186, 174, 152),
-    "brick": (164, 88, 66),
-    "ochre": (205, 160, 92),
-    "white": (222, 218, 208),
-    "rose": (206, 148, 132),
-    "grey": (142, 146, 150),
-}
-_ROOFS = {"tile": (158, 78, 54), "slate": (78, 84, 98), "copper": (96, 146, 128), "lead": (120, 120, 118)}
-_TRIMS = {"pale": (232, 226, 212), "dark": (88, 70, 58), "red": (140, 62, 50)}
-
-_ROOF_SHAPES = ("gable", "flat", "dome", "mansard", "battlement", "sawtooth", "stepped", "hip")
-_WINDOWS = ("square", "arched", "round", "tall")
-_TOWERS = ("none", "left", "right", "both", "middle")
-_PATTERNS = ("plain", "courses", "stripes")
-
-
-@dataclass(frozen=True)
-class Building:
-    """A facade: lengths are in units of its wall's height.
-
-    Attributes:
-        wall, roof, trim: colours, keys of the palettes.
-        half_width: half the facade's width.
-        roof_shape: one of gable, flat, dome, mansard, battlement, sawtooth, stepped, hip.
-        roof_height: above the wall.
-        floors, columns: rows and columns of windows.
-        window: square, arched, round or tall.
-        door: half the door's width; an arched one if `arched_door`.
-        towers: none, left, right, both or middle.
-        tower_height: above the wall.
-        pillars: number of pillars before the ground floor.
-        pattern: plain, courses (level lines) or stripes (upright ones).
-        clock: a clock or rose window high in the middle.
-    """
-
-    wall: str
-    roof: str
-    trim: str
-    half_width: float
-    roof_shape: str
-    roof_height: float
-    floors: int
-    columns: int
-    window: str
-    door: float
-    arched_door: bool
-    towers: str
-    tower_height: float
-    pillars: int
-    pattern: str
-    clock: bool
-
-
-KNOWN: dict[str, Building] = {
-    "arsenal": Building(
-        "brick", "slate", "pale", 0.95, "battlement", 0.12, 2, 5, "arched", 0.14, True, "both", 0.25, 0, "plain", False
-    ),
-    "basilica": Building(
-        "stone", "copper", "pale", 0.62, "dome", 0.5, 2, 3, "round", 0.13, True, "none", 0.0, 4, "plain", False
-    ),
-    "castle": Building(
-        "stone", "lead", "dark", 0.8, "battlement", 0.1, 1, 4, "tall", 0.12, True, "left", 0.55, 0, "courses", False
-    ),
-    "cathedral": Building(
-        "stone", "slate", "pale", 0.5, "gable", 0.45, 2, 3, "tall", 0.12, True, "both", 0.6, 0, "plain", True
-    ),
-    "factory": Building(
-        "brick", "tile", "dark", 1.25, "sawtooth", 0.22, 1, 8, "square", 0.16, False, "none", 0.0, 0, "plain", False
-    ),
-    "guildhall": Building(
-        "rose", "tile", "pale", 0.52, "stepped", 0.45, 3, 4, "square", 0.1, False, "none", 0.0, 0, "courses", False
-    ),
-    "manor": Building(
-        "white", "slate", "red", 0.85, "mansard", 0.3, 2, 6, "square", 0.1, False, "none", 0.0, 4, "plain", False
-    ),
-    "market": Building(
-        "ochre", "copper", "dark", 1.1, "hip", 0.28, 1, 7, "arched", 0.2, True, "none", 0.0, 0, "stripes", True
-    ),
-    "museum": Building(
-        "white", "tile", "pale", 1.0, "gable", 0.28, 1, 4, "tall", 0.12, False, "none", 0.0, 8, "plain", False
-    ),
-    "station": Building(
-        "ochre", "slate", "pale", 1.05, "mansard", 0.2, 2, 7, "arched", 0.13, True, "middle", 0.45, 0, "plain", True
-    ),
-    "theatre": Building(
-        "rose", "copper", "red", 0.72, "dome", 0.28, 2, 5, "arched", 0.16, True, "both", 0.12, 6, "stripes", False
-    ),
-    "town_hall": Building(
-        "grey", "tile", "pale", 0.75, "hip", 0.24, 3, 5, "square", 0.1, True, "right", 0.5, 0, "courses", True
-    ),
-}
-"""The twelve buildings, by class name."""
-
 CLASS_NAMES = tuple(sorted((*KNOWN, UNKNOWN)))
-
-
-def _unknown(random: np.random.RandomState) -> Building:
-    """A building put together from the same parts at random."""
-    towers = _pick(random, _TOWERS)
-    return Building(
-        wall=_pick(random, tuple(_WALLS)),
-        roof=_pick(random, tuple(_ROOFS)),
-        trim=_pick(random, tuple(_TRIMS)),
-        half_width=random.uniform(0.48, 1.2),
-        roof_shape=_pick(random, _ROOF_SHAPES),
-        roof_height=random.uniform(0.12, 0.48),
-        floors=int(random.randint(1, 4)),
-        columns=int(random.randint(3, 8)),
-        window=_pick(random, _WINDOWS),
-        door=random.uniform(0.09, 0.2),
-        arched_door=bool(random.randint(2)),
-        towers=towers,
-        tower_height=random.uniform(0.15, 0.6),
-        pillars=int(_pick(random, (0, 0, 4, 6))),
-        pattern=_pick(random, _PATTERNS),
-        clock=bool(random.randint(3) == 0),
-    )
-
-
-def _pick(random: np.random.RandomState, choices: tuple[T, ...]) -> T:
-    return choices[int(random.randint(len(choices)))]
 
 
 @lru_cache(maxsize=2)
@@ -203,8 +75,8 @@ def draw(size: int, difficulty: float = 1.0, noise: float = 1.0, seed: int = SEE
     if not 16 <= size <= _LARGEST:
         raise DataError(f"The drawn buildings come in 16 to {_LARGEST} pixels, not {size}.")
     arrays: dict[str, Any] = {}
-    for split, (name, (each, unknown)) in enumerate(zip(("train", "val"), _SPLITS, strict=True)):
-        shown = [unknown if label == UNKNOWN else each for label in CLASS_NAMES]
+    for split, (name, (each, of_unknown)) in enumerate(zip(("train", "val"), _SPLITS, strict=True)):
+        shown = [of_unknown if label == UNKNOWN else each for label in CLASS_NAMES]
         labels = np.repeat(np.arange(len(CLASS_NAMES), dtype=np.int32), shown)
         labels = labels[np.random.RandomState([seed, split]).permutation(len(labels))]
         drawn = [_Photo(size, CLASS_NAMES[y], [seed, split, i], difficulty, noise) for i, y in enumerate(labels)]
@@ -236,7 +108,7 @@ class _Photo:
     def __init__(self, size: int, label: str, seed: list[int], difficulty: float, noise: float) -> None:
         self.random, self.size, self.difficulty = np.random.RandomState(seed), size, difficulty
         # An unknown building is drawn in any case, so that views do not depend on the class.
-        stranger = _unknown(self.random)
+        stranger = unknown(self.random)
         self.building = KNOWN.get(label, stranger)
         self.x, self.y = grid(size)
         self._take_position()
@@ -288,13 +160,13 @@ class _Photo:
         paint(self.picture, np.clip(clouds + overcast, 0, 1) * np.float32(0.8), _colour((224, 226, 230)))
         for side in (-1, 1, -1, 1):
             edge = side * (self.building.half_width + 0.5 + self.random.uniform(0, 0.5))
-            height, walls = self.random.uniform(0.3, 0.9), _pick(self.random, tuple(_WALLS.values()))
+            height, walls = self.random.uniform(0.3, 0.9), pick(self.random, tuple(WALLS.values()))
             shown = self.happens(0.6)
             house = box(self.u, self.v, edge, 0.0, 0.45, height)
             self._put(house, _colour(walls, self.random.uniform(0.55, 0.95)), float(shown))
             panes = np.maximum(house + 0.06, self._lattice(0.22, 0.25, 0.06, 0.08))
             self._put(panes, _colour((70, 74, 84)), float(shown) * 0.8)
-        ground = _pick(self.random, ((118, 116, 112), (150, 140, 122), (104, 120, 78)))
+        ground = pick(self.random, ((118, 116, 112), (150, 140, 122), (104, 120, 78)))
         near = np.clip(-self.v, 0, 1) * np.float32(0.35)
         self._put(self.v, _colour(ground) * (1 - near))
         return self.picture
@@ -311,7 +183,7 @@ class _Photo:
     def _masonry(self) -> None:
         """Flank, roof, wall and towers."""
         b, u, v = self.building, self.u, self.v
-        wall, roof, trim = _WALLS[b.wall], _ROOFS[b.roof], _colour(_TRIMS[b.trim])
+        wall, roof, trim = WALLS[b.wall], ROOFS[b.roof], _colour(TRIMS[b.trim])
         self.weather = np.float32(1) + np.float32(0.12) * enlarged(
             self.random.uniform(-1, 1, (9, 9)).astype(np.float32), self.size
         )
@@ -364,16 +236,16 @@ class _Photo:
     def _tower(self, middle: float) -> None:
         b, u, v = self.building, self.u, self.v
         top, half = 1.0 + b.tower_height, 0.15
-        wall = _colour(_WALLS[b.wall], 0.93) * self.weather
+        wall = _colour(WALLS[b.wall], 0.93) * self.weather
         if b.roof_shape == "battlement":
             gap = np.abs(u - middle - (np.floor((u - middle) / 0.1) + 0.5) * 0.1) - 0.03
             crown = np.maximum(box(u, v, middle, top, half + 0.02, 0.08), np.minimum(gap, v - top - 0.02))
             self._put(crown, wall, building=True)
         elif b.roof_shape == "dome":
-            self._put(ellipse(u, v, middle, top, half, 0.16), _colour(_ROOFS[b.roof]), building=True)
+            self._put(ellipse(u, v, middle, top, half, 0.16), _colour(ROOFS[b.roof]), building=True)
         else:
             cap = polygon(u, v, (middle - half - 0.03, top), (middle, top + 0.32), (middle + half + 0.03, top))
-            self._put(cap, _colour(_ROOFS[b.roof]) * self.weather, building=True)
+            self._put(cap, _colour(ROOFS[b.roof]) * self.weather, building=True)
         self._put(box(u, v, middle, 0.5 * top, half, 0.5 * top), wall, building=True)
         for height in (0.35, 0.7, top - 0.13):
             self._put(box(u, v, middle, height, 0.035, 0.08), self._glass())
@@ -384,7 +256,7 @@ class _Photo:
     def _openings(self) -> None:
         """Windows, clock, pillars and door."""
         b, u, v = self.building, self.u, self.v
-        trim, glass = _colour(_TRIMS[b.trim]), self._glass()
+        trim, glass = _colour(TRIMS[b.trim]), self._glass()
         panes, frames, column, row = self._windows()
         lit = self.random.uniform(0.6, 1.5, (8, 16)).astype(np.float32)
         self._put(frames, trim)
@@ -422,7 +294,7 @@ class _Photo:
 
     def _door(self) -> None:
         b, u, v = self.building, self.u, self.v
-        for grown, colour in ((0.035, _colour(_TRIMS[b.trim])), (0.0, _colour((74, 50, 36)))):
+        for grown, colour in ((0.035, _colour(TRIMS[b.trim])), (0.0, _colour((74, 50, 36)))):
             door = box(u, v, 0.0, 0.14, b.door + grown, 0.15 + grown)
             if b.arched_door:
                 door = np.minimum(door, ellipse(u, v, 0.0, 0.29, b.door + grown, b.door + grown))

@@ -9,6 +9,7 @@ import pytest
 
 from dlcv04 import datasets
 from dlcv04.datasets import DataError, drawn_things
+from tests.datasets import frozen
 
 
 def save(path: Path, **changes: Any) -> Path:
@@ -47,7 +48,7 @@ def test_labels_may_be_flat(tmp_path: Path, monkeypatch) -> None:
 
 
 def test_then_keras_cache_then_the_stand_in(tmp_path: Path, monkeypatch) -> None:
-    assert datasets.load("cifar10").fingerprint == drawn_things.FINGERPRINT
+    assert datasets.load("cifar10").fingerprint == frozen.THINGS
     assert datasets.where("cifar10") == drawn_things.PROVENANCE
     cached = save(tmp_path / "keras" / "datasets" / "cifar10.npz")
     assert str(cached) in datasets.where("cifar10")

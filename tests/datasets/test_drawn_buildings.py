@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 
 from dlcv04.datasets import DataError, drawn_buildings
-from dlcv04.datasets.drawn_buildings import CLASS_NAMES, FINGERPRINTS, KNOWN, UNKNOWN
+from dlcv04.datasets.drawn_buildings import CLASS_NAMES, UNKNOWN
+from dlcv04.datasets.facades import KNOWN
+from tests.datasets import frozen
 
 
 @pytest.mark.parametrize("size", [32, 64])
 def test_it_is_frozen(size: int) -> None:
-    assert drawn_buildings.buildings(size).fingerprint == FINGERPRINTS[size]
+    assert drawn_buildings.buildings(size).fingerprint == frozen.BUILDINGS[size]
 
 
 def test_shapes_names_and_balance() -> None:

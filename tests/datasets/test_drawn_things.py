@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dlcv04.datasets import Dataset, drawn_things
+from tests.datasets import frozen
 
 linear_model = pytest.importorskip("sklearn.linear_model")
 
@@ -17,7 +18,7 @@ def linear_accuracy(dataset: Dataset, train: int) -> float:
 
 
 def test_it_is_frozen() -> None:
-    assert drawn_things.things().fingerprint == drawn_things.FINGERPRINT
+    assert drawn_things.things().fingerprint == frozen.THINGS
 
 
 def test_shapes_names_and_balance() -> None:

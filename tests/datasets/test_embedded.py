@@ -5,15 +5,16 @@ import time
 import numpy as np
 
 from dlcv04.datasets import embedded
+from tests.datasets import frozen
 
 
 def test_it_is_frozen() -> None:
-    assert embedded.digits().fingerprint == embedded.DIGITS_FINGERPRINT
+    assert embedded.digits().fingerprint == frozen.DIGITS
 
 
 def test_another_seed_is_another_data_set(monkeypatch) -> None:
     monkeypatch.setattr(embedded, "_SEED", 1)
-    assert embedded.digits.__wrapped__().fingerprint != embedded.DIGITS_FINGERPRINT
+    assert embedded.digits.__wrapped__().fingerprint != frozen.DIGITS
 
 
 def test_shapes_and_range() -> None:
