@@ -12,6 +12,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from string import Template
 
+__all__ = ["ExampleError", "write"]
+
 SUFFIX = ".tmpl"
 
 

@@ -4,6 +4,8 @@ As in `pytest bench -p dlcv04.faults.tenth_rate`. They change what reaches the d
 bug in a data pipeline would. Importing one of them plants it for the whole process.
 """
 
+__all__ = ["FAULTS"]
+
 #: Name -> what it does, as one phrase.
 FAULTS = {
     "shuffled_labels": "20 % of the training labels are drawn at random",
