@@ -28,7 +28,7 @@ BAR, TOLERANCE = 100, 2e-3  # times; of losses, since rounding differs between b
 def main():
     """Measure, print, and compare with the bar."""
     folder, weights = Path(sys.argv[1]), (sys.argv[2:] or ["hed"])[0]
-    data = folders.load(folder, 224).dataset
+    data = folders.read_either_layout(folder, 224).dataset
     base = vgg16_base(weights)
     whole = head_recipe("paper")
     short = dataclasses.replace(whole, epochs=2)

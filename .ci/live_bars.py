@@ -73,7 +73,7 @@ def one_run(tree, commit, spread, planted):
         wanted=tests,
         spread=spread,
         policy=POLICY,
-        told=lambda what: None,
+        tell=lambda what: None,
     )
     return record, time.perf_counter() - start
 

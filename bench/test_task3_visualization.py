@@ -321,7 +321,7 @@ def show_masks(scene, picture, published):
     _, first = np.unique(scene.labels[known], return_index=True)  # of each building
     for number, at in enumerate(known[first[:: -(-len(first) // 3)]]):
         shown = occlusion.panels(scene.classifier, scene.pictures[at], scene.objects[at], side // 5, side // 16)
-        told = (
+        caption = (
             f"The class of the whole picture by {scene.classifier.name}, and its probability. Heat map: dark red where "
             "a black patch lowers it most, blue where it raises it. "
             f"{scene.left_out} pictures without room for a bar were left out."
@@ -329,7 +329,7 @@ def show_masks(scene, picture, published):
         picture(
             f"{scene.data.name}, a picture of {scene.buildings[at]}: parts of it masked, and its heat map",
             occlusion.draw([shown[:3], shown[3:]]),
-            caption="" if number else told,
+            caption="" if number else caption,
             published="" if number else published,
         )
 

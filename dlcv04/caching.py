@@ -17,7 +17,10 @@ import platformdirs
 from dlcv04 import atomic
 
 Arrays = dict[str, npt.NDArray[Any]]
+
+
 Tell = Callable[[str], None]
+
 
 _KEY = "key"  # the array that holds the JSON of what the others were computed from
 
@@ -68,7 +71,7 @@ def cached(
 def _locked(path: Path, key: Mapping[str, Any], compute: Callable[[], Arrays], tell: Tell) -> Arrays:
     if path.exists():
         try:
-            return load(path, key)
+            return read(path, key)
         except CacheError as error:
             tell(f"{error} It is computed anew.")
     arrays = compute()
@@ -89,7 +92,7 @@ def store(path: Path, key: Mapping[str, Any], arrays: Arrays) -> None:
         np.savez(file, **{_KEY: np.array(_text(key))}, **arrays)  # type: ignore[arg-type]
 
 
-def load(path: Path, key: Mapping[str, Any]) -> Arrays:
+def read(path: Path, key: Mapping[str, Any]) -> Arrays:
     """The arrays that were stored with this key.
 
     Raises:

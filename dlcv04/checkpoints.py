@@ -77,7 +77,7 @@ def _resumed(trainer: Trainer, checkpoint: Checkpoint) -> list[Epoch]:
     if not checkpoint.path.exists():
         return []
     try:
-        arrays = caching.load(checkpoint.path, checkpoint.key)
+        arrays = caching.read(checkpoint.path, checkpoint.key)
         rows = arrays.pop("epochs").tolist()
         figures: list[dict[str, Any]] = [dict(zip(_FIGURES, row, strict=True)) for row in rows]
         epochs = [Epoch(**figure) for figure in figures]

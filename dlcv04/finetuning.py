@@ -5,7 +5,6 @@ pictures. Whatever is slow is kept on disk as it comes, so that a run that was s
 """
 
 import dataclasses
-import difflib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,27 +19,28 @@ from dlcv04 import backends, bases, caching, datasets, networks, recipes, seedin
 from dlcv04 import weights as stored_weights
 from dlcv04.bases import Base, Tap
 from dlcv04.checkpoints import Checkpoint
-from dlcv04.datasets import Dataset, Source, folders
+from dlcv04.datasets import Dataset, folders
 from dlcv04.features import FeatureSet, Scaling, compute_features
+from dlcv04.finetuning_settings import DENSE, FineTuningError, Settings, picture_size, require, resolved, until
 from dlcv04.recipes import Recipe
 from dlcv04.training import Epoch
 from dlcv04.transfer import EVERYTHING, HEAD_ONLY, Choice, Head, Tuned
 
-BASES = ("vgg16", "cifar10")
 FOLDS = 3
+
+
 TAPS = (Tap("block5_conv3", "avg"), Tap("block5_conv3", "max"), Tap("block4_conv3", "avg"), Tap("block4_conv3", "max"))
 """Where a head on VGG16's convolutions may sit; the choice is made by cross-validation."""
+
+
 HEADS = (Head(), Head(l2=0.01))
 """Heads that are tried on each tap of VGG16."""
 
+
 _VERSION = 1  # of the keys of what is kept: raise it when the same settings give another result
+
+
 _UNFROZEN_EPOCHS = 30
-_DENSE = ("fc1", "fc2", "predictions")
-_POOLINGS = ("avg", "max", "none")
-
-
-class FineTuningError(ValueError):
-    """Settings that can't be met; the message says what to change."""
 
 
 class DivergedError(RuntimeError):
@@ -69,39 +69,6 @@ class Show(Protocol):
 
     def at(self, done: int) -> None:
         """So many of the stage's steps are done."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What is asked for; an empty or absent value takes the base's default.
-
-    Attributes:
-        base: "vgg16" or "cifar10".
-        weights: VGG16's: "imagenet", "hed", "random" or a file; by default imagenet or else hed, whichever is there.
-        size: side of the pictures in pixels: 224 for VGG16; always 32 for cifar10.
-        train_from: "head" (VGG16's default), "all" (cifar10's) or the first layer that is trained.
-        tap: layer that the head sits on, perhaps with ":avg", ":max" or ":none" (how it is pooled).
-        head: the head; by default chosen for VGG16, plain for cifar10.
-        epochs: 350 for a head on frozen features, as in the 2016 experiment, else 30.
-        rate: learning rate; the 2016 experiment's by default.
-        seed: draws the split of a folder of classes, the folds, the head and the order.
-        val_share: share of each class drawn for validation, where the pictures are not split already.
-        source: of CIFAR-10, for the base cifar10.
-        profile: how long the base cifar10 is trained on it.
-    """
-
-    base: str
-    weights: str = ""
-    size: int | None = None
-    train_from: str = ""
-    tap: str = ""
-    head: Head | None = None
-    epochs: int | None = None
-    rate: float | None = None
-    seed: int = 0
-    val_share: float = 0.2
-    source: Source = "auto"
-    profile: str = "standard"
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +107,7 @@ class Result:
 
 
 def finetune(path: Path, settings: Settings, show: Show) -> Result:
-    """Fine-tune a base on the pictures of a folder (or zip file); see `dlcv04.datasets.folders.load` for its layout.
+    """Fine-tune a base on the pictures of a folder (or zip file), in a layout of `folders.read_either_layout`.
 
     Raises:
         FineTuningError: settings that can't be met.
@@ -153,7 +120,7 @@ def finetune(path: Path, settings: Settings, show: Show) -> Result:
     seconds = _Stopwatch()
     settings = resolved(settings)
     with seconds.of("pictures"):
-        pictures = folders.load(path, _size(settings), settings.val_share, settings.seed)
+        pictures = folders.read_either_layout(path, picture_size(settings), settings.val_share, settings.seed)
     data = pictures.dataset
     show.say(f"pictures: {len(data.x_train):,} for training, {len(data.x_val):,} for validation; {data.provenance}")
     with seconds.of("base"):
@@ -233,85 +200,16 @@ class _Stopwatch:
         self.all[stage] = time.perf_counter() - start
 
 
-# -- settings --------------------------------------------------------------------------------------------------------
-
-
-def resolved(settings: Settings) -> Settings:
-    """The settings with the base's defaults and VGG16's layers in Keras's spelling; loads no framework.
-
-    Raises:
-        FineTuningError: an unknown base or layer, or a value out of range.
-        dlcv04.weights.WeightsError: there are no such weights.
-    """
-    _require(settings.base, BASES, "base")
-    _require(settings.source, datasets.SOURCES, "data source")
-    _require(settings.profile, tuple(recipes.CIFAR_PROFILES), "profile")
-    vgg16 = settings.base == "vgg16"
-    if not vgg16 and settings.weights:
-        raise FineTuningError("The base cifar10 is trained here: --weights are VGG16's.")
-    size = _size(settings)
-    if vgg16 and not 32 <= size <= 1024:
-        raise FineTuningError(f"VGG16 takes pictures of 32 to 1024 pixels, not {size}.")
-    if not vgg16 and size != 32:
-        raise FineTuningError(f"The base cifar10 takes pictures of 32 pixels, not {size}.")
-    if settings.rate is not None and not 0 < settings.rate < float("inf"):
-        raise FineTuningError(f"The learning rate must be a positive number, not {settings.rate}.")
-    train_from = settings.train_from or (HEAD_ONLY if vgg16 else EVERYTHING)
-    layer, colon, pooling = settings.tap.partition(":")
-    if colon:
-        _require(pooling, _POOLINGS, "pooling")
-    if not vgg16:
-        return dataclasses.replace(settings, size=size, train_from=train_from)
-    if train_from not in (HEAD_ONLY, EVERYTHING):
-        train_from = _vgg16_layer(train_from, (HEAD_ONLY, EVERYTHING))
-    tap = f"{_vgg16_layer(layer)}{colon}{pooling}" if layer else ""
-    weights = settings.weights or stored_weights.available()
-    if weights != "random":
-        stored_weights.find(weights, dense=_until(weights, size, tap, train_from) in _DENSE)
-    return dataclasses.replace(settings, size=size, train_from=train_from, tap=tap, weights=weights)
-
-
-def _size(settings: Settings) -> int:
-    return settings.size if settings.size is not None else 224 if settings.base == "vgg16" else 32
-
-
-def _vgg16_layer(name: str, others: Sequence[str] = ()) -> str:
-    try:
-        return networks.vgg16_layer(name)
-    except ValueError as error:
-        near = difflib.get_close_matches(name, others, n=1)
-        sentence = f"There is no layer {name!r}; did you mean {near[0]!r}?" if near else str(error)
-        raise FineTuningError(sentence) from error
-
-
-def _until(weights: str, size: int, tap: str, train_from: str) -> str:
-    """VGG16's last layer: as in 2016 fc2, where ImageNet's weights are and nothing else was asked for."""
-    named = [layer for layer in (tap.partition(":")[0], train_from) if layer in _DENSE]
-    if named:
-        return max(named, key=_DENSE.index)
-    return "fc2" if weights == "imagenet" and size == 224 and not tap else "block5_pool"
-
-
-def _require(name: str, known: Sequence[str], what: str, of: str = "There is") -> None:
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(known)}."
-        raise FineTuningError(f"{of} no {what} {name!r}; {hint}")
-
-
-# -- stages ----------------------------------------------------------------------------------------------------------
-
-
 def _base(settings: Settings, show: Show) -> Base:
     if settings.base == "vgg16":
-        shape = (_size(settings), _size(settings), 3)
-        until = _until(settings.weights, _size(settings), settings.tap, settings.train_from)
-        return bases.vgg16_base(settings.weights, input_shape=shape, until=until)
+        shape = (picture_size(settings), picture_size(settings), 3)
+        last = until(settings.weights, picture_size(settings), settings.tap, settings.train_from)
+        return bases.vgg16_base(settings.weights, input_shape=shape, until=last)
     network = networks.cifar_convnet
     layers = [layer.name for layer in network().layers[:-1]]  # looked at before minutes of training
-    _require(settings.train_from, [HEAD_ONLY, EVERYTHING, *layers], "layer", of="The base cifar10 has")
+    require(settings.train_from, [HEAD_ONLY, EVERYTHING, *layers], "layer", of="The base cifar10 has")
     if settings.tap:
-        _require(settings.tap.partition(":")[0], layers, "layer", of="The base cifar10 has")
+        require(settings.tap.partition(":")[0], layers, "layer", of="The base cifar10 has")
     recipe = recipes.cifar_recipe(settings.profile)
     things = datasets.load("cifar10", settings.source)
     show.say(f"base: {networks.describe(network)} on {things.provenance}, {recipe.epochs} epochs, kept once trained")
@@ -329,7 +227,7 @@ def _taps(base: Base, settings: Settings) -> tuple[Tap, ...]:
         if flat and pooling not in ("", "none"):
             raise FineTuningError(f"{layer} has one value a feature, nothing to pool: --tap {layer}.")
         return (Tap(layer, "none" if flat else pooling or "avg"),)  # type: ignore[arg-type]
-    if settings.base == "cifar10" or base.end.layer in _DENSE:
+    if settings.base == "cifar10" or base.end.layer in DENSE:
         return (base.end,)
     first = 0 if settings.train_from in (HEAD_ONLY, EVERYTHING) else names.index(base.layer(settings.train_from).name)
     end = base.end.layer

@@ -41,7 +41,6 @@ CONTENT_LAYER = "conv4_2"
 STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 EXPONENT = 1.25
 EVALUATIONS = 20
-SMALLEST_SIDE = 32
 
 Pixels = npt.NDArray[np.uint8]
 OnEvaluation = Callable[[int, int, float], None]
@@ -326,7 +325,7 @@ def _stored(state: Path | None, key: dict[str, Any]) -> Progress | None:
     if state is None or not state.exists():
         return None
     try:
-        arrays = caching.load(state, key)
+        arrays = caching.read(state, key)
     except caching.CacheError as error:
         raise StyleError(f"{error} Choose another place for the output, or delete that file to start anew.") from error
     losses, evaluations = arrays["losses"].tolist(), arrays["evaluations"].tolist()

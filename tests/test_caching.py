@@ -131,7 +131,7 @@ def test_two_processes_compute_once(tmp_path: Path) -> None:
 def test_arrays_come_back_to_the_bit(array: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("store") / "x.npz"
     caching.store(path, KEY, {"a": array})
-    back = caching.load(path, KEY)["a"]
+    back = caching.read(path, KEY)["a"]
     assert back.dtype == array.dtype and back.shape == array.shape and back.tobytes() == array.tobytes()
 
 

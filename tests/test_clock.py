@@ -8,7 +8,7 @@ import pytest
 
 from dlcv04 import backends, datasets, recipes, training
 from dlcv04.harness.measuring.blocks import InterleavedBlock, time_round
-from dlcv04.harness.stats import trimmed_interval
+from dlcv04.harness.stats import Interval, trimmed_mean, upper_t
 from dlcv04.networks import MNIST_VARIANTS
 
 pytestmark = pytest.mark.nightly
@@ -23,6 +23,13 @@ def trainers():
         for _ in range(5):
             time_round(trainer, STEPS)
     return made
+
+
+def trimmed_interval(ratios):
+    """95 % interval of the trimmed mean."""
+    mean, standard_error, degrees = trimmed_mean(ratios)
+    half = upper_t(0.025, degrees) * standard_error
+    return Interval(mean, mean - half, mean + half)
 
 
 def bare(trainer):

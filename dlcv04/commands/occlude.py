@@ -106,11 +106,11 @@ def _trained(profile: Profile) -> tuple[Classifier, Dataset]:
 
     data = datasets.load("terrassa", "embedded", size=64, unknown=False)
 
-    def told(number: int, epoch: object) -> None:
+    def tell(number: int, epoch: object) -> None:
         if number % 8 == 0:
             say(f"training: epoch {number}, accuracy {epoch.val_accuracy:.3f}")  # type: ignore[attr-defined]
 
-    return classifiers.trained(data, profile, on_epoch=told), data
+    return classifiers.trained(data, profile, on_epoch=tell), data
 
 
 def _picture(given: Path | None, network: Classifier, data: Dataset | None) -> tuple[Picture, list[int]]:

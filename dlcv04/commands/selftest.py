@@ -46,7 +46,9 @@ def selftest(
     seconds = sizes.pairs * (16 if quick else 40) + 40 * len(faults)
     say(f"{sizes.pairs} process pairs and {len(faults)} planted faults on {machine}; about {seconds / 60:.0f} min")
     try:
-        test = running.measure(Path.cwd(), options, sizes, machine_class=machine, key=key, told=say, faults=faults)
+        test = running.run_self_test(
+            Path.cwd(), options, sizes, machine_class=machine, key=key, tell=say, faults=faults
+        )
     except (process_pairs.PairError, learning_faults.FaultError) as error:
         stop(f"{error}\nNothing was stored.", 1)
     policy = Policy(profile=profile)

@@ -98,8 +98,8 @@ def _run(stylist: Stylist, iterations: int, seed: int, state: Path) -> Progress:
 
     from dlcv04 import style
 
-    told = TextColumn("iteration {task.fields[iteration]}, loss {task.fields[loss]:.4g}")
-    with bar(told, BarColumn(), TimeRemainingColumn()) as progress:
+    text = TextColumn("iteration {task.fields[iteration]}, loss {task.fields[loss]:.4g}")
+    with bar(text, BarColumn(), TimeRemainingColumn()) as progress:
         task = progress.add_task("", total=iterations * style.EVALUATIONS, iteration=1, loss=math.nan)
 
         def evaluated(iteration: int, evaluations: int, loss: float) -> None:

@@ -13,6 +13,8 @@ from dlcv04.datasets import DataError, Dataset, pictures, terrassa
 from dlcv04.datasets.tree import File, expanded
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
 _SPLIT_STREAM = 3  # apart from what else a seed draws
 
 
@@ -24,7 +26,7 @@ class Pictures:
     val_names: tuple[str, ...]
 
 
-def load(path: str | Path, size: int, val_share: float = 0.2, seed: int = 0) -> Pictures:
+def read_either_layout(path: str | Path, size: int, val_share: float = 0.2, seed: int = 0) -> Pictures:
     """One folder a class (see `read`), or Terrassa's layout in a folder or zip file, whose own split is kept.
 
     Args:
@@ -79,7 +81,7 @@ def _read(root: Path, size: int, val_share: float, seed: int) -> Pictures:
     classes = tuple(files)
     labels = np.repeat(np.arange(len(classes), dtype=np.int32), [len(of_class) for of_class in files.values()])
     everything = [file for of_class in files.values() for file in of_class]
-    loaded = pictures.load(everything, size)
+    loaded = pictures.decode_cached(everything, size)
     kept = _once(everything, labels, loaded.digests)
     x, y = loaded.pictures[kept], labels[kept]
     in_val = _stratified(y, classes, val_share, seed, root)

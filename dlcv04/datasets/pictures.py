@@ -28,14 +28,22 @@ else:
 
 
 METHOD = "squeezed to a square by Pillow's bilinear filter with antialiasing"
+
+
 _METHOD_VERSION = 1  # of the cache's keys: raise it with every change of what a decoded picture looks like
+
+
 _LARGEST_SIDE = 1024
+
+
 _MOST_PIXELS = 80_000_000
+
+
 _SMALLEST_SIDE = 4
 
 
 @dataclass(frozen=True)
-class Loaded:
+class DecodedFiles:
     """Pictures, uint8 (files, size, size, 3), and the SHA-256 digest of each file's bytes."""
 
     pictures: npt.NDArray[np.uint8]
@@ -48,7 +56,7 @@ def check_size(size: int) -> None:
         raise DataError(f"Pictures can be had at 8 to {_LARGEST_SIDE} pixels a side, not {size}.")
 
 
-def load(files: Sequence[File], size: int) -> Loaded:
+def decode_cached(files: Sequence[File], size: int) -> DecodedFiles:
     """Decode the files, in their order, each squeezed to size x size.
 
     Where the files have more bytes than the result, the result is kept in the user's cache folder (`cache_folder`),
@@ -69,11 +77,11 @@ def load(files: Sequence[File], size: int) -> Loaded:
         return {"pictures": decoded(files, size)}
 
     if total <= len(files) * size * size * 3:
-        return Loaded(make()["pictures"], tuple(digests))
+        return DecodedFiles(make()["pictures"], tuple(digests))
     together = hashlib.sha256(b"".join(digests)).hexdigest()
     key = {"method": _METHOD_VERSION, "pillow": PIL.__version__, "size": size, "files": together}
     kept = caching.cached("pictures", key, make, folder=cache_folder())
-    return Loaded(kept["pictures"], tuple(digests))
+    return DecodedFiles(kept["pictures"], tuple(digests))
 
 
 def decoded(files: Sequence[File], size: int) -> npt.NDArray[np.uint8]:

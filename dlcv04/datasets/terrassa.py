@@ -140,7 +140,7 @@ def read(path: Path, size: int, instead: bool = False) -> Dataset:
         classes = tuple(sorted({row.label for row in train.rows}))
         labels = [annotation.labels(split.rows, classes, split.file, train.file) for split in (train, val)]
         _check_apart(train, val)
-        loaded = pictures.load([*train.files, *val.files], size)
+        loaded = pictures.decode_cached([*train.files, *val.files], size)
     cut = len(train.rows)
     published = classes == PUBLISHED_CLASSES
     return Dataset(
@@ -222,7 +222,7 @@ def unlabelled(path: Path, size: int) -> tuple[tuple[str, ...], npt.NDArray[np.u
         there = _pictures_of(tree, "test")
         if not there:
             raise DataError(f"{path} holds no picture in test/images: there is no unlabelled split.")
-        return tuple(there), pictures.load(list(there.values()), size).pictures
+        return tuple(there), pictures.decode_cached(list(there.values()), size).pictures
 
 
 def images(path: Path, split: str) -> tuple[str, ...]:

@@ -112,7 +112,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     if suite is not None and rev is not None and not config.option.collectonly:
         tests = [item.nodeid for item in session.items if is_timing(item)]
         try:
-            suite.against = against.measure(config, suite, tests, rev=rev, of=state.of(config).timing_tests)
+            suite.against = against.pair_with_commit(config, suite, tests, rev=rev, of=state.of(config).timing_tests)
         except (process_pairs.PairError, git.RevisionError) as error:
             pytest.exit(str(error), returncode=int(pytest.ExitCode.INTERNAL_ERROR))
     return (yield)

@@ -187,8 +187,8 @@ def read_model(path: str | Path) -> "keras.Model":
             raise ClassifierError(
                 f"{place} holds Python code (a Lambda layer), and nothing in a file is run: build it of stock layers."
             ) from error
-        said = (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0]
-        raise ClassifierError(f"{place} can't be read as a Keras model: {said.rstrip('.')}.") from error
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0]
+        raise ClassifierError(f"{place} can't be read as a Keras model: {reason.rstrip('.')}.") from error
 
 
 def imagenet() -> Classifier:

@@ -119,10 +119,10 @@ def excite(
         rows = np.minimum(np.arange(start, start + count), len(chosen) - 1)
         done = start * ascent.steps
 
-        def told(step: int, done: int = done, size: int = min(count, len(chosen) - start)) -> None:
+        def tell(step: int, done: int = done, size: int = min(count, len(chosen) - start)) -> None:
             on_step(done + step * size, len(chosen) * ascent.steps)
 
-        pictures[rows], before[rows], after[rows] = climb(noise[rows], chosen[rows], told)
+        pictures[rows], before[rows], after[rows] = climb(noise[rows], chosen[rows], tell)
     return Excited(trunk.layers[-1].name, chosen, pictures, before, after)
 
 
@@ -165,13 +165,13 @@ def _climber(
 
     gradient_step = backends.value_and_gradient(_whole(trunk, shape, pixels), objective)
 
-    def climb(noise: Any, filters: Any, told: Callable[[int], None]) -> tuple[Any, Any, Any]:
+    def climb(noise: Any, filters: Any, tell: Callable[[int], None]) -> tuple[Any, Any, Any]:
         x, filters = ops.convert_to_tensor(noise / np.float32(255)), filters.astype(np.int32)
         values, gradient = before, _ = gradient_step(x, filters)
         for step in range(ascent.steps):
             x = x + gradient * (ascent.step / 255) / (root_mean_square(gradient) + 1e-5)
             values, gradient = gradient_step(x, filters)
-            told(step + 1)
+            tell(step + 1)
         return backends.to_numpy(x) * 255, backends.to_numpy(before), backends.to_numpy(values)
 
     return climb

@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from dlcv04 import backends, datasets, finetuning, networks, recipes
+from dlcv04 import backends, datasets, finetuning_settings, networks, recipes
 from dlcv04.commands import options
 from dlcv04.harness import policy, report
 from tests.commands.asking import Command
@@ -13,7 +13,7 @@ from tests.commands.asking import Command
 @pytest.mark.parametrize(
     ("chosen", "known"),
     [
-        (options.Base, finetuning.BASES),
+        (options.Base, finetuning_settings.BASES),
         (options.Format, ("html", *report.TEXTS)),
         (options.Pixels, networks.PIXELS),
         (options.Variant, tuple(networks.MNIST_VARIANTS)),

@@ -26,7 +26,7 @@ def test_a_pair_that_fails_stores_nothing(monkeypatch):
     def failing(*_, **__):
         raise PairError("The suite failed.")
 
-    monkeypatch.setattr(running, "measure", failing)
+    monkeypatch.setattr(running, "run_self_test", failing)
     result = selftest.asked("--quick", "--device", "cpu")
     assert result.exit_code == 1 and result.stderr == "The suite failed.\nNothing was stored.\n"
     assert not Path("baselines").exists()

@@ -101,7 +101,7 @@ def test_no_folder_and_no_share(tmp_path: Path) -> None:
 
 def test_each_validation_picture_has_its_name(tmp_path: Path) -> None:
     root = in_folder(pets() | {"cat/copy.jpg": jpeg(3)}, tmp_path / "pets")
-    loaded = folders.load(root, 16, seed=4)
+    loaded = folders.read_either_layout(root, 16, seed=4)
     assert loaded.dataset.fingerprint == folders.read(root, 16, seed=4).fingerprint
     assert len(loaded.val_names) == len(loaded.dataset.x_val) == 3
     for name, picture in zip(loaded.val_names, loaded.dataset.x_val, strict=True):
@@ -120,7 +120,7 @@ def test_terrassas_layout_is_known_by_its_files(kind: str, tmp_path: Path) -> No
         root.mkdir()
         for split in ("train", "val"):
             in_zip({name: one for name, one in files.items() if name.startswith(split)}, root / f"{split}.zip")
-    loaded = folders.load(root, 16)
+    loaded = folders.read_either_layout(root, 16)
     assert loaded.dataset.fingerprint == terrassa.read(root, 16).fingerprint
     for name, picture in zip(loaded.val_names, loaded.dataset.x_val, strict=True):
         assert (pictures.decode(files[f"val/images/{name}.jpg"], 16, name) == picture).all()
@@ -137,4 +137,4 @@ def test_terrassas_layout_is_known_by_its_files(kind: str, tmp_path: Path) -> No
 def test_neither_layout(files: dict[str, bytes], path: str, sentence: str, tmp_path: Path) -> None:
     in_folder(files, tmp_path)
     with pytest.raises(DataError, match=sentence):
-        folders.load(tmp_path / path, 16)
+        folders.read_either_layout(tmp_path / path, 16)

@@ -109,7 +109,7 @@ def test_a_picture_that_would_fill_the_memory_is_refused(side: int, recwarn) -> 
 @pytest.mark.parametrize("size", [7, 1025, 0])
 def test_impossible_sizes(size: int) -> None:
     with pytest.raises(DataError, match="8 to 1024"):
-        pictures.load([held(jpeg())], size)
+        pictures.decode_cached([held(jpeg())], size)
 
 
 # -- the cache -----------------------------------------------------------------------------------------------------
@@ -122,30 +122,30 @@ def large(count: int = 4) -> list[File]:
 def test_the_cache_gives_what_decoding_gives(cache: Path, monkeypatch) -> None:
     files = large()
     plain = pictures.decoded(files, 16)
-    first = pictures.load(files, 16)
+    first = pictures.decode_cached(files, 16)
     monkeypatch.setattr(pictures, "decoded", lambda *_: pytest.fail("decoded again"))
-    second = pictures.load(files, 16)
+    second = pictures.decode_cached(files, 16)
     assert (first.pictures == plain).all() and (second.pictures == plain).all()
     assert first.digests == second.digests
     assert len(list(cache.glob("*.npz"))) == 1
 
 
 def test_small_files_are_not_cached(cache: Path) -> None:
-    pictures.load([held(jpeg(1, 20))], 64)
+    pictures.decode_cached([held(jpeg(1, 20))], 64)
     assert not cache.exists()
 
 
 def test_the_cache_sees_bytes_order_and_size(cache: Path) -> None:
     files = large()
     for changed, size in ((files, 16), (files[::-1], 16), (files, 17), ([*files[:3], held(jpeg(9, 120))], 16)):
-        assert (pictures.load(changed, size).pictures == pictures.decoded(changed, size)).all()
+        assert (pictures.decode_cached(changed, size).pictures == pictures.decoded(changed, size)).all()
     assert len(list(cache.glob("*.npz"))) == 4
 
 
 @pytest.mark.parametrize("damage", ["cut", "text", "shape", "flipped"])
 def test_a_damaged_cache_is_made_anew(damage: str, cache: Path) -> None:
     files = large()
-    plain = pictures.load(files, 16).pictures
+    plain = pictures.decode_cached(files, 16).pictures
     (path,) = cache.glob("*.npz")
     whole = path.read_bytes()
     if damage == "shape":
@@ -154,19 +154,19 @@ def test_a_damaged_cache_is_made_anew(damage: str, cache: Path) -> None:
         middle = len(whole) // 2
         flipped = whole[:middle] + bytes([whole[middle] ^ 255]) + whole[middle + 1 :]
         path.write_bytes({"cut": whole[:500], "text": b"no", "flipped": flipped}[damage])
-    assert (pictures.load(files, 16).pictures == plain).all()
+    assert (pictures.decode_cached(files, 16).pictures == plain).all()
     assert (np.load(path)["pictures"] == plain).all()
 
 
 def test_without_a_place_for_the_cache_pictures_are_decoded(tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert (pictures.load(large(), 16).pictures == pictures.decoded(large(), 16)).all()
+    assert (pictures.decode_cached(large(), 16).pictures == pictures.decoded(large(), 16)).all()
 
 
 def test_a_broken_picture_leaves_nothing_in_the_cache(cache: Path) -> None:
     with pytest.raises(DataError, match="cut or damaged"):
-        pictures.load([*large(), held(jpeg(9, 120)[:-2000])], 16)
+        pictures.decode_cached([*large(), held(jpeg(9, 120)[:-2000])], 16)
     assert not list(cache.glob("*.npz")) and not list(cache.glob(".*.partial"))
 
 
@@ -180,7 +180,7 @@ def _race(number: int, start, done) -> None:
 
     pictures.decoded = slow
     start.wait()
-    done.put(("sum", int(pictures.load(large(), 16).pictures.sum())))
+    done.put(("sum", int(pictures.decode_cached(large(), 16).pictures.sum())))
 
 
 def test_two_processes_at_once_decode_once_and_agree(cache: Path) -> None:

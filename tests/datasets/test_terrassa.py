@@ -10,6 +10,7 @@ import pytest
 from dlcv04 import datasets
 from dlcv04.datasets import DataError, drawn_buildings, pictures, terrassa
 from dlcv04.datasets import tree as trees
+from tests.datasets import frozen
 from tests.datasets.buildings import CLASSES, in_folder, in_zip, jpeg, layout
 
 
@@ -26,7 +27,7 @@ def nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_order_of_the_sources(tmp_path: Path, monkeypatch) -> None:
     assert datasets.where("terrassa") == drawn_buildings.PROVENANCE
-    assert datasets.load("terrassa", size=32).fingerprint == drawn_buildings.FINGERPRINTS[32]
+    assert datasets.load("terrassa", size=32).fingerprint == frozen.BUILDINGS[32]
     in_folder(layout(), tmp_path / "data" / "TerrassaBuildings900")
     monkeypatch.setenv("DLCV04_DATA", str(tmp_path / "data"))
     assert str(tmp_path / "data" / "TerrassaBuildings900") in datasets.where("terrassa", "real")

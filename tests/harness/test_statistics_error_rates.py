@@ -47,7 +47,6 @@ from dlcv04.harness.stats import (
     stored_run_test,
     successive_sd,
     tost,
-    trimmed_interval,
     trimmed_mean,
     upper_sd,
 )
@@ -616,32 +615,6 @@ def test_upper_limit_of_the_process_spread_covers_it():
 
 
 # ------------------------------------------------------------------------------------------------------------- coverage
-
-
-@pytest.mark.parametrize(
-    ("law", "pairs", "low"),
-    [
-        ("normal", 10, 0.92),
-        ("normal", 30, 0.93),
-        ("t3", 10, 0.92),
-        ("t3", 30, 0.93),
-        ("lognormal", 30, 0.93),
-        ("recorded", 15, 0.93),
-    ],
-)
-def test_coverage_of_the_trimmed_interval(law, pairs, low):
-    """n = 6,000 intervals at 95 % of equal arms; ten pairs leave six after trimming, which costs one point."""
-    intervals = [trimmed_interval(x) for x in pair_noise(np.random.default_rng(40), law, 6000, pairs)]
-    Rate(f"trimmed interval covers, {law}, {pairs} pairs", [i.low <= 0 <= i.high for i in intervals]).proves_at_least(
-        low
-    )
-
-
-def test_an_interval_of_five_skewed_values_does_not_cover_its_mean():
-    """n = 3,000: five log-normal values, 95 % interval of the mean: under 90 %. No interval of five promises more."""
-    x = np.random.default_rng(41).lognormal(0, 1, (3000, 5))
-    covered = [i.low <= math.exp(0.5) <= i.high for i in (trimmed_interval(row, proportion=0.0) for row in x)]
-    Rate("t interval covers the mean, log-normal, n = 5", covered).proves_at_most(0.9)
 
 
 @pytest.mark.parametrize("n", [40, 177])

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlcv04.harness.claims.claim import ClaimError, ClaimInfo
 from dlcv04.harness.judging import assertions
-from dlcv04.harness.judging.assertions import Judged, Side
+from dlcv04.harness.judging.assertions import ArmSeeds, Judged
 from dlcv04.harness.judging.metrics import FINAL_VAL_ACCURACY, MEAN_VAL_ACCURACY, VAL_ACCURACY, Metric, Series
 from dlcv04.harness.measuring.blocks import ArmTimes
 from dlcv04.harness.measuring.seeds import ArmCurves
@@ -217,7 +217,7 @@ class ClaimRecorder:
         """
         _check_margin(by, "the smallest share of the pictures that matters")
 
-        def judge(sides: list[Side], looks: tuple[int, ...]) -> Judged:
+        def judge(sides: list[ArmSeeds], looks: tuple[int, ...]) -> Judged:
             _check_answers(sides)
             return assertions.right_more_often(sides, by, looks, self.policy)
 
@@ -277,7 +277,7 @@ class ClaimRecorder:
     def _over_seeds(
         self,
         arms: tuple[ArmCurves, ...],
-        judge: Callable[[list[Side], tuple[int, ...]], Judged],
+        judge: Callable[[list[ArmSeeds], tuple[int, ...]], Judged],
     ) -> None:
         """Train to each look until the verdict stands; a control and a recording train a fixed number of seeds."""
         if any(arm.block is not arms[0].block for arm in arms):
@@ -287,7 +287,7 @@ class ClaimRecorder:
         fixed = self._fixed_n() or (self.policy.recorded_seeds if self.policy.record else None)
         for seeds in [fixed] if fixed else looks:
             arms[0].block.run(seeds)
-            judged = judge([Side(arm.name, arm.by_seed, arm.images) for arm in arms], looks)
+            judged = judge([ArmSeeds(arm.name, arm.by_seed, arm.images) for arm in arms], looks)
             if not judged.undecided:
                 break
         self.assertions.append(judged.assertion)
@@ -371,7 +371,7 @@ def _check_shapes(one: ArmValues, other: ArmValues) -> None:
         )
 
 
-def _check_answers(sides: Sequence[Side]) -> None:
+def _check_answers(sides: Sequence[ArmSeeds]) -> None:
     counts = {len(curve.answers) for side in sides for curve in side.curves if curve.status == "ok"}
     if counts in ({0}, set()):
         raise ClaimError("These curves lack the answers to each picture: take them from learning(..., answers=True).")

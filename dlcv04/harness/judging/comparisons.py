@@ -276,7 +276,7 @@ def could_be_slower(row: Comparison, policy: Policy) -> bool:
     )
 
 
-def looks_slower(row: Comparison, policy: Policy) -> bool:
+def is_suspect(row: Comparison, policy: Policy) -> bool:
     """Whether process pairs should decide this time: they see slowdowns that the stored times alone let pass."""
     looked = (row.metric, row.verdict, row.first_look) == (SECONDS, "PASS", None)
     return could_be_slower(row, policy) or (looked and (row.effect or 0) >= policy.suspect_seconds)

@@ -94,7 +94,7 @@ def _over_seeds(one: Assertion, arms: Mapping[str, Arm], policy: Policy) -> Asse
     curves = [{curve.seed: curve for curve in arms[name].curves} for name in names]
     seeds = sorted(set.intersection(*(set(found) for found in curves)))
     sides = [
-        assertions.Side(name, [found[seed] for seed in seeds], arms[name].val_images)
+        assertions.ArmSeeds(name, [found[seed] for seed in seeds], arms[name].val_images)
         for name, found in zip(names, curves, strict=True)
     ]
     if one.kind == "REACH":

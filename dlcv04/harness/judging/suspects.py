@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import msgspec
 
 from dlcv04.harness.judging import pair_gate
-from dlcv04.harness.judging.comparisons import Context, baseline_of, explain, looks_slower, with_stored
+from dlcv04.harness.judging.comparisons import Context, baseline_of, explain, is_suspect, with_stored
 from dlcv04.harness.judging.differences import environment_changes
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.store.schema import Against, Arm, Claim, Comparison, Run
@@ -59,7 +59,7 @@ def suspects(claim: Claim, arms: Iterable[Arm], context: Context) -> list[Suspec
     arms = list(arms)
     looks = with_stored(claim, arms, context.alone)
     changed = any(look.verdict == "STALE" for look in looks)
-    slower = {look.arm: look for look in looks if looks_slower(look, context.policy)}
+    slower = {look.arm: look for look in looks if is_suspect(look, context.policy)}
     return [
         _suspect(arm, slower[arm.name], context, changed)
         for arm in arms
@@ -117,8 +117,8 @@ def _settled(row: Comparison, suspect: Suspect, context: Context, pairs: Against
     if by_pairs is not None:
         return _said(by_pairs, suspect, context)
     why = suspect.why or "; ".join(found.why for found in context.rechecks if found.test == test and found.why)
-    told = f"process pairs did not decide: {why}" if why else ""
-    return msgspec.structs.replace(row, reason="; ".join(filter(None, (row.reason, told))))
+    undecided = f"process pairs did not decide: {why}" if why else ""
+    return msgspec.structs.replace(row, reason="; ".join(filter(None, (row.reason, undecided))))
 
 
 def records(test: str, context: Context, pairs: Against | None) -> Iterator[Against]:

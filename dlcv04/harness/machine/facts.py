@@ -17,7 +17,6 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from dlcv04.harness.machine import cpu, gpu
-from dlcv04.harness.store.schema import Environment
 
 Device = Literal["cpu", "gpu"]
 
@@ -149,31 +148,6 @@ def software(backend_facts: Mapping[str, str] | None = None) -> dict[str, str]:
     facts |= {name: os.environ[name] for name in sorted(os.environ) if _matters(name)}
     facts |= {str(name): str(value) for name, value in (backend_facts or {}).items()}
     return facts
-
-
-def collect(device: Device, backend_facts: Mapping[str, str] | None = None) -> Environment:
-    """Return the environment of this process, as stored with a run.
-
-    Args:
-        device: what the run computes on.
-        backend_facts: as for `software`. Where `nvidia-smi` knows no GPU, its "gpu" entry names the model.
-    """
-    facts = hardware()
-    if device == "gpu" and "gpu" not in facts and backend_facts and backend_facts.get("gpu"):
-        facts["gpu"] = str(backend_facts["gpu"])
-    return Environment(machine_class=machine_class(device, facts), hardware=facts, software=software(backend_facts))
-
-
-def differences(old: Environment, new: Environment) -> list[str]:
-    """Return what changed between two environments, each as "tensorflow 2.20.0 -> 2.21.0"."""
-    found = []
-    if old.machine_class != new.machine_class:
-        found.append(f"machine class {old.machine_class} -> {new.machine_class}")
-    for before, after in ((old.hardware, new.hardware), (old.software, new.software)):
-        for name in [*before, *(name for name in after if name not in before)]:
-            if before.get(name) != after.get(name):
-                found.append(f"{name} {before.get(name, 'absent')} -> {after.get(name, 'absent')}")
-    return found
 
 
 def _matters(name: str) -> bool:

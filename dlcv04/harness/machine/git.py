@@ -156,5 +156,5 @@ def _git(folder: Path | str, *arguments: str, seconds: float | None = None) -> _
         return _Answer(None, problem=f"git gave no answer within {seconds:g} s")
     except (OSError, ValueError) as error:
         return _Answer(None, problem=f"git could not be started: {error}")
-    said = " ".join(done.stderr.split()) or f"exit status {done.returncode}"
-    return _Answer(done.returncode, done.stdout.strip(), said if done.returncode else "")
+    words = " ".join(done.stderr.split()) or f"exit status {done.returncode}"
+    return _Answer(done.returncode, done.stdout.strip(), words if done.returncode else "")

@@ -147,7 +147,7 @@ def run_pair(
     most_tests: int | None = None,
     rounds: int = PAIRS_OF_ROUNDS,
     round_seconds: float = ROUND_SECONDS,
-    told: Callable[[str], object] = lambda what: None,
+    tell: Callable[[str], object] = lambda what: None,
 ) -> Iterator[PairRounds]:
     """Measure the suite once with a fresh process of each side.
 
@@ -160,7 +160,7 @@ def run_pair(
         most_tests: no more than the first so many of them.
         rounds: pairs of rounds for each arm, in random order, balanced in blocks of two.
         round_seconds: the least length of a round; equal steps on both sides.
-        told: called with the arm that is being timed.
+        tell: called with the arm that is being timed.
 
     Yields:
         One record for each arm that both sides have.
@@ -181,7 +181,7 @@ def run_pair(
             worker.send(common)
         order = random.Random(number)
         for readies in _arms_of_both(pair, common):
-            told(f"{readies[0].test.split('::')[-1]}<{readies[0].arm}>")
+            tell(f"{readies[0].test.split('::')[-1]}<{readies[0].arm}>")
             yield _time_arm(pair, readies, order, number, rounds, round_seconds)
 
 

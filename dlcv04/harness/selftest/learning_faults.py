@@ -39,10 +39,10 @@ def plant(root: Path, arguments: Sequence[str], name: str, describes: str) -> Pl
         return None
     if done.code not in {0, 1, EXIT_NOTHING_COMPARABLE} or done.document is None:
         raise FaultError(f"{done.printed}\nThe suite could not be run with the fault {name}.")
-    return said(decode_run(done.document.get("dlcv04"), f"the run with the fault {name}"), name, describes)
+    return summarised(decode_run(done.document.get("dlcv04"), f"the run with the fault {name}"), name, describes)
 
 
-def said(run: Run, name: str, describes: str) -> PlantedFault:
+def summarised(run: Run, name: str, describes: str) -> PlantedFault:
     """The verdicts of a run's judged claims and of its learning figures."""
     figures = [row for row in run.comparisons if row.metric == LEARNING]
     return PlantedFault(

@@ -40,14 +40,14 @@ class Sizes:
         return self.identical + self.planted * len(SLOWDOWNS)
 
 
-def measure(
+def run_self_test(
     root: Path,
     arguments: Sequence[str],
     sizes: Sizes,
     *,
     machine_class: str,
     key: Mapping[str, str],
-    told: Callable[[str], object],
+    tell: Callable[[str], object],
     faults: Mapping[str, str],
 ) -> SelfTest:
     """Run the process pairs, identical and planted ones alternating so that a drift meets both, then planted faults.
@@ -58,7 +58,7 @@ def measure(
         sizes: how many process pairs.
         machine_class: of this machine.
         key: backend, dtype policy, jit and profile.
-        told: called with what is being done.
+        tell: called with what is being done.
         faults: name and description of each fault of learning to plant.
 
     Raises:
@@ -71,13 +71,13 @@ def measure(
     for number, ratio in enumerate(_schedule(sizes)):
         spent = time.perf_counter() - start
         left = f", about {spent / number * (sizes.pairs - number) / 60:.0f} min left" if number else ""
-        told(f"process pair {number + 1} of {sizes.pairs} ({_describe(ratio)}){left}")
+        tell(f"process pair {number + 1} of {sizes.pairs} ({_describe(ratio)}){left}")
         old = Side("old", root, absolute_data())
         new = Side("new", root, {**absolute_data(), PLANTED: f"{(ratio or 1) - 1:.3f}"})
         found = list(run_pair(old, new, arguments, number=number, most_tests=sizes.tests))
         (identical if ratio is None else planted[ratio]).extend(found)
     spread = process_spread(identical)
-    noticed = [_fault(root, arguments, name, describes, told) for name, describes in faults.items()]
+    noticed = [_fault(root, arguments, name, describes, tell) for name, describes in faults.items()]
     return SelfTest(
         id=f"{started:%Y%m%dT%H%M%S}",
         started=started.isoformat(timespec="seconds"),
@@ -98,9 +98,9 @@ def measure(
 
 
 def _fault(
-    root: Path, arguments: Sequence[str], name: str, describes: str, told: Callable[[str], object]
+    root: Path, arguments: Sequence[str], name: str, describes: str, tell: Callable[[str], object]
 ) -> PlantedFault | None:
-    told(f"planted fault: {describes}")
+    tell(f"planted fault: {describes}")
     return learning_faults.plant(root, arguments, name, describes)
 
 

@@ -30,7 +30,7 @@ else:
     stats = LazyModule("dlcv04.harness.stats")
 
 
-Told = Callable[[str], object]
+Tell = Callable[[str], object]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def run_pairs(
     wanted: Sequence[str],
     spread: ProcessSd,
     policy: Policy,
-    told: Told,
+    tell: Tell,
     gated: int = 0,
 ) -> Against:
     """Run process pairs until every benchmark is decided, or the last look is reached.
@@ -79,7 +79,7 @@ def run_pairs(
         wanted: the timing tests to run.
         spread: between processes.
         policy: error rates and gates.
-        told: called with what is being done.
+        tell: called with what is being done.
         gated: the stored times that share the budget, where the pairs decide one that looked slower than those.
 
     Raises:
@@ -101,14 +101,14 @@ def run_pairs(
         if not open_tests or (number and not found.pairs):
             break
         what = f"process pair {number + 1} of {LOOKS[0]} to {LOOKS[-1]}"
-        told(what)
-        timed = functools.partial(_tell_arm, told, what)
-        found.pairs.extend(run_pair(old, new, arguments, number=number, tests=open_tests, told=timed))
+        tell(what)
+        timed = functools.partial(_tell_arm, tell, what)
+        found.pairs.extend(run_pair(old, new, arguments, number=number, tests=open_tests, tell=timed))
     return found
 
 
-def _tell_arm(told: Told, what: str, arm: str) -> None:
-    told(f"{what}: {arm}")
+def _tell_arm(tell: Tell, what: str, arm: str) -> None:
+    tell(f"{what}: {arm}")
 
 
 def _is_open(found: Against, test: str, policy: Policy) -> bool:
@@ -119,7 +119,7 @@ def _is_open(found: Against, test: str, policy: Policy) -> bool:
     )
 
 
-def measure(config: pytest.Config, suite: Suite, tests: list[str], *, rev: str, of: int) -> Against:
+def pair_with_commit(config: pytest.Config, suite: Suite, tests: list[str], *, rev: str, of: int) -> Against:
     """Run the process pairs of this session.
 
     Args:
@@ -207,7 +207,7 @@ def _measure(
                 wanted=tests,
                 spread=known_spread(config.rootpath / "baselines", suite.machine_class, suite.key),
                 policy=suite.policy,
-                told=children.teller(config),
+                tell=children.teller(config),
                 gated=gated,
             )
     finally:

@@ -7,7 +7,6 @@ Used: `config._benchmarksession` (attributes `benchmarks`, `disabled`, `options`
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -106,11 +105,6 @@ def save_without_rows(config: pytest.Config) -> None:
         session.save_json(made)
     if name:
         session.storage.save(made, name)
-
-
-def json_path(config: pytest.Config) -> Path | None:
-    """Where `--benchmark-json` writes, if asked."""
-    return _session(config).json
 
 
 def _session(config: pytest.Config) -> Any:

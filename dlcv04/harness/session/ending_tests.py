@@ -97,7 +97,7 @@ def _compared(config: pytest.Config, suite: Suite, claim: Claim, arms: list[Arm]
     policy, context = suite.policy, suite.context() if suite.compare else None
     rows = comparing.comparisons(claim, arms, context, suite.against, policy)
     # A recording process is never timed again: where an ini file asks for the comparison, it would be without end.
-    if context is None or policy.record or not any(comparisons.looks_slower(row, policy) for row in rows):
+    if context is None or policy.record or not any(comparisons.is_suspect(row, policy) for row in rows):
         return rows
     found = suspects.suspects(claim, arms, context)
     suite.rechecks += against.recheck(config, suite, claim.test, found, context.gate.gated)

@@ -34,16 +34,16 @@ def lines(config: pytest.Config, tests: list[Any]) -> list[str]:
     plan = suite.plan()
     seconds = SECONDS_TO_START + sum(_expected_seconds(suite, item) for item in claims)
     counted = _count(len(claims) - controls, "claim") + (f" and {_count(controls, 'control')}" if controls else "")
-    told = [
+    header = [
         f"dlcv04: {counted}, profile {suite.policy.profile}, data: {plan.data}, on the {_device(suite, plan.device)}, "
         f"about {seconds:.0f} s"
     ]
     if suite.compare:
         count = len(suite.stored.timing), len(suite.stored.portable)
-        told.append(f"dlcv04: comparing with {count[0]} stored timing and {count[1]} portable runs")
+        header.append(f"dlcv04: comparing with {count[0]} stored timing and {count[1]} portable runs")
     if session.options.against is not None:
-        told.append(_process_pairs(session.options.against, sum(items.is_timing(item) for item in tests)))
-    return told + [f"dlcv04: {problem}" for problem in suite.problems]
+        header.append(_process_pairs(session.options.against, sum(items.is_timing(item) for item in tests)))
+    return header + [f"dlcv04: {problem}" for problem in suite.problems]
 
 
 def _device(suite: Suite, device: str) -> str:

@@ -7,13 +7,12 @@ from dlcv04.harness.stats.basics import (
     TrimmedMean,
     minimum_detectable_effect,
     split_alpha,
-    trimmed_interval,
     trimmed_mean,
     upper_t,
 )
 from dlcv04.harness.stats.crossed import crossed_interval, crossed_test
 from dlcv04.harness.stats.level import clopper_pearson, level_test
-from dlcv04.harness.stats.order import OrderTest, order_test, sign_flip_e_process, sign_flip_e_value
+from dlcv04.harness.stats.order import OrderTest, order_test, sign_flip_e_process
 from dlcv04.harness.stats.pairs import (
     FLOOR_PROCESS_SD,
     PRIOR_PROCESS_DF,
@@ -66,13 +65,11 @@ __all__ = [
     "process_pair_gate",
     "reach_log_ratio",
     "sign_flip_e_process",
-    "sign_flip_e_value",
     "sign_flip_p",
     "split_alpha",
     "stored_run_test",
     "successive_sd",
     "tost",
-    "trimmed_interval",
     "trimmed_mean",
     "upper_sd",
     "upper_t",

@@ -65,12 +65,6 @@ def _both_e_processes(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDAr
     return upper / len(_BETS), lower / len(_BETS)
 
 
-def sign_flip_e_value(x: Floats) -> float:
-    """The evidence after all of `x` (see `sign_flip_e_process`); 1 for no observation."""
-    values = np.asarray(x, dtype=np.float64)
-    return float(sign_flip_e_process(values)[-1]) if len(values) else 1.0
-
-
 def _first_crossing(e: NDArray[np.float64], alpha: float) -> NDArray[np.float64]:
     """For each row of e-processes, the first n that reaches 1/alpha; inf where none does."""
     crossed = e >= 1 / alpha

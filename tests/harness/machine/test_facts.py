@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from dlcv04.harness.machine import facts as machine_facts
 from dlcv04.harness.machine import gpu as machine_gpu
-from dlcv04.harness.store.schema import Environment
 from tests.conftest import H100
 
 
@@ -76,34 +75,6 @@ def test_software_names_versions_and_variables_that_matter(fake_smi, monkeypatch
 def test_credentials_are_never_recorded(no_gpu, monkeypatch, name):
     monkeypatch.setenv(name, "hunter2")
     assert "hunter2" not in machine_facts.software({}).values()
-
-
-def test_collect_has_the_class_of_the_device(fake_smi):
-    fake_smi(facts=H100 + "\n")
-    assert machine_facts.collect("gpu", {}).machine_class == "gpu-nvidia-h100-80gb-x1-700w"
-    assert machine_facts.collect("cpu", {}).machine_class.startswith("cpu-")
-
-
-def test_a_gpu_that_only_the_backend_knows_is_named(no_gpu):
-    found = machine_facts.collect("gpu", {"gpu": "AMD Instinct MI300X"})
-    assert found.machine_class == "gpu-amd-instinct-mi300x-x1"
-
-
-def test_differences_are_named_both_ways():
-    old = Environment(
-        machine_class="cpu-a", hardware={"cpu": "A"}, software={"tensorflow": "2.20.0", "gone": "1", "same": "1"}
-    )
-    new = Environment(
-        machine_class="cpu-b", hardware={"cpu": "B"}, software={"tensorflow": "2.21.0", "new": "2", "same": "1"}
-    )
-    assert machine_facts.differences(old, new) == [
-        "machine class cpu-a -> cpu-b",
-        "cpu A -> B",
-        "tensorflow 2.20.0 -> 2.21.0",
-        "gone 1 -> absent",
-        "new absent -> 2",
-    ]
-    assert machine_facts.differences(old, old) == []
 
 
 @pytest.mark.parametrize("cudnn", [True, False])

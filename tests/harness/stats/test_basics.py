@@ -8,7 +8,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlcv04.harness.stats import StatisticsError, minimum_detectable_effect, split_alpha, trimmed_interval, trimmed_mean
+from dlcv04.harness.stats import StatisticsError, minimum_detectable_effect, split_alpha, trimmed_mean
 from tests.harness.stats.samples import noise, numbers, quick, samples
 
 
@@ -36,15 +36,6 @@ def test_trimmed_mean_moves_and_scales_with_its_data(x, shift, factor):
 def test_one_wild_round_does_not_move_the_trimmed_mean():
     rounds = list(noise(10))
     assert trimmed_mean([*rounds[:-1], 50.0]).mean < 0.1
-
-
-def test_trimmed_interval_holds_its_mean_and_widens_with_its_level():
-    narrow, wide = trimmed_interval(noise(15), 0.9), trimmed_interval(noise(15), 0.99)
-    assert wide.low < narrow.low < narrow.estimate < narrow.high < wide.high
-
-
-def test_trimmed_interval_of_one_value_is_endless():
-    assert trimmed_interval([1.0]).high == math.inf
 
 
 @pytest.mark.parametrize("bad", [[], [1.0, math.nan], [[1.0, 2.0]]])

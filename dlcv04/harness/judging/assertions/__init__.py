@@ -1,6 +1,6 @@
 """Assertions judged from what was measured, one kind a file."""
 
-from dlcv04.harness.judging.assertions.common import UNDECIDED, Judged, Side, detectable, final
+from dlcv04.harness.judging.assertions.common import UNDECIDED, ArmSeeds, Judged, detectable, final
 from dlcv04.harness.judging.assertions.seeds import (
     ANSWERS,
     equivalent,
@@ -16,7 +16,7 @@ from dlcv04.harness.judging.assertions.units import cluster_means, identity, ove
 __all__ = [
     "ANSWERS",
     "Judged",
-    "Side",
+    "ArmSeeds",
     "UNDECIDED",
     "cluster_means",
     "detectable",

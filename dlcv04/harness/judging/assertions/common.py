@@ -28,7 +28,7 @@ UNDECIDED: Final = "CONTINUE"
 
 
 @dataclass(frozen=True)
-class Side:
+class ArmSeeds:
     """One arm of an assertion over seeds: its name, its curves in order of seed, its validation pictures."""
 
     name: str

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from dlcv04.harness.judging.assertions import common
-from dlcv04.harness.judging.assertions.common import UNDECIDED, Judged, Side
+from dlcv04.harness.judging.assertions.common import UNDECIDED, ArmSeeds, Judged
 from dlcv04.harness.judging.metrics import Metric, Series
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.store.schema import Assertion, finite
@@ -30,7 +30,7 @@ else:
 ANSWERS: Final = "share of validation pictures classed rightly"
 
 
-def _differences(sides: Sequence[Side], metric: Metric) -> list[float]:
+def _differences(sides: Sequence[ArmSeeds], metric: Metric) -> list[float]:
     """Treatment less reference by seed, positive where the treatment is better."""
     sign = 1.0 if metric.higher else -1.0
     treatment, reference = (side.values(metric) for side in sides)
@@ -66,7 +66,7 @@ def _at_looks(
 
 
 def _over_seeds(
-    sides: Sequence[Side],
+    sides: Sequence[ArmSeeds],
     result: stats.SequentialResult,
     looks: Sequence[int],
     *,
@@ -94,7 +94,7 @@ def _over_seeds(
     return Judged(made, result.verdict == UNDECIDED and not diverged)
 
 
-def paired(sides: Sequence[Side], metric: Metric, by: float, looks: Sequence[int], policy: Policy) -> Judged:
+def paired(sides: Sequence[ArmSeeds], metric: Metric, by: float, looks: Sequence[int], policy: Policy) -> Judged:
     """PAIRED: the metric of the first arm exceeds that of the second by `by` or more, paired by seed."""
     differences = _differences(sides, metric)
     return _over_seeds(
@@ -112,7 +112,7 @@ def paired(sides: Sequence[Side], metric: Metric, by: float, looks: Sequence[int
     )
 
 
-def right_more_often(sides: Sequence[Side], by: float, looks: Sequence[int], policy: Policy) -> Judged:
+def right_more_often(sides: Sequence[ArmSeeds], by: float, looks: Sequence[int], policy: Policy) -> Judged:
     """PAIRED by seed and by picture: the first arm classes a share of `by` more of the validation pictures rightly.
 
     Both errors are in the interval: other seeds, and other pictures.
@@ -144,7 +144,7 @@ def right_more_often(sides: Sequence[Side], by: float, looks: Sequence[int], pol
     )
 
 
-def not_better(sides: Sequence[Side], metric: Metric, by: float, looks: Sequence[int], policy: Policy) -> Judged:
+def not_better(sides: Sequence[ArmSeeds], metric: Metric, by: float, looks: Sequence[int], policy: Policy) -> Judged:
     """PAIRED, the other way: the first arm does not exceed the second by `by`; the claim is about an upper bound."""
     differences = _differences(sides, metric)
     mirrored = sequential([-difference for difference in differences], -by, looks, policy)
@@ -163,7 +163,9 @@ def not_better(sides: Sequence[Side], metric: Metric, by: float, looks: Sequence
     )
 
 
-def equivalent(sides: Sequence[Side], metric: Metric, within: float, looks: Sequence[int], policy: Policy) -> Judged:
+def equivalent(
+    sides: Sequence[ArmSeeds], metric: Metric, within: float, looks: Sequence[int], policy: Policy
+) -> Judged:
     """EQUIVALENT: two one-sided t tests at each look (Schuirmann 1987), paired by seed."""
     differences = _differences(sides, metric)
 
@@ -184,7 +186,7 @@ def equivalent(sides: Sequence[Side], metric: Metric, within: float, looks: Sequ
     )
 
 
-def level(sides: Sequence[Side], metric: Metric, least: float, looks: Sequence[int], policy: Policy) -> Judged:
+def level(sides: Sequence[ArmSeeds], metric: Metric, least: float, looks: Sequence[int], policy: Policy) -> Judged:
     """LEVEL: the metric is at least `least`, for new seeds and, where it is a proportion, for new pictures."""
     (arm,) = sides
     images = arm.images if metric.proportion else 0
@@ -210,7 +212,7 @@ def level(sides: Sequence[Side], metric: Metric, least: float, looks: Sequence[i
 
 
 def reach(
-    sides: Sequence[Side], series: Series, target: float, by: float, looks: Sequence[int], policy: Policy
+    sides: Sequence[ArmSeeds], series: Series, target: float, by: float, looks: Sequence[int], policy: Policy
 ) -> Judged:
     """REACH: the second arm takes at least `by` times as many epochs as the first to reach `target`.
 
@@ -241,7 +243,7 @@ def reach(
     )
 
 
-def _epochs(side: Side, series: Series, target: float, budget: float) -> list[stats.EpochsToTarget]:
+def _epochs(side: ArmSeeds, series: Series, target: float, budget: float) -> list[stats.EpochsToTarget]:
     return [
         stats.epochs_to_target(series.of_curve(curve), target, budget, higher_is_better=series.higher)
         for curve in side.curves

@@ -26,7 +26,7 @@ def noise(test: SelfTest, policy: Policy) -> tuple[Fact, ...]:
         Fact("Smallest slowdown seen", f"{smallest - 1:.1%}, in 4 of 5 runs of {pair_gate.LOOKS[-1]} process pairs"),
     ]
     shown += [
-        Fact("Planted fault", f"{fault.describes}: {sentences.said_of(fault)}", warn=not fault.noticed)
+        Fact("Planted fault", f"{fault.describes}: {sentences.describe_fault(fault)}", warn=not fault.noticed)
         for fault in test.faults
     ]
     return tuple(shown)
