@@ -39,7 +39,7 @@ OFF = 3e-6
 
 @pytest.fixture(scope="module")
 def dataset():
-    """One batch, so that an epoch is one step and its order does not matter; no two of classes 1 to 3 are as large."""
+    """One batch, so that an epoch is one step and its order does not matter; classes 1 to 3 differ in size."""
     random = np.random.RandomState(3)
     pictures = random.randint(0, 256, (BATCH, 8, 8, 1)).astype(np.uint8)
     labels = np.array([0, 1, 1, 2, 2, 1, 3, 1], np.int32)
