@@ -93,13 +93,21 @@ def check_answers(trainer):
     np.testing.assert_array_equal(np.flatnonzero(trainer.reset(0, data(right)).answers()), right)
 
 
+def check_predictions(trainer):
+    """The softmax of the pixels in [0, 1], of each picture in its place."""
+    dataset = data([0, 3])
+    shares = np.exp(dataset.x_val.reshape(VAL, -1).astype(np.float64) / 255)
+    shares /= shares.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(trainer.reset(0, dataset).predict(dataset.x_val), shares, rtol=EACH)
+
+
 def check_mode(trainer):
     """The same twice, and that of the network without its dropout."""
     dataset = data([0, 3, 4, 9, 10])
     scores = [trainer.reset(0, dataset).evaluate("val"), trainer.evaluate("val")]
     assert scores[0] == scores[1]
     assert scores[0].loss == pytest.approx(losses(dataset.x_val, dataset.y_val).mean(), rel=EACH)
-    np.testing.assert_array_equal(trainer.predict(dataset.x_val), trainer.predict(dataset.x_val))
+    check_predictions(trainer)
 
 
 def test_every_validation_picture_counts_once(trainer):
@@ -112,6 +120,10 @@ def test_what_a_run_stores(trainer):
 
 def test_the_answers_are_in_the_pictures_order(trainer):
     check_answers(trainer)
+
+
+def test_predictions(trainer):
+    check_predictions(trainer)
 
 
 @pytest.mark.parametrize("most", [1, 5, VAL, 20])
@@ -227,8 +239,10 @@ def always_training(layer, monkeypatch):
 
 def test_dropout_that_is_on_is_seen(monkeypatch):
     always_training(keras.layers.Dropout, monkeypatch)
-    with pytest.raises(AssertionError):
-        check_mode(Trainer(with_dropout, data(()), RECIPE))
+    drawing = Trainer(with_dropout, data(()), RECIPE)
+    for check in (check_mode, check_predictions):
+        with pytest.raises(AssertionError):
+            check(drawing)
 
 
 def test_normalising_by_the_batch_is_seen(monkeypatch):
@@ -245,5 +259,7 @@ def test_pixels_that_are_not_scaled_are_seen():
         inputs = keras.Input((2, 2, 1))
         return keras.Model(inputs, model(keras.layers.Rescaling(255.0)(inputs)))
 
-    with pytest.raises(AssertionError):
-        check_counts(Trainer(unscaled, data(()), RECIPE))
+    wrong = Trainer(unscaled, data(()), RECIPE)
+    for check in (check_counts, check_run, check_predictions):
+        with pytest.raises(AssertionError):
+            check(wrong)

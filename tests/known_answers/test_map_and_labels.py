@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from dlcv04 import Dataset, datasets
-from dlcv04.commands import tsne
 from dlcv04.visualization import embedding
+from tests.commands.asking import Command
 
 IMAGES = 40
 
@@ -33,8 +33,7 @@ def points(labels, folder, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(datasets, "load", lambda *arguments, **settings: noise(labels))
         patched.setattr(embedding, "draw", seen)
-        asked = tsne.Asked("mnist", IMAGES, "auto", None, "unit", 5, 10.0, 0, folder / "map.png")
-        tsne.write(asked, lambda sentence: None)
+        Command("tsne")("mnist", "--images", IMAGES, "--perplexity", 10, "--out", folder / "map.png")
     (found,) = drawn
     return found
 
