@@ -221,7 +221,7 @@ def _base(settings: Settings, show: Show) -> Base:
 def _taps(base: Base, settings: Settings) -> tuple[Tap, ...]:
     """Where the head may sit: at or above the first trained layer."""
     layer, _, pooling = settings.tap.partition(":")
-    names = [one.name for one in base.model.layers]
+    names = [layer.name for layer in base.model.layers]
     if layer:
         flat = len(base.layer(layer).output.shape) == 2
         if flat and pooling not in ("", "none"):

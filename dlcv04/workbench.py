@@ -319,8 +319,8 @@ def _workload(bench: Workbench, arm: Any, data: Any, recipe: Any) -> Any:
 
 def _resolve(bench: Workbench, arm: Any, data: Any, recipe: Any) -> tuple[Any, Any, Any]:
     """The network, data and recipe of one arm."""
-    one = as_trained(arm)
-    return one.network, bench.data_of(one, data), one.recipe(recipe)
+    trained = as_trained(arm)
+    return trained.network, bench.data_of(trained, data), trained.recipe(recipe)
 
 
 def _seed_trainer(

@@ -62,7 +62,7 @@ def _record(parts: list[Part], options: list[str], suite: str, force: bool, name
     with bar(*columns) as progress:
         task = progress.add_task("recording", total=len(parts), part="")
 
-        def one(number: int, part: Part) -> Candidate:
+        def recorded(number: int, part: Part) -> Candidate:
             def started() -> None:
                 progress.update(task, part=part)
                 say(f"process {number} of {len(parts)}: {part}")
@@ -71,7 +71,7 @@ def _record(parts: list[Part], options: list[str], suite: str, force: bool, name
             progress.update(task, advance=1)
             return candidate
 
-        return [one(number, part) for number, part in enumerate(parts, 1)]
+        return [recorded(number, part) for number, part in enumerate(parts, 1)]
 
 
 def _say_power(store: Store, newest: Candidate) -> None:
@@ -80,7 +80,7 @@ def _say_power(store: Store, newest: Candidate) -> None:
     from dlcv04.harness.store.reading import decode_run
 
     last = decode_run(dict(newest.document)["dlcv04"], "the last run")
-    stored = [one.run for one in store.load(machine_class=last.environment.machine_class).timing]
+    stored = [process.run for process in store.load(machine_class=last.environment.machine_class).timing]
     comparable = [run for run in stored if run.key == last.key]
     for seen in power.power(comparable, last) if comparable else []:
         say(

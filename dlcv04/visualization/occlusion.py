@@ -86,7 +86,7 @@ def _bar(box: Sequence[int], height: int, width: int) -> tuple[list[int], list[i
     top, left, bottom, right = box
     strips = [(0, 0, top, width), (bottom, 0, height, width), (0, 0, height, left), (0, right, height, width)]
     fitting = [(min(s[2] - s[0], bottom - top), min(s[3] - s[1], right - left), s) for s in strips]
-    down, across, strip = max(fitting, key=lambda one: one[0] * one[1])
+    down, across, strip = max(fitting, key=lambda split: split[0] * split[1])
     return _middle(box, down, across), _middle(strip, down, across)
 
 
@@ -184,7 +184,7 @@ def of_whole_class(
     whole = classifier.probabilities(pictures)
     labels, rows = whole.argmax(axis=1), np.arange(len(pictures))
     found = [whole, *(classifier.probabilities(variant) for variant in variants)]
-    return labels, [np.asarray(one[rows, labels], np.float64) for one in found]
+    return labels, [np.asarray(chances[rows, labels], np.float64) for chances in found]
 
 
 # -- drawing -----------------------------------------------------------------------------------------------------------
@@ -238,7 +238,7 @@ def draw(rows: Sequence[Sequence[Panel]], *, side: int = 150) -> bytes:
     high, wide = len(rows), len(rows[0])
     figure = figures.Figure(figsize=(wide * side / 100, high * (side + 42) / 100), dpi=100, layout="constrained")
     for axes, panel in zip(
-        figure.subplots(high, wide, squeeze=False).flat, (one for row in rows for one in row), strict=True
+        figure.subplots(high, wide, squeeze=False).flat, (panel for row in rows for panel in row), strict=True
     ):
         grey = panel.pixels.mean(axis=-1)
         if panel.drop is None:

@@ -62,7 +62,7 @@ def make(name: str, content: Any, *, caption: str = "", published: str = "") -> 
 
 def check_total(pictures: list[Picture], new: Picture) -> None:
     """Raises PictureError where a run's pictures, with a new one, are too much for its file."""
-    total = sum(len(one.png) for one in [*pictures, new])
+    total = sum(len(picture.png) for picture in [*pictures, new])
     if total > MOST_BYTES_A_RUN:
         raise PictureError(
             f"With the picture {new.name!r} those of this run have {total:,} bytes, more than {MOST_BYTES_A_RUN:,}: "

@@ -1,1 +1,16 @@
 """Verdicts: pure functions of what was measured and of what is stored, no I/O."""
+
+__all__ = [
+    "assertions",
+    "comparing",
+    "comparisons",
+    "differences",
+    "metrics",
+    "outcome",
+    "pair_gate",
+    "power",
+    "replay",
+    "stored_times",
+    "suspects",
+    "verdicts",
+]

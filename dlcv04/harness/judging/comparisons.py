@@ -237,7 +237,7 @@ def baseline_of(arm: Arm, context: Context) -> list[tuple[str, Run, Arm]]:
 
     The newest of the last five, else the oldest: against the newest commit a slow drift would never show.
     """
-    found = [one for one in _find(arm, context.stored.timing, context.key) if one[2].round_seconds]
+    found = [entry for entry in _find(arm, context.stored.timing, context.key) if entry[2].round_seconds]
     found = _since_pin(found)
     places = context.gate.judge([arm], [old for _, _, old in found]).part.places
     return [found[place] for place in places]

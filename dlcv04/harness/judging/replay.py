@@ -58,7 +58,7 @@ def _arms_of(companions: Sequence[Run], key: Mapping[str, str]) -> list[Arm]:
 def _rejudged(claim: Claim, run: Run, context: Context, asked: bool) -> Claim:
     arms = {arm.name: arm for arm in run.arms if arm.test == claim.test}
     policy = context.policy
-    judged = [_again(one, arms, policy, fixed_n=claim.is_control) for one in claim.assertions]
+    judged = [_again(assertion, arms, policy, fixed_n=claim.is_control) for assertion in claim.assertions]
     verdict, reason = overall(judged, claim.lacking)
     rows = []
     if not claim.is_control:
@@ -66,56 +66,65 @@ def _rejudged(claim: Claim, run: Run, context: Context, asked: bool) -> Claim:
     return msgspec.structs.replace(claim, assertions=judged, verdict=verdict, reason=reason, comparisons=rows)
 
 
-def _again(one: Assertion, arms: Mapping[str, Arm], policy: Policy, *, fixed_n: bool) -> Assertion:
-    present = one.treatment in arms and (not one.reference or one.reference in arms)
+def _again(assertion: Assertion, arms: Mapping[str, Arm], policy: Policy, *, fixed_n: bool) -> Assertion:
+    present = assertion.treatment in arms and (not assertion.reference or assertion.reference in arms)
     if not present:
-        return one
-    if one.kind == "EXACT":
-        return _exact(one)
-    if one.kind == "ORDER":
-        return _order(one, arms, policy, fixed_n=fixed_n)
-    return _over_seeds(one, arms, policy) if one.looks else one
+        return assertion
+    if assertion.kind == "EXACT":
+        return _exact(assertion)
+    if assertion.kind == "ORDER":
+        return _order(assertion, arms, policy, fixed_n=fixed_n)
+    return _over_seeds(assertion, arms, policy) if assertion.looks else assertion
 
 
-def _order(one: Assertion, arms: Mapping[str, Arm], policy: Policy, *, fixed_n: bool) -> Assertion:
+def _order(assertion: Assertion, arms: Mapping[str, Arm], policy: Policy, *, fixed_n: bool) -> Assertion:
     rounds = [
-        dict(zip(arms[n].round_index, arms[n].round_seconds, strict=True)) for n in (one.treatment, one.reference)
+        dict(zip(arms[n].round_index, arms[n].round_seconds, strict=True))
+        for n in (assertion.treatment, assertion.reference)
     ]
     ratios = [math.log(rounds[0][i] / rounds[1][i]) for i in sorted(rounds[0].keys() & rounds[1].keys())]
     # Runs stored before a claim could ask for more pairs have no look.
-    min_pairs = one.n if fixed_n else max([policy.min_pairs, *one.looks])
-    names = (one.treatment, one.reference)
-    return assertions.order(ratios, names, one.margin, policy, min_pairs=min_pairs, reason=one.reason).assertion
+    min_pairs = assertion.n if fixed_n else max([policy.min_pairs, *assertion.looks])
+    names = (assertion.treatment, assertion.reference)
+    return assertions.order(
+        ratios, names, assertion.margin, policy, min_pairs=min_pairs, reason=assertion.reason
+    ).assertion
 
 
-def _over_seeds(one: Assertion, arms: Mapping[str, Arm], policy: Policy) -> Assertion:
+def _over_seeds(assertion: Assertion, arms: Mapping[str, Arm], policy: Policy) -> Assertion:
     """The assertion judged from the stored curves; as it was where its figure is the test's own, known to it alone."""
-    names = [name for name in (one.treatment, one.reference) if name]
+    names = [name for name in (assertion.treatment, assertion.reference) if name]
     curves = [{curve.seed: curve for curve in arms[name].curves} for name in names]
     seeds = sorted(set.intersection(*(set(found) for found in curves)))
     sides = [
         assertions.ArmSeeds(name, [found[seed] for seed in seeds], arms[name].val_images)
         for name, found in zip(names, curves, strict=True)
     ]
-    if one.kind == "REACH":
-        series = next((series for series in SERIES if series.name == one.metric), None)
-        if series is None or one.target is None:
-            return one
-        return assertions.reach(sides, series, one.target, one.margin, one.looks, policy).assertion
-    if one.metric == assertions.ANSWERS:
-        return assertions.right_more_often(sides, one.margin, one.looks, policy).assertion
-    metric = next((metric for metric in METRICS if metric.name == one.metric), None)
+    if assertion.kind == "REACH":
+        series = next((series for series in SERIES if series.name == assertion.metric), None)
+        if series is None or assertion.target is None:
+            return assertion
+        return assertions.reach(sides, series, assertion.target, assertion.margin, assertion.looks, policy).assertion
+    if assertion.metric == assertions.ANSWERS:
+        return assertions.right_more_often(sides, assertion.margin, assertion.looks, policy).assertion
+    metric = next((metric for metric in METRICS if metric.name == assertion.metric), None)
     if metric is None:
-        return one
-    rule: Any = {"EQUIVALENT": assertions.equivalent, "LEVEL": assertions.level, "PAIRED": assertions.paired}[one.kind]
-    if one.kind == "PAIRED" and one.relation == "<":
+        return assertion
+    rule: Any = {"EQUIVALENT": assertions.equivalent, "LEVEL": assertions.level, "PAIRED": assertions.paired}[
+        assertion.kind
+    ]
+    if assertion.kind == "PAIRED" and assertion.relation == "<":
         rule = assertions.not_better
-    judged: assertions.Judged = rule(sides, metric, one.margin, one.looks, policy)
+    judged: assertions.Judged = rule(sides, metric, assertion.margin, assertion.looks, policy)
     return judged.assertion
 
 
-def _exact(one: Assertion) -> Assertion:
-    if one.effect is None or not one.relation:
-        return one
-    holds = {"==": one.effect == one.margin, "<": one.effect < one.margin, ">=": one.effect >= one.margin}[one.relation]
-    return msgspec.structs.replace(one, verdict="HOLDS" if holds else "VIOLATED")
+def _exact(assertion: Assertion) -> Assertion:
+    if assertion.effect is None or not assertion.relation:
+        return assertion
+    holds = {
+        "==": assertion.effect == assertion.margin,
+        "<": assertion.effect < assertion.margin,
+        ">=": assertion.effect >= assertion.margin,
+    }[assertion.relation]
+    return msgspec.structs.replace(assertion, verdict="HOLDS" if holds else "VIOLATED")

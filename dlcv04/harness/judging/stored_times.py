@@ -155,7 +155,7 @@ class TimingGate:
         over = f"over a run-level calibrator (slope {stats.PRIOR_SLOPE})"
         method = (
             f"stored-run test against {part.name}, "
-            f"{over if any(one.calibrator for one in fresh) else 'absolute times'}; "
+            f"{over if any(process.calibrator for process in fresh) else 'absolute times'}; "
             f"between-process sd {spread.sd:.1%} on {spread.df:.3g} degrees of freedom ({spread.source}), with these "
             f"rounds' own error {sd:.1%}"
         )
@@ -166,12 +166,12 @@ class TimingGate:
 
     def _doubt(self, fresh: Sequence[Level], stored: Sequence[Level]) -> str:
         """Why a slower time on a shared CPU may be the luck of a process; where a card is one's own it is not."""
-        if not any(one.calibrator for one in fresh):
+        if not any(process.calibrator for process in fresh):
             return ""
         if len(fresh) < self.policy.processes_red:
             processes = "1 process says" if len(fresh) == 1 else f"{len(fresh)} processes say"
             return f"{processes} it is slower, on a shared CPU {self.policy.processes_red} must"
-        fastest = min(one.calibrated for one in fresh) - fmean(one.calibrated for one in stored)
+        fastest = min(process.calibrated for process in fresh) - fmean(process.calibrated for process in stored)
         if fastest < math.log(self.policy.each_seconds):
             return (
                 f"one of the {len(fresh)} processes took {math.exp(fastest):.2f}x the stored time, each must take "
@@ -181,10 +181,10 @@ class TimingGate:
 
     def _test(self, fresh: Sequence[Level], stored: Sequence[Level], sd: float, share: int) -> Any:
         return stats.stored_run_test(
-            [one.seconds for one in fresh],
-            [one.seconds for one in stored],
-            new_calibrator=[one.calibrator for one in fresh],
-            old_calibrator=[one.calibrator for one in stored],
+            [process.seconds for process in fresh],
+            [process.seconds for process in stored],
+            new_calibrator=[process.calibrator for process in fresh],
+            old_calibrator=[process.calibrator for process in stored],
             slope=stats.PRIOR_SLOPE,
             sd=sd,
             df=self.spread.df,
@@ -195,7 +195,7 @@ class TimingGate:
 
     def _steps(self, fresh: Sequence[Level], stored: Sequence[Level]) -> list[str]:
         """Where the level rose, in the history that ends with the new processes."""
-        history = [one.calibrated for one in (*stored, *fresh)]
+        history = [process.calibrated for process in (*stored, *fresh)]
         if len(stored) <= MIN_PROCESSES:
             return []
         return [
@@ -217,7 +217,7 @@ class TimingGate:
 
     def _sd(self, levels: Sequence[Level]) -> float:
         """Between processes, or more where these processes' own rounds were noisier than usual."""
-        errors = [one.standard_error for one in levels if math.isfinite(one.standard_error)]
+        errors = [process.standard_error for process in levels if math.isfinite(process.standard_error)]
         rounds = math.sqrt(sum(error**2 for error in errors) / len(errors)) if errors else 0.0
         return max(self.spread.sd, math.hypot(self.spread.sd * PROCESS_SHARE, rounds))
 

@@ -107,7 +107,7 @@ def settled(claim: Claim, arms: Sequence[Arm], context: Context, pairs: Against 
     rows = with_stored(claim, arms, context)
     if not (context.rechecks or context.repeats or pairs):
         return rows
-    found = {one.look.key: one for one in suspects(claim, arms, context)}
+    found = {suspect.look.key: suspect for suspect in suspects(claim, arms, context)}
     return [_settled(row, found[row.key], context, pairs) if row.key in found else row for row in rows]
 
 

@@ -1,1 +1,3 @@
 """This machine's error rates, measured and replayed."""
+
+__all__ = ["learning_faults", "replaying", "running", "sentences"]

@@ -151,13 +151,13 @@ def recheck(config: pytest.Config, suite: Suite, test: str, found: Sequence[Susp
         What was done; where pairs could not be run, why.
     """
     done: dict[str, Recheck] = {}
-    for one in found:
-        if one.why:
+    for suspect in found:
+        if suspect.why:
             continue
-        commit = next((commit for commit in one.commits if git.is_known(config.rootpath, commit)), "")
+        commit = next((commit for commit in suspect.commits if git.is_known(config.rootpath, commit)), "")
         if commit in done or (suite.against is not None and commit == suite.against.commit):
             continue
-        done[commit] = _recheck(config, suite, test, commit, gated) if commit else _unknown(config, test, one)
+        done[commit] = _recheck(config, suite, test, commit, gated) if commit else _unknown(config, test, suspect)
     return list(done.values())
 
 

@@ -252,7 +252,7 @@ def _epochs(side: ArmSeeds, series: Series, target: float, budget: float) -> lis
 
 def _missed(epochs: Sequence[Sequence[stats.EpochsToTarget]], names: tuple[str, str]) -> str:
     """How often each arm missed its target, nothing where none did."""
-    counts = [sum(one.censored for one in found) for found in epochs]
+    counts = [sum(reached.censored for reached in found) for found in epochs]
     if not any(counts):
         return ""
     parts = (f"{name} in {count} of {len(epochs[0])} seeds" for name, count in zip(names, counts, strict=True) if count)

@@ -52,7 +52,7 @@ def badge_counts(badges: Iterable[Badge]) -> tuple[tuple[Badge, int], ...]:
     by_word: dict[str, list[Badge]] = defaultdict(list)
     for badge in badges:
         by_word[badge.word].append(badge)
-    counted = [(min(found, key=lambda one: _WORST_FIRST.index(one.tone)), len(found)) for found in by_word.values()]
+    counted = [(min(found, key=lambda badge: _WORST_FIRST.index(badge.tone)), len(found)) for found in by_word.values()]
     return tuple(sorted(counted, key=lambda pair: rank(pair[0].word)))
 
 
