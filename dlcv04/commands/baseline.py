@@ -46,9 +46,14 @@ def baseline(
     store = baselines.Store("baselines")
     try:
         candidates = _record(parts, options, suite, force, name or profile)
+    except KeyboardInterrupt:
+        stop("Stopped; nothing was stored.", 130)
+    except recording.RecordingError as error:
+        stop(str(error), 1)
+    try:
         for path in store.accept_all(candidates, reason=reason, commit=commit):
             say(f"stored: {path}")
-    except (recording.RecordingError, files.BaselineError) as error:
+    except files.BaselineError as error:
         stop(str(error), 1)
     _say_power(store, candidates[-1])
 

@@ -36,7 +36,7 @@ class PlainSpoken(TyperGroup):
             # typer's checker puts "Value error" before a wrong choice, and ends some sentences with a full stop.
             stop(error.format_message().replace(": Value error, ", ": ").rstrip(".") + ".")
         except KeyboardInterrupt:
-            stop("Stopped; nothing was stored.", 130)
+            stop("Stopped.", 130)
 
 
 @contextmanager

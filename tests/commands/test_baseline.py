@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.commands.asking import Command, commit_all
 
 baseline = Command("baseline").asked
@@ -35,6 +37,20 @@ def test_a_baseline_whose_process_fails_stores_nothing(folder):
     result = baseline("--reason", "x", "--processes", "1")
     assert result.exit_code == 1 and "nothing was stored" in result.output
     assert not Path("baselines").exists()
+
+
+@pytest.mark.parametrize(
+    ("interrupted", "said"),
+    [("session.recording.record", "Stopped; nothing was stored."), ("judging.power.power", "Stopped.")],
+)
+def test_ctrl_c_says_that_nothing_was_stored_only_where_that_is_so(fake_suite, monkeypatch, interrupted, said):
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"dlcv04.harness.{interrupted}", stopped)
+    result = baseline(*RECORD, "--processes", "1")
+    assert result.exit_code == 130 and result.stderr == f"{said}\n"
+    assert Path("baselines").exists() == (said == "Stopped.")
 
 
 def test_stores_every_process_and_says_what_the_gate_then_sees(fake_suite):

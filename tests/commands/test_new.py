@@ -26,4 +26,4 @@ def test_ctrl_c_is_one_sentence(monkeypatch):
 
     monkeypatch.setattr("dlcv04.example.write", interrupted)
     result = new.asked("mine")
-    assert result.exit_code == 130 and result.stderr == "Stopped; nothing was stored.\n"
+    assert result.exit_code == 130 and result.stderr == "Stopped.\n"

@@ -6,30 +6,32 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from dlcv04.harness.claims.claim import ClaimInfo
-from dlcv04.harness.claims.recorder import ClaimRecorder
-from dlcv04.harness.judging import verdicts
-from dlcv04.harness.judging.comparisons import Context
-from dlcv04.harness.machine import facts as machine_facts
-from dlcv04.harness.measuring.blocks import ArmTimes
-from dlcv04.harness.measuring.seeds import ArmCurves
 from dlcv04.harness.policy import Device, Policy
-from dlcv04.harness.store.schema import (
-    Against,
-    Arm,
-    Claim,
-    Commit,
-    Comparison,
-    DataRecord,
-    Environment,
-    Recheck,
-    Run,
-)
 from dlcv04.harness.store.stored import Stored
+from dlcv04.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import msgspec
+
+    from dlcv04.harness.claims import recorder as recorders
+    from dlcv04.harness.claims.claim import ClaimInfo
+    from dlcv04.harness.claims.recorder import ClaimRecorder
+    from dlcv04.harness.judging import comparisons, verdicts
+    from dlcv04.harness.judging.comparisons import Context
+    from dlcv04.harness.machine import facts as machine_facts
+    from dlcv04.harness.measuring.blocks import ArmTimes
+    from dlcv04.harness.measuring.seeds import ArmCurves
+    from dlcv04.harness.store import schema
+    from dlcv04.harness.store.schema import Against, Arm, Claim, Commit, Comparison, DataRecord, Recheck, Run
+else:
+    msgspec = LazyModule("msgspec")
+    recorders = LazyModule("dlcv04.harness.claims.recorder")
+    comparisons = LazyModule("dlcv04.harness.judging.comparisons")
+    verdicts = LazyModule("dlcv04.harness.judging.verdicts")
+    machine_facts = LazyModule("dlcv04.harness.machine.facts")
+    schema = LazyModule("dlcv04.harness.store.schema")
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ class Suite:
         """What comparisons share, made once: the key is settled as soon as the framework has started."""
         if self._context is None or self._context.key != self.key:
             software = self._software()
-            self._context = Context(
+            self._context = comparisons.Context(
                 self.key, self.machine_class, self.stored, self.policy, software, self.repeats, self.rechecks
             )
         return self._context
@@ -110,13 +112,13 @@ class Suite:
 
     def recorder(self, info: ClaimInfo) -> ClaimRecorder:
         """The `claim` fixture of a real claim."""
-        return ClaimRecorder(info, self.policy, max_seeds=self.max_seeds)
+        return recorders.ClaimRecorder(info, self.policy, max_seeds=self.max_seeds)
 
     def control_recorder(self, real_test: str, info: ClaimInfo) -> ClaimRecorder:
         """The `claim` fixture of a control: at the n of the real claim, or at the caps where it didn't run."""
         real = self.claim(real_test)
         fixed = {i: a.n for i, a in enumerate(real.assertions)} if real else {}
-        return ClaimRecorder(info, self.policy, fixed_n=fixed, max_seeds=self.max_seeds)
+        return recorders.ClaimRecorder(info, self.policy, fixed_n=fixed, max_seeds=self.max_seeds)
 
     def claim(self, test: str) -> Claim | None:
         """The record of a test that has ended."""
@@ -126,7 +128,7 @@ class Suite:
         """The record of a claim test that ran to its end, compared with nothing yet; `facts` are further fields."""
         info = recorder.info
         verdict, reason = verdicts.overall(recorder.assertions, recorder.lacking)
-        return Claim(
+        return schema.Claim(
             test=test,
             sentence=info.sentence,
             task=info.task,
@@ -155,7 +157,7 @@ class Suite:
     def run(self, *, exit_status: int, command: str, suite: str, whole_suite: bool) -> Run:
         """Everything of this run, as it is stored and reported."""
         layer = self.device_layer
-        return Run(
+        return schema.Run(
             # With milliseconds: two runners may start within one second, and a run counts once.
             id=f"{self.started:%Y%m%dT%H%M%S}{self.started.microsecond // 1000:03d}Z",
             started=self.started.isoformat(timespec="seconds"),
@@ -166,7 +168,7 @@ class Suite:
             strict=self.policy.strict,
             key=self.key,
             data=list(self.data.values()),
-            environment=Environment(
+            environment=schema.Environment(
                 machine_class=self.machine_class,
                 hardware=self.hardware,
                 software=self._software(),
