@@ -106,7 +106,7 @@ class UnreadableRunWarning(UserWarning):
     """Files that hold no readable run: the message names each one and says why."""
 
 
-class _Series(NamedTuple):
+class _Samples(NamedTuple):
     """Some figures of one arm that share everything but their index."""
 
     test: str
@@ -201,7 +201,7 @@ def _read(path: Path) -> Run:
     return run
 
 
-def _once(runs: list[tuple[str, Run]]) -> Iterator[tuple[tuple[Any, ...], _Series]]:
+def _once(runs: list[tuple[str, Run]]) -> Iterator[tuple[tuple[Any, ...], _Samples]]:
     """Every series with its labels, once: what a run's first file has of it is left out of its other files."""
     homes: dict[tuple[str, ...], str] = {}
     for file, run in runs:
@@ -212,7 +212,7 @@ def _once(runs: list[tuple[str, Run]]) -> Iterator[tuple[tuple[Any, ...], _Serie
                 yield labels.of(series), series
 
 
-def _series(run: Run) -> Iterator[_Series]:
+def _series(run: Run) -> Iterator[_Samples]:
     """All figures of a run."""
     clocks = run.acceptance is None or run.acceptance.part == "timing"
     for arm in run.arms:
@@ -227,19 +227,19 @@ def _series(run: Run) -> Iterator[_Series]:
         yield from _pair(rounds)
 
 
-def _exact(arm: Arm) -> Iterator[_Series]:
+def _exact(arm: Arm) -> Iterator[_Samples]:
     for metric, unit in EXACT_UNITS.items():
         if (value := getattr(arm, metric)) is not None:
-            yield _Series(*_of(arm), "exact", metric, unit, [value], {})
+            yield _Samples(*_of(arm), "exact", metric, unit, [value], {})
 
 
-def _times(arm: Arm, process: int) -> Iterator[_Series]:
+def _times(arm: Arm, process: int) -> Iterator[_Samples]:
     if not arm.round_seconds:
         return
 
-    def series(metric: str, unit: str, values: Sequence[float], rounds: Sequence[int] = ()) -> _Series:
+    def series(metric: str, unit: str, values: Sequence[float], rounds: Sequence[int] = ()) -> _Samples:
         index = {"round": rounds, "process": [process] * len(values)}
-        return _Series(*_of(arm), "time", metric, unit, values, index)
+        return _Samples(*_of(arm), "time", metric, unit, values, index)
 
     yield series("round_seconds", "s", arm.round_seconds, arm.round_index)
     if arm.images_per_round:
@@ -253,7 +253,7 @@ def _times(arm: Arm, process: int) -> Iterator[_Series]:
             yield series(name.replace(" ", "_"), unit, [arm.clocks[name]])
 
 
-def _curves(arm: Arm, clocks: bool) -> Iterator[_Series]:
+def _curves(arm: Arm, clocks: bool) -> Iterator[_Samples]:
     """Metric by metric, seed by seed; a portable baseline's `train_seconds` were taken out, they are no zeros."""
     for metric, unit in EPOCH_UNITS.items():
         if metric == "train_seconds" and not clocks:
@@ -261,21 +261,21 @@ def _curves(arm: Arm, clocks: bool) -> Iterator[_Series]:
         for curve in arm.curves:
             values = [getattr(epoch, metric) for epoch in curve.epochs]
             index = {"seed": [curve.seed] * len(values), "epoch": range(1, len(values) + 1)}
-            yield _Series(*_of(arm), "learning", metric, unit, values, index, curve.status)
+            yield _Samples(*_of(arm), "learning", metric, unit, values, index, curve.status)
 
 
-def _pair(rounds: PairRounds) -> Iterator[_Series]:
+def _pair(rounds: PairRounds) -> Iterator[_Samples]:
     for side in ("old_seconds", "new_seconds"):
         values = getattr(rounds, side)
         index = {"pair": [rounds.pair] * len(values), "round": range(len(values))}
-        yield _Series(rounds.test, rounds.arm, "", "pair", side, "s", values, index)
+        yield _Samples(rounds.test, rounds.arm, "", "pair", side, "s", values, index)
 
 
 def _of(arm: Arm) -> tuple[str, str, str]:
     return arm.test, arm.name, arm.key.get("data", "")
 
 
-def _table(found: Iterator[tuple[tuple[Any, ...], _Series]]) -> pd.DataFrame:
+def _table(found: Iterator[tuple[tuple[Any, ...], _Samples]]) -> pd.DataFrame:
     """Labels once a series, then repeated as often as it has figures: a string a row would cost seconds and memory."""
     labels: list[tuple[Any, ...]] = []
     lengths: list[int] = []
@@ -317,7 +317,7 @@ class _RunLabels:
             accepted.reason if accepted else "",
         )
 
-    def of(self, series: _Series) -> tuple[Any, ...]:
+    def of(self, series: _Samples) -> tuple[Any, ...]:
         return (
             *self._run,
             *self._data.get(series.data, ("", "")),
