@@ -3,12 +3,14 @@
 import importlib
 import json
 import os
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import dlcv04.harness
 from dlcv04.harness.store.baselines import Store
 from dlcv04.harness.store.schema import Commit
 
@@ -145,11 +147,12 @@ def test_unsure(epoch_time, machine, claim):
 
 @pytest.fixture(scope="session")
 def heavy_modules():
-    """An inner run forgets every module that it was the first to import: these take a second each time."""
-    for name in ("scipy.special", "jinja2", "cpuinfo"):
+    """An inner run forgets every module that it was the first to import, and what was made of its classes is strange to
+    the next one; besides, they take seconds each time."""
+    for name in ("scipy.special", "jinja2", "cpuinfo", "dlcv04.workbench"):
         importlib.import_module(name)
-    for name in ("stats", "session.collecting", "session.first_line", "session.ending_tests", "session.ending_run"):
-        importlib.import_module(f"dlcv04.harness.{name}")
+    for module in pkgutil.walk_packages(dlcv04.harness.__path__, "dlcv04.harness."):
+        importlib.import_module(module.name)
 
 
 @pytest.fixture
