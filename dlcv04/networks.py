@@ -207,7 +207,6 @@ IMAGENET_MEAN = (123.68, 116.779, 103.939)
 
 
 Pixels = Literal["unit", "bytes", "imagenet"]
-PIXELS = ("unit", "bytes", "imagenet")
 
 
 def from_unit(pictures: Any, pixels: Pixels) -> Any:
