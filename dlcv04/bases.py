@@ -1,5 +1,7 @@
 """Trained networks without their head, to be grafted onto: VGG16 with stored weights, or a network trained here."""
 
+from __future__ import annotations
+
 import difflib
 import hashlib
 from collections.abc import Callable, Collection, Sequence
@@ -50,7 +52,7 @@ class Base:
     """
 
     name: str
-    model: "keras.Model"
+    model: keras.Model
     preprocessing: str
     provenance: str
 
@@ -97,7 +99,7 @@ class Base:
         # Named, since Keras's own numbering may meet the name of one of the base's layers.
         return getattr(keras.layers, kinds[tap.pooling])(name=f"{tap.layer}_{tap.pooling}_features")(output)
 
-    def up_to(self, tap: Tap, still: Collection[str] = ()) -> "keras.Model":
+    def up_to(self, tap: Tap, still: Collection[str] = ()) -> keras.Model:
         """A copy up to a tap, with layers and weights of its own.
 
         Args:
@@ -199,10 +201,10 @@ def trained_base(
     return Base(f"{model.name} ({dataset.name}, {dataset.kind})", trunk, "0..255 / 255", provenance)
 
 
-def _weights(model: "keras.Model") -> list[npt.NDArray[Any]]:
+def _weights(model: keras.Model) -> list[npt.NDArray[Any]]:
     return [backends.to_numpy(variable) for variable in model.weights]
 
 
-def _fill(model: "keras.Model", values: list[npt.NDArray[Any]]) -> None:
+def _fill(model: keras.Model, values: list[npt.NDArray[Any]]) -> None:
     for variable, value in zip(model.weights, values, strict=True):
         variable.assign(value)

@@ -1,5 +1,7 @@
 """What a network costs in principle, computed from its layers: parameters, multiply-adds, bytes."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -60,7 +62,7 @@ def footprint(network: Any, recipe: Recipe) -> Footprint:
     return of_model(model, optimizer)
 
 
-def of_model(model: "keras.Model", optimizer: "keras.optimizers.Optimizer") -> Footprint:
+def of_model(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> Footprint:
     """What a model costs in principle with this optimiser, which is built."""
     weights = model.weights
     layers = tuple(_layer_facts(layer) for layer in _flat(model))
@@ -87,7 +89,7 @@ def _item_bytes(dtype: Any) -> int:
     return 2 if name == "bfloat16" else np.dtype(name).itemsize  # NumPy alone does not know bfloat16
 
 
-def _flat(model: "keras.Model") -> Iterator[Any]:
+def _flat(model: keras.Model) -> Iterator[Any]:
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             yield from _flat(layer)

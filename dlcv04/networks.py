@@ -1,5 +1,7 @@
 """The networks of the 2016 experiment, each one a function that returns a ``keras.Model`` of stock Keras layers."""
 
+from __future__ import annotations
+
 import difflib
 import functools
 import re
@@ -29,7 +31,7 @@ def mnist_convnet(
     dense_dropout: float | Sequence[float] = 0.5,
     input_shape: Sequence[int] = (28, 28, 1),
     classes: int = 10,
-) -> "keras.Model":
+) -> keras.Model:
     """Task 1's network and, by its arguments, each of its variants (seed, table of Task 1).
 
     Convolutions are 'valid' with stride 1 and ReLU; then max pooling, dense ReLU layers and a softmax.
@@ -111,7 +113,7 @@ def cifar_convnet(
     dense_units: int = 512,
     input_shape: Sequence[int] = (32, 32, 3),
     classes: int = 10,
-) -> "keras.Model":
+) -> keras.Model:
     """The CIFAR-10 network of Tasks 2 and 4 (seed, Task 2).
 
     For each entry of `filters` a block: a 'same' and a 'valid' 3x3 convolution, both with ReLU, max pooling by 2 and
@@ -159,7 +161,7 @@ def terrassa_convnet(
     dense_units: int = 512,
     input_shape: Sequence[int] = (32, 32, 3),
     classes: int = 13,
-) -> "keras.Model":
+) -> keras.Model:
     """The network of Task 2's overfitting claim: two 3x3 convolutions ('same', 'valid') and one dense layer.
 
     Args:
@@ -205,7 +207,6 @@ IMAGENET_MEAN = (123.68, 116.779, 103.939)
 
 
 Pixels = Literal["unit", "bytes", "imagenet"]
-PIXELS = ("unit", "bytes", "imagenet")
 
 
 def from_unit(pictures: Any, pixels: Pixels) -> Any:
@@ -248,7 +249,7 @@ def vgg16(
     until: str = "block5_pool",
     input_shape: Sequence[int] = (224, 224, 3),
     unit_pixels: bool = False,
-) -> "keras.Model":
+) -> keras.Model:
     """VGG16 up to and including the layer `until`, with Keras's layer names.
 
     Args:
@@ -330,7 +331,7 @@ def _require_pixels(side: int, what: str, input_shape: Sequence[int]) -> None:
         raise ValueError(f"{what} leave nothing of a {input_shape[0]}x{input_shape[1]} picture: use larger pictures.")
 
 
-def describe(network: "Factory | keras.Model") -> str:
+def describe(network: Factory | keras.Model) -> str:
     """The network as a reader would write it: ``"mnist_convnet(conv_layers=5)"``, or a model's own name.
 
     A callable object may say it itself, as a string `description`.

@@ -1,5 +1,7 @@
 """The training recipes of the 2016 experiment as frozen values, and the sizes at which each profile runs them."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -92,7 +94,7 @@ class Recipe:
                 f"Recipe {self.name!r}: {self.train_images} training images do not fill one batch of {self.batch_size}."
             )
 
-    def make_optimizer(self) -> "keras.optimizers.Optimizer":
+    def make_optimizer(self) -> keras.optimizers.Optimizer:
         """A fresh Keras optimiser.
 
         Raises:
@@ -109,7 +111,7 @@ class Recipe:
                 f"Recipe {self.name!r}: Keras makes no optimizer {self.optimizer!r} of {config}: {error}"
             ) from error
 
-    def make_augmentation(self, input_shape: tuple[int, ...]) -> "keras.Sequential | None":
+    def make_augmentation(self, input_shape: tuple[int, ...]) -> keras.Sequential | None:
         """A fresh model that changes pictures of `input_shape` (height, width, channels); None where there is none.
 
         Raises:

@@ -1,5 +1,7 @@
 """Models drawn by a seed: weights, augmentation, and the generators that they draw from."""
 
+from __future__ import annotations
+
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,12 +32,12 @@ def as_factory(network: Any) -> Factory:
     return network
 
 
-def drawn_variables(model: "keras.Model", augmentation: Any) -> list[Any]:
+def drawn_variables(model: keras.Model, augmentation: Any) -> list[Any]:
     """Everything that a seed draws of a model and its augmentation (or None)."""
     return [*model.variables, *([] if augmentation is None else augmentation.variables)]
 
 
-def build(factory: Factory, dataset: Dataset, recipe: Recipe, seed: int) -> tuple["keras.Model", Any]:
+def build(factory: Factory, dataset: Dataset, recipe: Recipe, seed: int) -> tuple[keras.Model, Any]:
     """The model and the recipe's augmentation (or None), both drawn by the seed.
 
     Raises:

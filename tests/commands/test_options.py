@@ -15,7 +15,7 @@ from tests.commands.asking import Command
     [
         (options.Base, finetuning_settings.BASES),
         (options.Format, ("html", *report.TEXTS)),
-        (options.Pixels, networks.PIXELS),
+        (options.Pixels, get_args(networks.Pixels)),
         (options.Variant, tuple(networks.MNIST_VARIANTS)),
         (policy.Data, datasets.SOURCES),
         (policy.Device, get_args(backends.Device)),
