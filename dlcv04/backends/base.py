@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
@@ -135,7 +135,7 @@ class TrainingBackend(Backend):
 
     def threads(self) -> int:
         """Threads that one operation may use on the CPU."""
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return usable_cores()
 
     @abstractmethod
     def steps(
@@ -219,6 +219,11 @@ class Steps(ABC):
         """Wait until every step so far is done."""
 
 
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def scaled(x: Any) -> Any:
     """Pixels 0..255 as floats in [0, 1]; floats as they are."""
     floats = keras.ops.cast(x, keras.config.floatx())
@@ -228,9 +233,3 @@ def scaled(x: Any) -> Any:
 def hits(y: Any, predicted: Any) -> Any:
     """Whether the largest output is that of the label, picture by picture."""
     return keras.ops.equal(keras.ops.cast(keras.ops.argmax(predicted, axis=-1), "int32"), y)
-
-
-@contextlib.contextmanager
-def as_it_is() -> Iterator[None]:
-    """Nothing to set: the backend is as deterministic inside as outside."""
-    yield

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 import threadpoolctl
+
+from dlcv04.backends.base import usable_cores
 
 
 class Calibrator(NamedTuple):
@@ -29,7 +30,7 @@ def of_cpu() -> Calibrator:
 def _work_on_all_cores(random: np.random.RandomState) -> Callable[[], None]:
     # Threads of ours, each with a BLAS of one thread: OpenBLAS's own workers go on spinning for tens of milliseconds
     # after a product, on the cores of the arm that is timed next (measured: 59 ms a step instead of 33).
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = usable_cores()
     blas, pool = threadpoolctl.ThreadpoolController(), ThreadPoolExecutor(threads)
     works = [_work(random) for _ in range(threads)]
 

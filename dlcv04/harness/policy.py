@@ -29,7 +29,7 @@ class Policy:
         alpha_run: chance that any gated comparison of a whole run on unchanged code turns red; split over all gated
             comparisons there are, run or not, so that `-k` changes no verdict.
         gate_seconds: the slowdown (ratio) that a stored timing comparison must exclude to PASS; 1.30 because one new
-            process on a shared CPU has a standard error of about 4 % (`statistics.stored_run_test`).
+            process on a shared CPU has a standard error of about 4 % (`stats.stored_run_test`).
         smallest_seconds: ratio below which a slowdown is never an alarm.
         processes_red: fresh processes that must all be slower before a time on a shared CPU is red; a run measures
             the further ones itself where its first looks slower. A process there may be slow from start to end

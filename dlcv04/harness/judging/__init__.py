@@ -2,7 +2,6 @@
 
 __all__ = [
     "assertions",
-    "comparing",
     "comparisons",
     "differences",
     "metrics",

@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 
 from dlcv04.harness.judging import assertions, outcome
-from dlcv04.harness.judging.comparing import comparisons
 from dlcv04.harness.judging.comparisons import Context
 from dlcv04.harness.judging.metrics import METRICS, SERIES
+from dlcv04.harness.judging.suspects import compared
 from dlcv04.harness.judging.verdicts import overall
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.store.schema import Arm, Assertion, Claim, Run
@@ -62,7 +62,7 @@ def _rejudged(claim: Claim, run: Run, context: Context, asked: bool) -> Claim:
     verdict, reason = overall(judged, claim.lacking)
     rows = []
     if not claim.is_control:
-        rows = comparisons(claim, list(arms.values()), context if asked else None, run.against, policy)
+        rows = compared(claim, list(arms.values()), context if asked else None, run.against, policy)
     return msgspec.structs.replace(claim, assertions=judged, verdict=verdict, reason=reason, comparisons=rows)
 
 

@@ -3,7 +3,7 @@
 A host that slows its machine for minutes looks, to any rule over stored times, like slower code. Process pairs against
 the commit that was stored take turns in the same minutes and don't see it. Red is what both say, the stored times and
 the pairs, so the run's error rate is at most that of the pairs. Where pairs can't tell (other software, no such
-commit), three fresh processes decide as `timing_gate` has it.
+commit), three fresh processes decide as `stored_times` has it.
 
 Pure: a function of the run, the stored runs and the policy.
 """
@@ -93,6 +93,16 @@ def decided(suspect: Suspect, records: Iterable[Against], policy: Policy) -> Com
         for record in sorted(fitting, key=lambda record: suspect.commits.index(record.commit))
     )
     return next((row for row in rows if row is not None), None)
+
+
+def compared(
+    claim: Claim, arms: Sequence[Arm], context: Context | None, pairs: Against | None, policy: Policy
+) -> list[Comparison]:
+    """All comparisons of one test: with what is stored (with a context), and with a commit (with its process pairs)."""
+    rows = settled(claim, arms, context, pairs) if context is not None else []
+    if pairs is not None:
+        rows += [row for arm in arms if (row := pair_gate.compare(arm, pairs, policy)) is not None]
+    return rows
 
 
 def settled(claim: Claim, arms: Sequence[Arm], context: Context, pairs: Against | None) -> list[Comparison]:

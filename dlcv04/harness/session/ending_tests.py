@@ -13,7 +13,7 @@ import pytest
 
 from dlcv04.harness.claims.claim import ClaimError
 from dlcv04.harness.claims.recorder import ClaimRecorder
-from dlcv04.harness.judging import comparing, comparisons, outcome, suspects
+from dlcv04.harness.judging import comparisons, outcome, suspects
 from dlcv04.harness.report.renderers import junit
 from dlcv04.harness.session import against, benchmark_adapter, children, items, state
 from dlcv04.harness.store.schema import Arm, Claim, Comparison
@@ -95,19 +95,19 @@ def _control(item: Any, suite: Suite, recorder: ClaimRecorder, arms: list[Arm], 
 def _compared(config: pytest.Config, suite: Suite, claim: Claim, arms: list[Arm]) -> list[Comparison]:
     """The comparisons of a claim; times that look slower are decided by process pairs or by fresh processes."""
     policy, context = suite.policy, suite.context() if suite.compare else None
-    rows = comparing.comparisons(claim, arms, context, suite.against, policy)
+    rows = suspects.compared(claim, arms, context, suite.against, policy)
     # A recording process is never timed again: where an ini file asks for the comparison, it would be without end.
     if context is None or policy.record or not any(comparisons.is_suspect(row, policy) for row in rows):
         return rows
     found = suspects.suspects(claim, arms, context)
     suite.rechecks += against.recheck(config, suite, claim.test, found, context.gate.gated)
-    rows = comparing.comparisons(claim, arms, context, suite.against, policy)
+    rows = suspects.compared(claim, arms, context, suite.against, policy)
     if not any(comparisons.could_be_slower(row, policy) for row in rows) or comparisons.is_busy(arms, policy):
         return rows
     # All of them, whatever the second says: stopping at a pleasant one would be measuring until it is green.
     for _ in range(policy.processes_red - 1):
         suite.repeats += children.time_again(config, suite, claim.test)
-    return comparing.comparisons(claim, arms, context, suite.against, policy)
+    return suspects.compared(claim, arms, context, suite.against, policy)
 
 
 def distinct(arms: list[Arm]) -> list[Arm]:

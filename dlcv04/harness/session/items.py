@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,4 +46,4 @@ def info_of(item: Any) -> ClaimInfo:
     if info.task:
         return info
     title = Path(item.path).stem.removeprefix("test_").replace("_", " ")
-    return type(info)(**{**vars(info), "task": re.sub(r"^task(\d)", r"Task \1:", title)})
+    return dataclasses.replace(info, task=re.sub(r"^task(\d)", r"Task \1:", title))

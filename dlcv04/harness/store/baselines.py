@@ -70,7 +70,7 @@ class Store:
             selectors: values of `--benchmark-compare=`: a run's id, the number or name of a file, a glob
                 over file names or paths below the store, or the path of a stored run anywhere. An accepted
                 file is only used for its part; a run that nobody accepted is used for both.
-            machine_class: the class of this machine, as `environment.machine_class` returns it.
+            machine_class: the class of this machine, as `facts.machine_class` returns it.
 
         Raises:
             BaselineError: a selector matches nothing (the message names what exists), or is a folder, a

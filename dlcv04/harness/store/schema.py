@@ -118,7 +118,7 @@ class Arm(Record, frozen=True, kw_only=True):
     `round_seconds / images_per_round * images_per_epoch`.
     `calibrator_seconds` are the rounds of the framework-independent kernel that ran beside the arm's block.
     `contention` is the share of the usable cores that other processes took meanwhile, from 0 to 1, and `clocks` the
-    worst readings of the clocks just after rounds (`environment.LoadMeter.clocks`).
+    worst readings of the clocks just after rounds (`load.LoadMeter.clocks`).
     `values` are the figures of an arm that is neither timed nor trained (one a filter or picture), where there are few.
     `key` (the data's fingerprint) and the run's `key` together decide what the arm may be compared with.
     `facts` holds everything that defines the arm (network, recipe, resolved optimizer): a change there is named

@@ -1,6 +1,6 @@
 """The history of each gated figure: its stored runs in order of time, this run last, and where the level changed.
 
-Nothing here judges. A time is drawn as the gate reads it (`timing_gate.Level.calibrated`), a learning curve as its
+Nothing here judges. A time is drawn as the gate reads it (`stored_times.Level.calibrated`), a learning curve as its
 mean over epochs and seeds; only runs that the gate may compare are drawn: the same key and data, and for times the
 same machine class.
 """
