@@ -110,7 +110,7 @@ def missing_comparison(test: str, path: str, arm: str = "") -> Comparison:
         test=test,
         arm=arm,
         metric="presence",
-        direction="equal",
+        direction="none",
         unit="",
         new=None,
         old=None,
@@ -166,7 +166,7 @@ def _nothing_stored(arm: Arm, context: Context, metric: str) -> Comparison:
     return row(
         arm,
         metric,
-        verdict="INCOMPARABLE" if reasons else "NO_BASELINE",
+        verdict="NO_BASELINE",
         method="",
         reason=f"{text}; `dlcv04 baseline` stores one",
         baselines=sorted({path for path, _ in reasons}),
@@ -188,7 +188,7 @@ def _exact(arm: Arm, found: list[tuple[str, Run, Arm]], context: Context) -> Com
     return row(
         arm,
         NETWORK,
-        direction="equal",
+        direction="none",
         unit="parameters",
         new=arm.parameters,
         old=old.parameters,
@@ -313,12 +313,17 @@ def _learning(arm: Arm, found: list[tuple[str, Run, Arm]], context: Context) -> 
         minimum_detectable_effect=result.minimum_detectable,
         n_new=len(new_by_seed),
         n_old=len(old_by_seed),
-        verdict="REGRESSED" if diverged else result.verdict,
+        verdict="REGRESSED" if diverged else _unlikely(result.verdict),
         method="mean over seeds against the stored seeds, by seed where these are stored; an alarm by their spread",
         reason="; ".join(diverged) or (_TOO_GOOD if result.verdict == "IMPROVED" else result.reason),
         differences=explain(result.verdict, arm, found[-1], context),
         baselines=[path for path, _, _ in found],
     )
+
+
+def _unlikely(verdict: str) -> str:
+    """Learning better than the stored seeds explain is a leak as often as an improvement, so it is never just green."""
+    return "CHANGED" if verdict == "IMPROVED" else verdict
 
 
 def explain(verdict: str, arm: Arm, found: tuple[str, Run, Arm], context: Context) -> list[str]:
@@ -384,9 +389,10 @@ def _mean(values: Iterable[float]) -> float | None:
 
 def row(arm: Arm, metric: str, **figures: Any) -> Comparison:
     """One comparison of an arm's figure; what is not given is blank, and floats are made finite."""
-    direction = {SECONDS: "lower", LEARNING: "higher", NETWORK: "equal"}[metric]
+    direction = {SECONDS: "lower", LEARNING: "higher", NETWORK: "none"}[metric]
+    kind = {SECONDS: "times", LEARNING: "learning", NETWORK: "exact"}[metric]
     blank: dict[str, Any] = dict.fromkeys(("new", "old", "effect", "low", "high", "gate", "minimum_detectable_effect"))
-    defaults: dict[str, Any] = {"direction": direction, "unit": "", "n_new": 0, "n_old": 0, **blank}
+    defaults: dict[str, Any] = {"kind": kind, "direction": direction, "unit": "", "n_new": 0, "n_old": 0, **blank}
     filled = {**defaults, **figures}
     filled.update({name: finite(filled[name]) for name in blank})
     return Comparison(test=arm.test, arm=arm.name, metric=metric, **filled)

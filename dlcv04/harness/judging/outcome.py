@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from dlcv04.harness.store.schema import LEARNING, RED, Claim, Comparison, Run
+from dlcv04.harness.store.schema import RED, Claim, Comparison, Run
 
 #: Asked to compare, and nothing was comparable.
 EXIT_NOTHING_COMPARABLE = 7
@@ -18,7 +18,7 @@ LETTERS = {
     "INCONCLUSIVE": ("inconclusive", "I"),
     "NOT JUDGED": ("figures only", "f"),
     "NO_BASELINE": ("no baseline", "N"),
-    "TOO GOOD": ("too good", "G"),
+    "CHANGED": ("changed", "C"),
     "CONTROL_WEAK": ("weak control", "W"),
 }
 
@@ -26,8 +26,8 @@ LETTERS = {
 BROKEN_CONTROLS = frozenset({"SURVIVED", "NOT RUN"})
 
 Colour = Literal["red", "yellow", "grey", "green"]
-#: Comparisons that found nothing to be held against.
-_ALONE = frozenset({"NO_BASELINE", "INCOMPARABLE"})
+#: Comparisons that are undecided: `strict` makes them red.
+_OPEN = ("INCONCLUSIVE", "CHANGED")
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,9 @@ def of_row(row: Comparison, *, strict: bool) -> Colour:
     """The colour of one comparison."""
     if row.verdict in RED:
         return "red"
-    if row.verdict == "INCONCLUSIVE" or is_too_good(row):
+    if row.verdict in _OPEN:
         return "red" if strict else "yellow"
-    return "grey" if row.verdict in _ALONE else "green"
+    return "grey" if row.verdict == "NO_BASELINE" else "green"
 
 
 def of_claim(claim: Claim, *, strict: bool) -> Outcome:
@@ -92,8 +92,8 @@ def of_claim(claim: Claim, *, strict: bool) -> Outcome:
         red.insert(0, ("VIOLATED", f"{claim.sentence}: {claim.reason}"))
     if red:
         return Outcome(red[0][0], "red", "\n".join(f"{word}: {text}" for word, text in red))
-    for word, found in (("INCONCLUSIVE", _open(claim)), ("TOO GOOD", _too_good(claim))):
-        if found is not None:
+    for word in _OPEN:
+        if found := _said(claim, word):
             text = f"{word}: {claim.sentence}: {found}"
             return Outcome(word, "red", f"{text} (--dl-strict)") if strict else Outcome(word, "yellow", text)
     if not claim.judged:
@@ -161,12 +161,7 @@ def exit_status_without_red(rows: Sequence[Comparison], *, compared: bool) -> in
 
 def comparable(rows: Iterable[Comparison]) -> bool:
     """Whether one of these figures at least found something to be compared with."""
-    return any(row.verdict not in _ALONE for row in rows)
-
-
-def is_too_good(row: Comparison) -> bool:
-    """Learning better than the stored seeds explain: a leak as often as an improvement, so it is never just green."""
-    return row.verdict == "IMPROVED" and row.metric == LEARNING
+    return any(row.verdict != "NO_BASELINE" for row in rows)
 
 
 def describe(row: Comparison) -> str:
@@ -186,16 +181,8 @@ def _value(value: float | None) -> str:
     return "none" if value is None else f"{value:.4f}"
 
 
-def _open(claim: Claim) -> str | None:
-    """What is INCONCLUSIVE of a claim, in words."""
-    rows = [row for row in claim.comparisons if row.verdict == "INCONCLUSIVE"]
-    undecided = of_verdict(claim, strict=False) == "yellow"
-    if not rows and not undecided:
-        return None
-    reason = claim.reason if undecided else ""
-    return "; ".join(filter(None, (reason, *(f"{row.arm}: {describe(row)}" for row in rows))))
-
-
-def _too_good(claim: Claim) -> str | None:
-    rows = [row for row in claim.comparisons if is_too_good(row)]
-    return "; ".join(f"{row.arm}: {describe(row)}" for row in rows) or None
+def _said(claim: Claim, word: str) -> str:
+    """What of a claim has this undecided verdict, in words; empty where nothing has."""
+    rows = [f"{row.arm}: {describe(row)}" for row in claim.comparisons if row.verdict == word]
+    undecided = word == "INCONCLUSIVE" and of_verdict(claim, strict=False) == "yellow"
+    return "; ".join([claim.reason or "undecided"] * undecided + rows)

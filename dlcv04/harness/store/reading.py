@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from dlcv04.harness.store import older
 from dlcv04.harness.store.schema import SCHEMA, Run
 
 
@@ -26,6 +27,7 @@ def decode_run(block: Any, where: str) -> Run:
     """
     if not isinstance(block, dict):
         raise RunFileError(f"{where} holds no `dlcv04` block: it is not a run of this harness.")
+    block = older.upgraded(block)
     if block.get("schema") != SCHEMA:
         raise RunFileError(
             f"{where} has schema {block.get('schema')!r}, this version of dlcv04 reads schema {SCHEMA}: "

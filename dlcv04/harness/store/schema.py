@@ -14,21 +14,26 @@ from typing import Any, Literal
 
 import msgspec
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 ClaimVerdict = Literal["HOLDS", "VIOLATED", "INCONCLUSIVE"]
 
 
 ComparisonVerdict = Literal[
-    "PASS", "REGRESSED", "IMPROVED", "INCONCLUSIVE", "NO_BASELINE", "INCOMPARABLE", "MISSING", "STALE"
+    "PASS", "REGRESSED", "IMPROVED", "CHANGED", "INCONCLUSIVE", "NO_BASELINE", "MISSING", "STALE"
 ]
 
 
 ClaimKind = Literal["EXACT", "ORDER", "PAIRED", "LEVEL", "EQUIVALENT", "REACH", "IDENTITY"]
 
 
-Direction = Literal["lower", "higher", "equal"]
+#: Which way is better; "none" where any change is one.
+Direction = Literal["lower", "higher", "none"]
+
+
+#: Kinds of figures: clocks, what was learnt, and what is computed without any chance.
+Kind = Literal["times", "learning", "exact"]
 
 
 #: Comparison verdicts that fail the test they belong to.
@@ -168,13 +173,15 @@ class Comparison(Record, frozen=True, kw_only=True):
     """One figure of this run held against stored ones.
 
     `effect`, `low`, `high`, `gate` and `minimum_detectable_effect` are ratios new/old for times ("ratio"),
-    differences for learning ("points") and counts for exact figures. `first_look`: the ratio to the stored times, where
-    it looked slower and process pairs decided in its place.
+    differences for learning ("points") and counts for exact figures. `kind` is None where a row is of a whole test and
+    not of one of its figures (MISSING, STALE). `first_look`: the ratio to the stored times, where it looked slower and
+    process pairs decided in its place.
     """
 
     test: str
     arm: str
     metric: str
+    kind: Kind | None = None
     direction: Direction
     unit: str
     new: float | None

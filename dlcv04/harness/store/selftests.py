@@ -21,8 +21,8 @@ class Planted(Record, frozen=True, kw_only=True):
 class PlantedFault(Record, frozen=True, kw_only=True):
     """What a suite's learning part said with a fault planted in it.
 
-    `claims` are the verdicts of its claims, `figures` those of its learning figures against stored runs ("TOO GOOD" for
-    an improvement that is one), each as a list.
+    `claims` are the verdicts of its claims, `figures` those of its learning figures against stored runs, each as a
+    list.
     """
 
     name: str
@@ -33,7 +33,7 @@ class PlantedFault(Record, frozen=True, kw_only=True):
     @property
     def noticed(self) -> bool:
         """Whether anything but a green or an open verdict was given."""
-        return bool({*self.claims, *self.figures} & {"VIOLATED", "REGRESSED", "TOO GOOD"})
+        return bool({*self.claims, *self.figures} & {"VIOLATED", "REGRESSED", "CHANGED"})
 
 
 class Replayed(Record, frozen=True, kw_only=True):

@@ -28,7 +28,7 @@ class Loaded(NamedTuple):
     """What `Store.load` found.
 
     `timing` and `portable` are in order of their files' names; `elsewhere` holds clocks of other machine
-    classes, which say INCOMPARABLE rather than NO_BASELINE; `problems` one sentence for each file that
+    classes, which NO_BASELINE names as its reason; `problems` one sentence for each file that
     could not be used.
     """
 

@@ -180,17 +180,17 @@ class TestKeys:
     def test_other_data(self):
         stored = Stored(timing=processes(lambda seed: timed(seed=seed, key={"data": "real"})))
         row = verdicts(timed(), stored)["seconds an epoch"]
-        assert row.verdict == "INCOMPARABLE" and "data real" in row.reason
+        assert row.verdict == "NO_BASELINE" and "data real" in row.reason
 
     def test_another_backend(self):
         stored = Stored(timing=processes(timed, key={**KEY, "backend": "jax"}))
         row = verdicts(timed(), stored)["seconds an epoch"]
-        assert row.verdict == "INCOMPARABLE" and "backend jax" in row.reason
+        assert row.verdict == "NO_BASELINE" and "backend jax" in row.reason
 
     def test_another_machine_class(self):
         stored = Stored(elsewhere=processes(timed, machine_class="gpu-y"))
         row = verdicts(timed(), stored)["seconds an epoch"]
-        assert row.verdict == "INCOMPARABLE" and "gpu-y" in row.reason
+        assert row.verdict == "NO_BASELINE" and "gpu-y" in row.reason
 
 
 class TestExact:
@@ -229,7 +229,7 @@ class TestLearning:
 
     def test_too_good_is_told(self):
         row = self.judge(0.990, 0.991, 0.992)
-        assert row.verdict == "IMPROVED" and "too good to be chance" in row.reason
+        assert row.verdict == "CHANGED" and "too good to be chance" in row.reason
 
     def test_other_seeds_of_the_same_quality_do_not_alarm(self):
         assert self.judge(0.905, 0.895, 0.912, first_seed=50).verdict in {"PASS", "INCONCLUSIVE"}

@@ -18,7 +18,7 @@ from dlcv04.harness.store.schema import LEARNING, SECONDS, Claim, Comparison
 from tests.harness.report.sample import changed, empty_run
 
 VERDICTS = ("HOLDS", "VIOLATED", "INCONCLUSIVE")
-COMPARISONS = ("PASS", "REGRESSED", "IMPROVED", "INCONCLUSIVE", "NO_BASELINE", "INCOMPARABLE", "MISSING", "STALE")
+COMPARISONS = ("PASS", "REGRESSED", "IMPROVED", "CHANGED", "INCONCLUSIVE", "NO_BASELINE", "MISSING", "STALE")
 CONTROLS = ("BROKE", "SURVIVED", "CONTROL_WEAK", "NOT RUN")
 TONES = {"red": "bad", "yellow": "unsure"}
 
@@ -31,17 +31,16 @@ def a_row(verdict, metric=SECONDS):
     )  # fmt: skip
 
 
-TOO_GOOD = a_row("IMPROVED", LEARNING)
+CHANGED = a_row("CHANGED", LEARNING)
 ROWS = [
     [],
     *([a_row(verdict)] for verdict in COMPARISONS),
-    [TOO_GOOD],
     [a_row("INCONCLUSIVE"), a_row("INCONCLUSIVE", LEARNING)],
     [a_row("PASS"), a_row("NO_BASELINE", LEARNING)],
     [a_row("REGRESSED"), a_row("INCONCLUSIVE", LEARNING)],
-    [a_row("PASS"), TOO_GOOD],
-    [a_row("INCONCLUSIVE"), TOO_GOOD],
-    [a_row("NO_BASELINE"), a_row("INCOMPARABLE", LEARNING)],
+    [a_row("PASS"), CHANGED],
+    [a_row("INCONCLUSIVE"), CHANGED],
+    [a_row("NO_BASELINE"), a_row("NO_BASELINE", LEARNING)],
 ]
 
 
@@ -66,19 +65,19 @@ def colour(claim, strict):
         weak = "red" if strict and not claim.lacking else "yellow"
         return {"BROKE": "green", "CONTROL_WEAK": weak}.get(claim.control_verdict, "red")
     words = {claim.verdict} if claim.judged else {"NOT JUDGED"}
-    words |= {"TOO GOOD" if row is TOO_GOOD else row.verdict for row in claim.comparisons}
+    words |= {row.verdict for row in claim.comparisons}
     if words & {"VIOLATED", "REGRESSED", "MISSING", "STALE"}:
         return "red"
-    if words & {"INCONCLUSIVE", "TOO GOOD"}:
+    if words & {"INCONCLUSIVE", "CHANGED"}:
         return "red" if strict else "yellow"
     compared = {row.verdict for row in claim.comparisons}
-    alone = compared and compared <= {"NO_BASELINE", "INCOMPARABLE"}
+    alone = compared and compared == {"NO_BASELINE"}
     return "grey" if alone or not claim.judged else "green"
 
 
 def has_nothing_to_compare(claims):
     rows = [row for claim in claims for row in claim.comparisons]
-    return all(row.verdict in {"NO_BASELINE", "INCOMPARABLE"} for row in rows)
+    return all(row.verdict == "NO_BASELINE" for row in rows)
 
 
 def a_run(*claims, **fields):

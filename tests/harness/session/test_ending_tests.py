@@ -266,7 +266,7 @@ class TestComparing:
         result, block = run_block(suite(machine=other), "--benchmark-compare")
         assert result.ret == 7
         rows = block["claims"][0]["comparisons"]
-        assert {row["verdict"] for row in rows} == {"INCOMPARABLE"}
+        assert {row["verdict"] for row in rows} == {"NO_BASELINE"}
         assert "cpu-fake-2-cores" in rows[0]["reason"]
 
     def test_fewer_than_five_processes_are_inconclusive(self, suite):

@@ -14,7 +14,7 @@ def test_the_newest_of_this_key_is_used(tmp_path):
     assert selftests.latest(tmp_path, "cpu-y", {"backend": "b"}) is None
 
 
-@pytest.mark.parametrize("word", ["VIOLATED", "REGRESSED", "TOO GOOD"])
+@pytest.mark.parametrize("word", ["VIOLATED", "REGRESSED", "CHANGED"])
 def test_what_counts_as_noticed(word):
     claims, figures = (["HOLDS", word], ["PASS"]) if word == "VIOLATED" else (["HOLDS"], ["PASS", word])
     assert PlantedFault(name="x", describes="x", claims=claims, figures=figures).noticed

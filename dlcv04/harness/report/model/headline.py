@@ -57,9 +57,8 @@ def _comparisons_part(run: Run) -> str:
     counts: Counter[str] = Counter(c.verdict for c in compared)
     against = held_against(run)
     text = f"{counts['PASS']} of {fmt.plural(len(compared), 'figure')} pass {against}"
-    alone = counts["NO_BASELINE"] + counts["INCOMPARABLE"]
-    text += f", {alone} without a comparable baseline" if alone else ""
-    order = ("IMPROVED", "INCONCLUSIVE", "STALE", "MISSING", "REGRESSED")
+    text += f", {counts['NO_BASELINE']} without a comparable baseline" if counts["NO_BASELINE"] else ""
+    order = ("IMPROVED", "CHANGED", "INCONCLUSIVE", "STALE", "MISSING", "REGRESSED")
     text += "".join(f", {counts[v]} {in_sentence(v)}" for v in order if counts[v])
     red = [row for row in compared if is_red(row_badge(row, run))]
     if not red:

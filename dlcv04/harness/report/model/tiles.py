@@ -49,8 +49,8 @@ def tiles(run: Run) -> tuple[Tile, ...]:
 _FIGURES = {name: in_sentence(name) for name in ("REGRESSED", "MISSING", "STALE")} | {
     "INCONCLUSIVE": "figures inconclusive",
     "IMPROVED": "improved",
+    "CHANGED": "figures changed",
     "NO_BASELINE": "without baseline",
-    "INCOMPARABLE": "incomparable",
 }
 
 
