@@ -23,6 +23,7 @@ class Trained:
     network: Any
     recipes: tuple[Callable[[Recipe], Recipe], ...] = ()
     datas: tuple[Callable[[Dataset], Dataset], ...] = ()
+    deterministic: bool = False
 
     def recipe(self, shared: Recipe) -> Recipe:
         """The recipe of this arm."""
@@ -42,6 +43,7 @@ def trained(
     *,
     recipe: Callable[[Recipe], Recipe] | None = None,
     data: Callable[[Dataset], Dataset] | None = None,
+    deterministic: bool = False,
 ) -> Trained:
     """A network whose recipe or data differ from the other arms'.
 
@@ -49,6 +51,8 @@ def trained(
         network: a function that returns a `keras.Model`, a model, or an arm of `trained`, whose changes come first.
         recipe: takes the recipe that all arms share, returns this arm's, as `lambda r: replace(r, batch_size=16)`.
         data: takes the data set that all arms share, returns this arm's.
+        deterministic: no seed changes what this arm learns (fixed weights, a fixed order): it is trained once, and is
+            one figure without any chance.
 
     Examples:
         >>> from dataclasses import replace
@@ -58,7 +62,7 @@ def trained(
     before = as_trained(network)
     recipes = before.recipes if recipe is None else (*before.recipes, recipe)
     datas = before.datas if data is None else (*before.datas, data)
-    return Trained(before.network, recipes, datas)
+    return Trained(before.network, recipes, datas, deterministic or before.deterministic)
 
 
 def as_trained(arm: Any) -> Trained:

@@ -228,8 +228,8 @@ def measure_learning(
     shared = _data(request, bench, data)
     resolved = {name: _resolve(bench, arm, shared, recipe) for name, arm in arms.items()}
     trainers = {name: _seed_trainer(bench, extras, partial(progress, name), *arm) for name, arm in resolved.items()}
-    images = {name: training.val_images(data, recipe) for name, (_, data, recipe) in resolved.items()}
-    block = SeededBlock(trainers, first_seed=first_seed, images=images)
+    facts = {name: _pictures(arms[name], data, recipe, extras) for name, (_, data, recipe) in resolved.items()}
+    block = SeededBlock(trainers, first_seed=first_seed, facts=facts)
     for name, arm in block.arms.items():
         state.add_measured(request.node, partial(_learned_arm, request, bench, arm, *resolved[name]))
     return SimpleNamespace(**block.arms)
@@ -323,6 +323,22 @@ def _resolve(bench: Workbench, arm: Any, data: Any, recipe: Any) -> tuple[Any, A
     return trained.network, bench.data_of(trained, data), trained.recipe(recipe)
 
 
+def _pictures(arm: Any, data: Any, recipe: Any, extras: Extras) -> dict[str, Any]:
+    """What an arm's accuracies are shares of, and the classes of the pictures where the answers to each are kept."""
+    val = training.val_images(data, recipe)
+    train = recipe.train_images or len(data.x_train)
+
+    def labels() -> list[int]:
+        return [int(label) for label in data.subset(val=recipe.val_images and val).y_val]
+
+    return {
+        "images": val,
+        "train_images": min(train, val, training.TRAIN_EVALUATION_IMAGES),
+        "labels": labels if extras.answers else tuple,
+        "deterministic": as_trained(arm).deterministic,
+    }
+
+
 def _seed_trainer(
     bench: Workbench, extras: Extras, tell: Callable[[str], None], network: Any, data: Any, recipe: Any
 ) -> Callable[[int], SeedCurve]:
@@ -402,7 +418,6 @@ def _learned_arm(
         key={"data": data.fingerprint},
         facts=_facts(trainer, recipe),
         images_per_epoch=recipe.train_images or len(data.x_train),
-        val_images=training.val_images(data, recipe),
         **curves_arm(arm),  # type: ignore[arg-type]
         **_exact(bench.footprint(network, recipe)),
     )

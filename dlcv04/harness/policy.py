@@ -15,8 +15,10 @@ DATA: tuple[Data, ...] = get_args(Data)
 DEFAULTS = {"profile": "smoke", "data": "auto", "device": "auto"}
 #: Processes that a stored timing baseline needs: fewer don't show how processes differ.
 MIN_PROCESSES = 5
-#: Seeds that a learning baseline has at least: five new ones see 2.9 seed-sd against ten stored, 5.4 against five.
-RECORDED_SEEDS = 10
+#: Seeds that a learning baseline has at least: as many as any claim is judged by.
+RECORDED_SEEDS = 12
+#: Seeds of a claim that this profile shows and does not judge: further ones would buy nothing.
+SHOWN_SEEDS = 3
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,6 @@ class Policy:
     alpha_run: float = 0.01
     min_pairs: int = 8
     max_pairs: int = 60
-    looks: tuple[int, ...] = (3, 5, 8)
     gate_seconds: float = 1.30
     smallest_seconds: float = 1.03
     processes_red: int = 3

@@ -56,8 +56,8 @@ def trainer(levels, noise, name):
 
 
 def curves(noise=0.005, images=0, **levels):
-    images = dict.fromkeys(levels, images)
-    return SeededBlock({name: trainer(each, noise, name) for name, each in levels.items()}, images=images).arms
+    facts = {name: {"images": images} for name in levels}
+    return SeededBlock({name: trainer(each, noise, name) for name, each in levels.items()}, facts=facts).arms
 
 
 def verdict(made):

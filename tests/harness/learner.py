@@ -31,10 +31,10 @@ def learn(request, arms_of, first_seed):
     def measure(**arms):
         changed = arms_of(arms)
         block = SeededBlock({n: train(n, v) for n, v in changed.items()}, first_seed=first_seed,
-                            images=dict.fromkeys(changed, 4000))
+                            facts=dict.fromkeys(changed, {"images": 4000}))
         for arm in block.arms.values():
             add_measured(request.node, 
-                lambda arm=arm: Arm(name=arm.name, test=request.node.nodeid, val_images=4000, **curves_arm(arm)))
+                lambda arm=arm: Arm(name=arm.name, test=request.node.nodeid, **curves_arm(arm)))
         return SimpleNamespace(**block.arms)
     return measure
 '''

@@ -22,6 +22,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from dlcv04.harness import stats
+from dlcv04.harness.judging.metrics import MEAN_VAL_ACCURACY
 from dlcv04.harness.judging.pair_gate import LOOKS, PASS_LEVELS
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.stats import (
@@ -32,24 +34,19 @@ from dlcv04.harness.stats import (
     between_process_sd,
     clopper_pearson,
     combined_sd,
-    crossed_interval,
-    crossed_test,
     detect_steps,
-    group_sequential_t,
     level_shift_test,
-    level_test,
     order_test,
     pooled_sd,
     process_pair_gate,
-    reach_log_ratio,
     sign_flip_e_process,
     split_alpha,
     stored_run_test,
     successive_sd,
-    tost,
     trimmed_mean,
     upper_sd,
 )
+from dlcv04.harness.store.reading import read_run
 
 RECORDED = json.loads((Path(__file__).parents[1] / "data" / "recorded_noise.json").read_text(encoding="utf-8"))
 LOG_105 = math.log(1.05)
@@ -208,58 +205,126 @@ def test_a_slow_mode_that_both_arms_share_does_no_harm_and_one_that_sticks_to_an
 # ---------------------------------------------------------------------------------------------------------------- seeds
 
 
-def naive_peeking(x):
-    """True where a 5 % t-test after every seed from the third on is ever significant."""
-    hit = np.zeros(len(x), dtype=bool)
-    for n in range(3, x.shape[1] + 1):
-        t = x[:, :n].mean(axis=1) / x[:, :n].std(axis=1, ddof=1) * math.sqrt(n)
-        hit |= t > scipy.stats.t.ppf(0.95, n - 1)
-    return hit
+def counted(effects_by_history, margin=0.0, **options):
+    """The verdict on each history of effects, shape (histories, seeds)."""
+    return [
+        stats.count_test(stats.by_seed((v, v, False) for v in row), margin, **options)
+        for row in np.asarray(effects_by_history).tolist()
+    ]
 
 
-def test_looks_keep_the_level_that_peeking_breaks():
-    """n = 8,000 normal histories at the margin, unit sd: <= 5 % and <= 1 % over all looks; peeking at 3..16: > 15 %."""
-    x = np.random.default_rng(10).normal(0, 1, (8000, 16))
-    results = [group_sequential_t(row, 0.0) for row in x]
-    share("GS-t 3,5,8 HOLDS at the margin", results, "HOLDS").proves_at_most(0.05)
-    share("GS-t 3,5,8 VIOLATED at the margin", results, "VIOLATED").keeps(0.01)
-    Rate("naive t, peeking at 3..16, at the margin", naive_peeking(x)).proves_at_least(0.15)
+def counted_pairs(treatment, reference, margin, step=0.0):
+    """The same of two arms' values, so that failed seeds are found."""
+    return [
+        stats.count_test(stats.paired_effects(new, old, step=step), margin, step=step)
+        for new, old in zip(treatment.tolist(), reference.tolist(), strict=True)
+    ]
 
 
-@pytest.mark.nightly
-def test_five_looks_keep_the_level_too():
-    """n = 5,000 normal histories, looks 3, 5, 8, 12, 16."""
-    x = np.random.default_rng(11).normal(0, 1, (5000, 16))
-    results = [group_sequential_t(row, 0.0, looks=(3, 5, 8, 12, 16)) for row in x]
-    share("GS-t 3,5,8,12,16 HOLDS at the margin", results, "HOLDS").proves_at_most(0.05)
+def keep_their_rates(name, results, holds=0.05, violated=0.01):
+    share(f"{name}: HOLDS", results, "HOLDS").proves_at_most(holds)
+    share(f"{name}: VIOLATED", results, "VIOLATED").proves_at_most(violated)
 
 
-@pytest.mark.parametrize(("d", "power", "seeds"), [(1, 0.57, 7.0), (2, 0.97, 5.2), (3, 0.985, 4.2)])
-def test_power_of_looks(d, power, seeds):
-    """n = 1,500; d = (effect - margin) / sd of the difference; looks 3, 5, 8."""
-    results = [group_sequential_t(row, 0.0) for row in np.random.default_rng(12).normal(d, 1, (1500, 8))]
-    share(f"GS-t 3,5,8 HOLDS at d = {d}", results, "HOLDS").proves_at_least(power)
-    mean = float(np.mean([r.n for r in results]))
-    print(f"MEAN | seeds at d = {d} | {mean:.2f} | | 1500")
-    assert mean <= seeds
+N = 20_000
+SKEWED = {
+    "normal": lambda rng, shape: rng.normal(0, 1, shape),
+    "t3": lambda rng, shape: rng.standard_t(3, shape),
+    "log-normal .5, to the right": lambda rng, shape: np.exp(rng.normal(0, 0.5, shape)) - 1,
+    "log-normal .5, to the left": lambda rng, shape: 1 - np.exp(rng.normal(0, 0.5, shape)),
+    "log-normal 1, to the right": lambda rng, shape: np.exp(rng.normal(0, 1, shape)) - 1,
+    "log-normal 1, to the left": lambda rng, shape: 1 - np.exp(rng.normal(0, 1, shape)),
+}
 
 
-def test_left_skew_at_the_margin_is_not_withstood():
-    """n = 2,000 histories of 1 - exponential: the documented weakness, far over 5 %."""
-    x = 1 - np.random.default_rng(13).exponential(1, (2000, 8))
-    share("GS-t HOLDS at the margin, left-skewed", [group_sequential_t(r, 0.0) for r in x], "HOLDS").proves_at_least(
-        0.1
-    )
+@pytest.mark.parametrize("law", SKEWED)
+def test_the_count_keeps_its_rates_whatever_the_law_of_the_seeds(law):
+    """n = 20,000 histories with the median at the margin, as effects and as arms: HOLDS <= .05, VIOLATED <= .01."""
+    rng = np.random.default_rng(10)
+    keep_their_rates(f"COUNT at the margin, {law}", counted(SKEWED[law](rng, (N, 12))))
+    arms = 0.5 + 0.1 * SKEWED[law](rng, (N, 12)), 0.5 + rng.normal(0, 0.001, (N, 12))
+    keep_their_rates(f"COUNT at the margin, an arm {law}", counted_pairs(*arms, 0.0))
 
 
-def test_tost_keeps_its_level_at_the_margin_and_sees_equal_arms():
-    """n = 8,000 at a difference equal to the margin (8 seeds): 5 %; n = 1,500 equal arms at sd .7: P >= .9."""
+@pytest.mark.parametrize("images", [177, 100, 40])
+@pytest.mark.parametrize("sd", [0.001, 0.01, 0.03])
+def test_the_count_keeps_its_rates_on_shares_of_few_pictures(images, sd):
+    """n = 20,000 at the margin, rounded to steps of 1 / pictures: <= .06; without the half step ties break it."""
+    rng = np.random.default_rng(images)
+    ability = 0.8 + 0.0075 + rng.normal(0, sd, (N, 12)), np.full((N, 12), 0.8)
+    seen = [np.round(arm * images) / images for arm in ability]
+    name = f"COUNT at the margin, steps of 1/{images}, sd {sd}"
+    keep_their_rates(name, counted_pairs(*seen, 0.0075, step=1 / images), holds=0.06)
+
+
+def test_without_half_a_step_ties_are_taken_for_evidence():
+    """n = 2,000: a true median of .0075, which 100 pictures show as .01."""
+    seen = np.round((0.0075 + np.random.default_rng(1).normal(0, 0.001, (2000, 12))) * 100) / 100
+    share("COUNT HOLDS at the margin, no half step", counted(seen, 0.0075), "HOLDS").proves_at_least(0.69)
+
+
+def stored_differences():
+    """Differences by seed of the project's own stored MNIST curves, each about its median."""
+    run = read_run(Path(__file__).parents[2] / "baselines" / "portable" / "0002_real-mnist.json")
+    arms = {arm.name: arm for arm in run.arms if "one_conv_less_learns_worse" in arm.test}
+    values = [[MEAN_VAL_ACCURACY.value(curve) for curve in arms[name].curves] for name in ("base", "one_conv_less")]
+    return np.subtract(*values)
+
+
+def test_the_count_keeps_its_rates_on_our_own_stored_differences():
+    """n = 20,000 histories drawn from the ten stored differences, their median at the margin: HOLDS <= .06.
+
+    Ten values have no value at their median, so ties do not arise.
+    """
+    differences = stored_differences()
+    drawn = np.random.default_rng(2).choice(differences, (N, 12))
+    keep_their_rates("COUNT at the margin, stored MNIST differences", counted(drawn, np.median(differences)), 0.06)
+
+
+@pytest.mark.parametrize("sd", [0.01, 0.02, 0.05])
+def test_failed_seeds_make_no_claim_hold(sd):
+    """n = 20,000: unfailed seeds at the margin, one in ten loses .3: HOLDS <= .10, VIOLATED <= .03."""
+    rng = np.random.default_rng(3)
+    arms = [0.9 + rng.normal(0, sd / math.sqrt(2), (N, 12)) for _ in range(2)]
+    arms[0] += 0.01 - 0.3 * (rng.random((N, 12)) < 0.1)
+    keep_their_rates(f"COUNT, one seed in ten fails, sd {sd}", counted_pairs(*arms, 0.01), 0.10, 0.03)
+
+
+def test_power_of_the_count():
+    """n = 20,000 normal histories at 1.5 sd: HOLDS >= .94 above the margin, VIOLATED >= .80 below; seeds on average."""
+    x = np.random.default_rng(12).normal(0, 1 / math.sqrt(2), (2, N, 12))
+    above, below = (counted_pairs(x[0] + shift, x[1], 0.0) for shift in (1.5, -1.5))
+    share("COUNT HOLDS at +1.5 sd", above, "HOLDS").proves_at_least(0.94)
+    share("COUNT VIOLATED at -1.5 sd", below, "VIOLATED").proves_at_least(0.80)
+
+
+@pytest.mark.parametrize(("sd", "rate"), [(0.5, 0.12), (1.0, 0.28)])
+def test_what_the_count_does_not_promise_of_the_mean(sd, rate):
+    """n = 20,000, the *mean* at the margin, skewed to the left: HOLDS in 12 % and 28 %; docs/judging.md says so."""
+    x = math.exp(sd**2 / 2) - np.exp(np.random.default_rng(13).normal(0, sd, (N, 12)))
+    held = share(f"COUNT HOLDS, mean at the margin, log-normal {sd}", counted(x), "HOLDS")
+    assert held.low - 0.02 <= rate <= held.high + 0.02
+
+
+def equivalent_verdicts(x):
+    return [stats.equivalence_test(stats.by_seed((v, v, False) for v in row), 1.0) for row in x.tolist()]
+
+
+def test_equivalence_counts_on_each_side():
+    """n = 20,000 at a difference of the margin: <= .05 and .01; equal arms with an sd of .7 margins: >= .85."""
     rng = np.random.default_rng(14)
-    edge = [tost(row, 1.0) for row in rng.normal(1.0, 0.4, (8000, 8))]
-    share("TOST HOLDS at the margin", edge, "HOLDS").keeps(0.05)
-    share("TOST VIOLATED at the margin", edge, "VIOLATED").proves_at_most(0.01)
-    equal = [tost(row, 1.0) for row in rng.normal(0, 0.7, (1500, 8))]
-    share("TOST HOLDS, equal arms, sd .7 margins, 8 seeds", equal, "HOLDS").proves_at_least(0.9)
+    keep_their_rates("EQUIVALENT at the margin", equivalent_verdicts(rng.normal(1.0, 0.4, (N, 12))))
+    equal = equivalent_verdicts(rng.normal(0, 0.7, (N, 12)))
+    share("EQUIVALENT HOLDS, equal arms, sd .7 margins", equal, "HOLDS").proves_at_least(0.85)
+
+
+@pytest.mark.parametrize("n", [5, 8, 13, 64])
+def test_units_keep_their_rates(n):
+    """n = 20,000 draws of skewed units with the median at the margin: HOLDS <= .05, VIOLATED <= .01."""
+    x = SKEWED["log-normal 1, to the left"](np.random.default_rng(n), (N, n)).tolist()
+    results = [stats.sign_count_test(row, 0.0) for row in x]
+    share(f"SIGNS of {n} units HOLDS at the margin", results, "HOLDS").keeps(0.05)
+    share(f"SIGNS of {n} units VIOLATED at the margin", results, "VIOLATED").keeps(0.01)
 
 
 # ---------------------------------------------------------------------------------------------------------- stored runs
@@ -451,49 +516,77 @@ def shares(rng, histories, seeds, images, p, seed_sd):
     return (rng.random((histories, seeds, images)) < np.clip(ease + own, 0, 1)).mean(axis=2)
 
 
-@pytest.mark.parametrize("seeds", [3, 8])
+def level_results(drawn, least, images):
+    """The verdict of `claim.at_least` on each history of accuracies."""
+
+    def also(row):
+        return lambda seeds: stats.share_bounds(float(np.median(row[:seeds])), images, 0.025, 0.005)
+
+    return [
+        stats.count_test(
+            stats.by_seed((v, v, False) for v in row), least, step=1 / images, also=also(row) if images > 1 else None
+        )
+        for row in drawn.tolist()
+    ]
+
+
 @pytest.mark.parametrize("images", [40, 180])
 @pytest.mark.parametrize("seed_sd", [0.0, 0.05])
-def test_level_claims_keep_their_level_for_new_seeds_and_new_pictures(seeds, images, seed_sd):
-    """n = 2,000 histories at a true level of .85: HOLDS at .85 in at most 5 %, VIOLATED in at most 1 %."""
-    rng = np.random.default_rng(seeds + images)
-    drawn = shares(rng, 2000, seeds, images, 0.85, seed_sd)
+def test_level_claims_keep_their_level_for_new_seeds_and_new_pictures(images, seed_sd):
+    """n = 4,000 histories at a true level of .85: HOLDS at .85 in at most 5 %, VIOLATED in at most 1 %."""
+    rng = np.random.default_rng(images)
+    drawn = np.concatenate([shares(rng, 1000, 12, images, 0.85, seed_sd) for _ in range(4)])
     # Clipping at 1 moves the true level of unequal seeds: it is measured on far more pictures.
-    true = float(shares(np.random.default_rng(0), 400, 8, 400, 0.85, seed_sd).mean())
-    results = [level_test(values, true, images=images) for values in drawn]
-    name = f"LEVEL {{}} at its level, {seeds} seeds, {images} pictures, seed sd {seed_sd}"
-    share(name.format("HOLDS"), results, "HOLDS").proves_at_most(0.075)
-    share(name.format("VIOLATED"), results, "VIOLATED").proves_at_most(0.02)
+    true = float(np.median(shares(np.random.default_rng(0), 400, 8, 400, 0.85, seed_sd)))
+    keep_their_rates(f"LEVEL, {images} pictures, seed sd {seed_sd}", level_results(drawn, true, images))
 
 
 def test_the_seeds_error_alone_would_promise_too_much():
     """n = 2,000: with 40 pictures and bit-equal seeds, a level claim blind to the pictures is wrong in 2 of 5."""
     rng = np.random.default_rng(4)
-    drawn = shares(rng, 2000, 3, 40, 0.85, 0.0).mean(axis=1, keepdims=True) + rng.normal(0, 1e-6, (2000, 3))
-    blind = [level_test(values, 0.85, images=0) for values in drawn]
+    drawn = shares(rng, 2000, 3, 40, 0.85, 0.0).mean(axis=1, keepdims=True) + rng.normal(0, 1e-6, (2000, 12))
+    blind = counted(drawn, 0.85)
     share("LEVEL HOLDS at its level, pictures' error left out", blind, "HOLDS").proves_at_least(0.3)
 
 
-def test_reach_keeps_its_level_with_misses():
-    """n = 3,000 histories of 8 seeds, log-normal epochs, true ratio at the margin, a fifth censored: at most 5 %."""
-    rng = np.random.default_rng(8)
-    old = np.exp(rng.normal(math.log(6 * 1.25), 0.3, (3000, 8)))
-    new = np.exp(rng.normal(math.log(6), 0.3, (3000, 8)))
-    results = [
-        group_sequential_t([reach_log_ratio(o, n, 9.0) for o, n in zip(*pair, strict=True)], math.log(1.25))
-        for pair in zip(old, new, strict=True)
+def reach_results(old, new, by, budget):
+    def seen(epochs):
+        return stats.EpochsToTarget(epochs, epochs) if epochs <= budget else stats.EpochsToTarget(budget, math.inf)
+
+    return [
+        stats.count_test(
+            stats.by_seed((*stats.reach_ratio(seen(o), seen(n)), False) for o, n in zip(*pair, strict=True)), by
+        )
+        for pair in zip(old.tolist(), new.tolist(), strict=True)
     ]
-    share("REACH HOLDS at its margin, misses censored", results, "HOLDS").proves_at_most(0.05)
 
 
-def test_equivalence_keeps_its_level_over_looks():
-    """n = 4,000 histories at a true difference of the margin, looks 3, 5, 8 with a third of the error each."""
-    rng = np.random.default_rng(9)
-    results = []
-    for differences in rng.normal(1.0, 0.6, (4000, 8)):
-        verdicts = [tost(differences[:look], 1.0, 0.05 / 3, 0.01 / 3).verdict for look in (3, 5, 8)]
-        results.append("HOLDS" in verdicts)
-    Rate("EQUIVALENT HOLDS at its margin, three looks", results).keeps(0.05)
+def times_to_target(rng, ratio, sd=0.3, treatment=6.0):
+    """Epochs of reference and treatment whose log ratio has a median of log(ratio) and the given sd."""
+    shape = (N, 12)
+    logs = rng.normal(0, sd / math.sqrt(2), (2, *shape))
+    return treatment * ratio * np.exp(logs[0]), treatment * np.exp(logs[1])
+
+
+@pytest.mark.parametrize("budget", [6.3, 9.0, 15.0, 100.0])
+def test_reach_keeps_its_rates_with_misses_on_either_side(budget):
+    """n = 20,000, true ratio at the margin of 1.25, target at epoch 6: at most .05 and .01 at every budget."""
+    results = reach_results(*times_to_target(np.random.default_rng(8), 1.25), 1.25, budget)
+    keep_their_rates(f"REACH at its margin, budget {budget}", results)
+
+
+@pytest.mark.parametrize(("ratio", "budget"), [(2.0, 6.5), (4.0, 6.3)])
+def test_a_reference_that_has_not_arrived_is_not_taken_for_nearly_as_fast(ratio, budget):
+    """n = 20,000, true ratio far above the margin: VIOLATED in at most .01 (with misses at the budget .41 and .90)."""
+    results = reach_results(*times_to_target(np.random.default_rng(9), ratio), 1.25, budget)
+    share(f"REACH VIOLATED, true ratio {ratio}, budget {budget}", results, "VIOLATED").proves_at_most(0.01)
+
+
+@pytest.mark.parametrize("ratio", [2.5, 3.0, 4.0])
+def test_power_of_reach(ratio):
+    """n = 20,000, target at half the budget, sd of the log ratio .3: HOLDS >= .95 by twelve seeds."""
+    results = reach_results(*times_to_target(np.random.default_rng(15), ratio), 1.25, 12.0)
+    share(f"REACH HOLDS, true ratio {ratio}, target at half the budget", results, "HOLDS").proves_at_least(0.95)
 
 
 # ------------------------------------------------------------------------------------------------- --dl-against
@@ -629,31 +722,41 @@ def test_clopper_pearson_never_covers_less_than_its_level(n):
     assert min(coverage) >= 0.95
 
 
-@pytest.mark.parametrize(("seeds", "images", "seed_sd"), [(3, 177, 0.02), (5, 177, 0.02), (5, 40, 0.0)])
-def test_coverage_of_the_crossed_interval(seeds, images, seed_sd):
-    """n = 2,000 intervals at 95 %: seed effect, image effect sd .3, interaction sd .3; at least 94 % covered."""
-    rng = np.random.default_rng(42)
-    covered = []
-    for _ in range(2000):
-        d = rng.normal(0, seed_sd, (seeds, 1)) + rng.normal(0, 0.3, (1, images)) + rng.normal(0, 0.3, (seeds, images))
-        interval = crossed_interval(d)
-        covered.append(interval.low <= 0 <= interval.high)
-    Rate(f"crossed interval covers, {seeds} seeds, {images} images, seed sd {seed_sd}", covered).proves_at_least(0.93)
+def answered(rng, classes, each, class_sd, seed_sd, advantage=0.05):
+    """Right (1) or wrong (0), treatment less reference, twelve seeds; the advantage varies by class and by seed."""
+    count = classes * each
+    of_class = rng.normal(0, class_sd, classes).repeat(each)
+    hard = np.clip(0.6 + 0.12 * rng.normal(size=count), 0.2, 0.8)
+    better = np.clip(hard + advantage + of_class + rng.normal(0, seed_sd, (12, 1)), 0, 1)
+    return (rng.random((12, count)) < better).astype(float) - (rng.random((12, count)) < hard)
 
 
-@pytest.mark.parametrize("seeds", [3, 5])
-def test_crossed_test_at_its_margin(seeds):
-    """Right or wrong by picture: 177 pictures, shared difficulty, 2,000 draws; HOLDS 5 %, VIOLATED 1 % at most."""
+def more_often(differences, classes, margin, clustered=True):
+    labels = np.arange(classes).repeat(differences.shape[1] // classes)
+    labels = labels.tolist() if clustered else range(differences.shape[1])
+
+    def by_class(seeds):
+        return stats.clustered_interval(differences[:seeds].mean(axis=0), labels, 0.025, 0.005)
+
+    effects = stats.by_seed((v, v, False) for v in differences.mean(axis=1).tolist())
+    return stats.count_test(effects, margin, step=1 / differences.shape[1], also=by_class)
+
+
+@pytest.mark.parametrize(("classes", "each"), [(10, 18), (13, 14), (5, 30)])
+@pytest.mark.parametrize("class_sd", [0.0, 0.1])
+def test_right_more_often_keeps_its_rates_for_new_seeds_pictures_and_classes(classes, each, class_sd):
+    """n = 2,000 draws at the margin: HOLDS <= .05, VIOLATED <= .015 (99.9 % limits of about .03 and .007)."""
     rng = np.random.default_rng(44)
-    verdicts = []
-    for _ in range(2000):
-        hard = rng.normal(0, 0.25, 177)  # a picture is hard for both arms, and a little more so for one of them
-        ability = [np.clip(level + hard + rng.normal(0, 0.15, 177), 0, 1) for level in (0.7, 0.6)]
-        shift = 0.05 + ability[1].mean() - ability[0].mean()
-        new, old = (rng.random((seeds, 177)) < np.clip(a, 0, 1) for a in (ability[0] + shift, ability[1]))
-        verdicts.append(crossed_test(new.astype(float) - old, 0.05).verdict)
-    Rate(f"crossed test HOLDS at its margin, {seeds} seeds", [v == "HOLDS" for v in verdicts]).proves_at_most(0.05)
-    Rate(f"crossed test VIOLATED at it, {seeds} seeds", [v == "VIOLATED" for v in verdicts]).proves_at_most(0.01)
+    results = [more_often(answered(rng, classes, each, class_sd, 0.02), classes, 0.05) for _ in range(2000)]
+    name = f"RIGHT MORE OFTEN, {classes} classes of {each}, advantage varies by {class_sd}"
+    keep_their_rates(name, results, holds=0.06, violated=0.02)
+
+
+def test_pictures_taken_one_by_one_would_promise_too_much():
+    """n = 1,000: where the advantage varies by class, pictures counted singly break the promise."""
+    rng = np.random.default_rng(45)
+    single = [more_often(answered(rng, 10, 90, 0.1, 0.005), 10, 0.05, clustered=False) for _ in range(1000)]
+    share("RIGHT MORE OFTEN at the margin, classes ignored", single, "HOLDS").proves_at_least(0.08)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,9 @@
 """Claims: what a test asserts about its arms, and how each assertion is judged.
 
 The type of an assertion fixes its test: EXACT compares integers, ORDER compares interleaved times by the
-symmetric e-process, PAIRED, EQUIVALENT, LEVEL and REACH judge learning over seeds at pre-set looks, IDENTITY holds a
-fast path against a slow one. Each states a margin, the smallest effect that matters, before anything is measured:
-HOLDS when the interval's near bound lies beyond it, VIOLATED when the far bound falls short of it, INCONCLUSIVE when
-the interval straddles it.
+symmetric e-process, PAIRED, EQUIVALENT, LEVEL and REACH count seeds, IDENTITY holds a fast path against a slow one.
+Each states a margin, the smallest effect that matters, before anything is measured: HOLDS when the interval's near
+bound lies beyond it, VIOLATED when the far bound falls short of it, INCONCLUSIVE when the interval straddles it.
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from dlcv04.harness.claims.claim import ClaimError, ClaimInfo
 from dlcv04.harness.judging import assertions
-from dlcv04.harness.judging.assertions import ArmSeeds, Judged
+from dlcv04.harness.judging.assertions import ArmSeeds, Counting, Judged
 from dlcv04.harness.judging.metrics import FINAL_VAL_ACCURACY, MEAN_VAL_ACCURACY, VAL_ACCURACY, Metric, Series
 from dlcv04.harness.measuring.blocks import ArmTimes
 from dlcv04.harness.measuring.seeds import ArmCurves
 from dlcv04.harness.measuring.values import ArmValues
-from dlcv04.harness.policy import Policy
+from dlcv04.harness.policy import SHOWN_SEEDS, Policy
 from dlcv04.harness.store.schema import Assertion, ClaimVerdict
 from dlcv04.lazy import LazyModule
 
@@ -193,101 +192,122 @@ class ClaimRecorder:
 
     # -- over seeds ----------------------------------------------------------------------------------------
 
-    def better(self, treatment: ArmCurves, *, than: ArmCurves, by: float, of: Metric = MEAN_VAL_ACCURACY) -> None:
+    # Of all of these: arms are trained to 5, 8 and 12 seeds until the count decides. A claim HOLDS when all of the
+    # first 5 seeds or 10 of 12 beat the margin, and is VIOLATED when all of the first 8 or 11 of 12 fall short of it.
+    # It speaks of the typical (median) seed. A seed that failed (it diverged, or ended far worse than its arm's others)
+    # falls short, and the claim can't hold unless it says how many `failures` it allows.
+
+    def better(
+        self, treatment: ArmCurves, *, than: ArmCurves, by: float, of: Metric = MEAN_VAL_ACCURACY, failures: int = 0
+    ) -> None:
         """PAIRED: over seeds, `of` of `treatment` is better than that of `than` by at least `by`.
 
-        Trains both arms at the pre-set looks (3, 5, 8 seeds) until the group-sequential t test decides. A
-        diverged curve makes the claim VIOLATED and its epoch is named.
+        Args:
+            treatment: the better arm.
+            than: the other, of the same `learning(...)` call.
+            by: the smallest difference that matters, above 0, in the metric's unit.
+            of: the figure of each curve.
+            failures: so many seeds may fail and the claim still hold.
 
         Raises:
-            ClaimError: the margin is not positive, or the arms come from two calls.
+            ClaimError: the margin is not positive, the arms come from two calls, or an arm ignores its seed.
         """
         _check_margin(by, "the smallest difference that matters")
-        self._over_seeds((treatment, than), lambda sides, looks: assertions.paired(sides, of, by, looks, self.policy))
+        self._over_seeds((treatment, than), failures, lambda sides, how: assertions.paired(sides, of, by, how))
 
-    def right_more_often(self, treatment: ArmCurves, *, than: ArmCurves, by: float) -> None:
+    def right_more_often(self, treatment: ArmCurves, *, than: ArmCurves, by: float, failures: int = 0) -> None:
         """PAIRED: `treatment` classes a share of at least `by` more of the validation pictures rightly, after training.
 
-        Paired by seed and by picture, for new seeds and new pictures: both arms validate on the same ones. The curves
-        are those of `learning(..., answers=True)`.
+        Paired by seed and by picture, for new seeds and new pictures of new classes: both arms validate on the same
+        ones. The curves are those of `learning(..., answers=True)`.
 
         Raises:
-            ClaimError: the margin is not positive, the arms come from two calls or lack the answers, or there are
-                fewer than two seeds.
+            ClaimError: the margin is not positive, the arms come from two calls or lack the answers, or an arm ignores
+                its seed.
         """
         _check_margin(by, "the smallest share of the pictures that matters")
 
-        def judge(sides: list[ArmSeeds], looks: tuple[int, ...]) -> Judged:
+        def judge(sides: list[ArmSeeds], how: Counting) -> Judged:
             _check_answers(sides)
-            return assertions.right_more_often(sides, by, looks, self.policy)
+            return assertions.right_more_often(sides, by, how)
 
-        self._over_seeds((treatment, than), judge)
+        self._over_seeds((treatment, than), failures, judge)
 
-    def not_better(self, treatment: ArmCurves, *, than: ArmCurves, by: float, of: Metric = MEAN_VAL_ACCURACY) -> None:
+    def not_better(
+        self, treatment: ArmCurves, *, than: ArmCurves, by: float, of: Metric = MEAN_VAL_ACCURACY, failures: int = 0
+    ) -> None:
         """PAIRED: over seeds, `of` of `treatment` is not better than that of `than` by `by` or more.
 
         Equal arms satisfy it, so its control is a planted difference of at least two margins.
 
         Raises:
-            ClaimError: the margin is not positive, or the arms come from two calls.
+            ClaimError: the margin is not positive, the arms come from two calls, or an arm ignores its seed.
         """
         _check_margin(by, "the smallest difference that would matter")
-        self._over_seeds(
-            (treatment, than), lambda sides, looks: assertions.not_better(sides, of, by, looks, self.policy)
-        )
+        self._over_seeds((treatment, than), failures, lambda sides, how: assertions.not_better(sides, of, by, how))
 
-    def equivalent(self, one: ArmCurves, other: ArmCurves, *, within: float, of: Metric = FINAL_VAL_ACCURACY) -> None:
-        """EQUIVALENT: over seeds, `of` of both arms differs by less than `within`, by two one-sided t tests.
+    def equivalent(
+        self, one: ArmCurves, other: ArmCurves, *, within: float, of: Metric = FINAL_VAL_ACCURACY, failures: int = 0
+    ) -> None:
+        """EQUIVALENT: over seeds, `of` of both arms differs by less than `within`; the count on each side.
 
         Equal arms satisfy it, so its control is a planted difference of at least two margins.
 
         Raises:
-            ClaimError: the margin is not positive, or the arms come from two calls.
+            ClaimError: the margin is not positive, the arms come from two calls, or an arm ignores its seed.
         """
         _check_margin(within, "the largest difference that does not matter")
-        self._over_seeds(
-            (one, other), lambda sides, looks: assertions.equivalent(sides, of, within, looks, self.policy)
-        )
+        self._over_seeds((one, other), failures, lambda sides, how: assertions.equivalent(sides, of, within, how))
 
-    def at_least(self, arm: ArmCurves, least: float, *, of: Metric = FINAL_VAL_ACCURACY) -> None:
+    def at_least(self, arm: ArmCurves, least: float, *, of: Metric = FINAL_VAL_ACCURACY, failures: int = 0) -> None:
         """LEVEL: `of` of `arm` is at least `least`, for new seeds and, where it is a proportion, for new pictures.
 
         Raises:
-            ClaimError: the level is not finite.
+            ClaimError: the level is not finite, or the arm ignores its seed.
         """
         if not math.isfinite(least):
             raise ClaimError(f"least={least!r}: a level is a finite number.")
-        self._over_seeds((arm,), lambda sides, looks: assertions.level(sides, of, least, looks, self.policy))
+        self._over_seeds((arm,), failures, lambda sides, how: assertions.level(sides, of, least, how))
 
     def reaches_sooner(
-        self, treatment: ArmCurves, *, than: ArmCurves, target: float, by: float, of: Series = VAL_ACCURACY
+        self,
+        treatment: ArmCurves,
+        *,
+        than: ArmCurves,
+        target: float,
+        by: float,
+        of: Series = VAL_ACCURACY,
+        failures: int = 0,
     ) -> None:
         """REACH: `than` takes at least `by` times as many epochs as `treatment` until `of` reaches `target`.
 
-        Epochs are interpolated; a miss counts as the epochs that were trained, so that both missed is a tie.
+        Epochs are interpolated. A reference that has not arrived by the end took longer; a treatment that has not
+        falls short of a reference that has; where neither has, the seed says nothing.
 
         Raises:
-            ClaimError: the margin is not above 1, or the arms come from two calls.
+            ClaimError: the margin is not above 1, the arms come from two calls, or an arm ignores its seed.
         """
         _check_ratio(by)
-        self._over_seeds(
-            (treatment, than), lambda sides, looks: assertions.reach(sides, of, target, by, looks, self.policy)
-        )
+        self._over_seeds((treatment, than), failures, lambda sides, how: assertions.reach(sides, of, target, by, how))
 
     def _over_seeds(
-        self,
-        arms: tuple[ArmCurves, ...],
-        judge: Callable[[list[ArmSeeds], tuple[int, ...]], Judged],
+        self, arms: tuple[ArmCurves, ...], failures: int, judge: Callable[[list[ArmSeeds], Counting], Judged]
     ) -> None:
         """Train to each look until the verdict stands; a control and a recording train a fixed number of seeds."""
         if any(arm.block is not arms[0].block for arm in arms):
             names = " and ".join(repr(arm.name) for arm in arms)
             raise ClaimError(f"{names} must come from one learning(...) call.")
+        if failures < 0:
+            raise ClaimError(f"failures={failures}: give the number of seeds that may fail, 0 or more.")
         looks = self._looks()
         fixed = self._fixed_n() or (self.policy.recorded_seeds if self.policy.record else None)
+        how = Counting(self.policy, cap=looks[-1], allowed=failures, control=self.fixed_n is not None)
         for seeds in [fixed] if fixed else looks:
             arms[0].block.run(seeds)
-            judged = judge([ArmSeeds(arm.name, arm.by_seed, arm.images) for arm in arms], looks)
+            try:
+                judged = judge([_seeds_of(arm) for arm in arms], how)
+            except assertions.EqualSeedsError as error:
+                raise ClaimError(str(error)) from error
             if not judged.undecided:
                 break
         self.assertions.append(judged.assertion)
@@ -336,21 +356,26 @@ class ClaimRecorder:
                 f"{treatment.name!r} has values of shape {treatment.values.shape}: give one a unit, two units or more."
             )
         differences = assertions.cluster_means(treatment.values - than.values, clusters)
+        step = assertions.resolution(treatment.values - than.values, clusters)
         names = treatment.name, than.name
-        self._over_values(lambda: assertions.over_units(differences, names, what, by, over, self.policy))
+        self._over_values(lambda: assertions.over_units(differences, names, what, by, over, self.policy, step=step))
 
     def _over_values(self, judge: Callable[[], Assertion]) -> None:
         self.assertions.append(judge())
 
     def _looks(self) -> tuple[int, ...]:
-        # What is not judged is shown: further seeds would buy nothing.
-        looks = self.policy.looks if self.policy.judges(self.info.judged_from) else self.policy.looks[:1]
+        """The numbers of seeds to train, one after the other; `--dl-seeds` only cuts them."""
+        looks = stats.LOOKS if self.policy.judges(self.info.judged_from) else (SHOWN_SEEDS,)
         if self.max_seeds is None:
             return looks
         return tuple(look for look in looks if look <= self.max_seeds) or (self.max_seeds,)
 
     def _fixed_n(self) -> int | None:
         return None if self.fixed_n is None else self.fixed_n.get(len(self.assertions))
+
+
+def _seeds_of(arm: ArmCurves) -> ArmSeeds:
+    return ArmSeeds(arm.name, arm.by_seed, arm.images, arm.train_images, arm.labels(), arm.deterministic)
 
 
 def _check_margin(margin: float, what: str) -> None:
@@ -379,8 +404,6 @@ def _check_answers(sides: Sequence[ArmSeeds]) -> None:
         raise ClaimError(
             f"The arms validate on {sorted(counts)} pictures: they must share them to be paired by picture."
         )
-    if any(len(side.curves) < 2 for side in sides):
-        raise ClaimError("One seed shows no spread over seeds: give --dl-seeds 2 or more.")
 
 
 def _noisy(*arms: ArmTimes) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 
@@ -17,7 +16,7 @@ from dlcv04.harness.judging.metrics import METRICS, SERIES
 from dlcv04.harness.judging.suspects import compared
 from dlcv04.harness.judging.verdicts import overall
 from dlcv04.harness.policy import Policy
-from dlcv04.harness.store.schema import Arm, Assertion, Claim, Run
+from dlcv04.harness.store.schema import Arm, Assertion, Claim, Run, SeedCurve
 from dlcv04.harness.store.stored import Stored
 
 
@@ -74,7 +73,7 @@ def _again(assertion: Assertion, arms: Mapping[str, Arm], policy: Policy, *, fix
         return _exact(assertion)
     if assertion.kind == "ORDER":
         return _order(assertion, arms, policy, fixed_n=fixed_n)
-    return _over_seeds(assertion, arms, policy) if assertion.looks else assertion
+    return _over_seeds(assertion, arms, policy, fixed_n) if assertion.n_unit == "seeds" else assertion
 
 
 def _order(assertion: Assertion, arms: Mapping[str, Arm], policy: Policy, *, fixed_n: bool) -> Assertion:
@@ -91,32 +90,50 @@ def _order(assertion: Assertion, arms: Mapping[str, Arm], policy: Policy, *, fix
     ).assertion
 
 
-def _over_seeds(assertion: Assertion, arms: Mapping[str, Arm], policy: Policy) -> Assertion:
+def _over_seeds(assertion: Assertion, arms: Mapping[str, Arm], policy: Policy, control: bool) -> Assertion:
     """The assertion judged from the stored curves; as it was where its figure is the test's own, known to it alone."""
     names = [name for name in (assertion.treatment, assertion.reference) if name]
-    curves = [{curve.seed: curve for curve in arms[name].curves} for name in names]
-    seeds = sorted(set.intersection(*(set(found) for found in curves)))
-    sides = [
-        assertions.ArmSeeds(name, [found[seed] for seed in seeds], arms[name].val_images)
-        for name, found in zip(names, curves, strict=True)
-    ]
+    curves = {name: {curve.seed: curve for curve in arms[name].curves} for name in names}
+    drawn = [set(curves[name]) for name in names if not arms[name].deterministic]
+    seeds = sorted(set.intersection(*drawn))[: assertion.n] if drawn else []
+    sides = [_side(arms[name], [curves[name][seed] for seed in seeds]) for name in names]
+    counting = assertions.Counting(policy, allowed=assertion.failures_allowed, control=control)
+    try:
+        judged = _judge_seeds(assertion, sides, counting)
+    except assertions.EqualSeedsError as error:
+        return msgspec.structs.replace(assertion, verdict="INCONCLUSIVE", reason=str(error))
+    return assertion if judged is None else judged.assertion
+
+
+def _side(arm: Arm, curves: list[SeedCurve]) -> assertions.ArmSeeds:
+    return assertions.ArmSeeds(
+        arm.name,
+        arm.curves[:1] if arm.deterministic else curves,
+        arm.val_images,
+        arm.train_images,
+        arm.val_labels,
+        arm.deterministic,
+    )
+
+
+def _judge_seeds(
+    assertion: Assertion, sides: list[assertions.ArmSeeds], counting: assertions.Counting
+) -> assertions.Judged | None:
+    """By the rule of its kind; None where the figure is known to the test alone."""
     if assertion.kind == "REACH":
         series = next((series for series in SERIES if series.name == assertion.metric), None)
         if series is None or assertion.target is None:
-            return assertion
-        return assertions.reach(sides, series, assertion.target, assertion.margin, assertion.looks, policy).assertion
+            return None
+        return assertions.reach(sides, series, assertion.target, assertion.margin, counting)
     if assertion.metric == assertions.ANSWERS:
-        return assertions.right_more_often(sides, assertion.margin, assertion.looks, policy).assertion
+        return assertions.right_more_often(sides, assertion.margin, counting)
     metric = next((metric for metric in METRICS if metric.name == assertion.metric), None)
     if metric is None:
-        return assertion
-    rule: Any = {"EQUIVALENT": assertions.equivalent, "LEVEL": assertions.level, "PAIRED": assertions.paired}[
-        assertion.kind
-    ]
-    if assertion.kind == "PAIRED" and assertion.relation == "<":
-        rule = assertions.not_better
-    judged: assertions.Judged = rule(sides, metric, assertion.margin, assertion.looks, policy)
-    return judged.assertion
+        return None
+    rules = {"EQUIVALENT": assertions.equivalent, "LEVEL": assertions.level, "PAIRED": assertions.paired}
+    upper = assertion.kind == "PAIRED" and assertion.relation == "<"
+    rule = assertions.not_better if upper else rules[assertion.kind]
+    return rule(sides, metric, assertion.margin, counting)
 
 
 def _exact(assertion: Assertion) -> Assertion:

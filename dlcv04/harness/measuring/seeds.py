@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from dlcv04.harness.store.schema import SeedCurve
 
@@ -14,7 +15,8 @@ Train = Callable[[int], SeedCurve]
 class ArmCurves:
     """One arm's learning curves by seed; `block` trains further seeds for all arms alike.
 
-    `images` is the number of validation pictures that its accuracies are shares of, 0 where unknown.
+    `images` and `train_images` are the pictures that its accuracies are shares of, 0 where unknown; `labels` gives the
+    class of each validation picture, where a test asked for the answers to each. A `deterministic` arm is trained once.
     """
 
     name: str
@@ -22,6 +24,9 @@ class ArmCurves:
     train: Train = field(repr=False)
     curves: dict[int, SeedCurve] = field(default_factory=dict)
     images: int = 0
+    train_images: int = 0
+    labels: Callable[[], Sequence[int]] = tuple
+    deterministic: bool = False
 
     @property
     def by_seed(self) -> list[SeedCurve]:
@@ -30,18 +35,25 @@ class ArmCurves:
 
 
 class SeededBlock:
-    """Arms trained over the same seeds: `first_seed`, `first_seed` + 1, ... without holes."""
+    """Arms trained over the same seeds: `first_seed`, `first_seed` + 1, ... without holes.
+
+    `facts` are further fields of `ArmCurves` by arm.
+    """
 
     def __init__(
-        self, trainers: Mapping[str, Train], *, first_seed: int = 0, images: Mapping[str, int] | None = None
+        self,
+        trainers: Mapping[str, Train],
+        *,
+        first_seed: int = 0,
+        facts: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        known = images or {}
-        self.arms = {name: ArmCurves(name, self, train, images=known.get(name, 0)) for name, train in trainers.items()}
+        known = facts or {}
+        self.arms = {name: ArmCurves(name, self, train, **known.get(name, {})) for name, train in trainers.items()}
         self.first_seed = first_seed
 
     def run(self, seeds: int) -> None:
-        """Train until every arm has `seeds` seeds."""
+        """Train until every arm has `seeds` seeds, a deterministic one its only one."""
         for seed in range(self.first_seed, self.first_seed + seeds):
             for arm in self.arms.values():
-                if seed not in arm.curves:
+                if seed not in arm.curves and not (arm.deterministic and arm.curves):
                     arm.curves[seed] = arm.train(seed)

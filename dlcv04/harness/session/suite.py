@@ -206,4 +206,10 @@ def times_arm(arm: ArmTimes) -> dict[str, object]:
 
 def curves_arm(arm: ArmCurves) -> dict[str, object]:
     """The fields of a stored arm that come from its learning curves."""
-    return {"curves": [arm.curves[seed] for seed in sorted(arm.curves)]}
+    return {
+        "curves": arm.by_seed,
+        "val_images": arm.images,
+        "train_images": arm.train_images,
+        "val_labels": list(arm.labels()),
+        "deterministic": arm.deterministic,
+    }

@@ -10,8 +10,6 @@ from dlcv04.harness.stats.basics import (
     trimmed_mean,
     upper_t,
 )
-from dlcv04.harness.stats.crossed import crossed_interval, crossed_test
-from dlcv04.harness.stats.level import clopper_pearson, level_test
 from dlcv04.harness.stats.order import OrderTest, order_test, sign_flip_e_process
 from dlcv04.harness.stats.pairs import (
     FLOOR_PROCESS_SD,
@@ -21,9 +19,25 @@ from dlcv04.harness.stats.pairs import (
     between_process_sd,
     process_pair_gate,
 )
-from dlcv04.harness.stats.reach import EpochsToTarget, epochs_to_target, reach_log_ratio
+from dlcv04.harness.stats.pictures import clopper_pearson, clustered_interval, share_bounds
+from dlcv04.harness.stats.reach import EpochsToTarget, epochs_to_target, reach_ratio
 from dlcv04.harness.stats.results import ClaimVerdict, ComparisonResult, ComparisonVerdict, SequentialResult
-from dlcv04.harness.stats.seeds import group_sequential_t, sign_flip_p, tost
+from dlcv04.harness.stats.seeds import (
+    FAILED_SEED,
+    LEAST_UNITS,
+    LOOKS,
+    UNKNOWN_SEED,
+    Effects,
+    by_seed,
+    count_exactly,
+    count_test,
+    detectable_shift,
+    equivalence_test,
+    failed_seeds,
+    paired_effects,
+    sign_count_test,
+    smallest_rate,
+)
 from dlcv04.harness.stats.shift import level_shift_test
 from dlcv04.harness.stats.spreads import PooledSd, combined_sd, pooled_sd, successive_sd, upper_sd
 from dlcv04.harness.stats.steps import Step, detect_steps
@@ -33,10 +47,14 @@ __all__ = [
     "ClaimVerdict",
     "ComparisonResult",
     "ComparisonVerdict",
+    "Effects",
     "EpochsToTarget",
+    "FAILED_SEED",
     "FLOOR_PROCESS_SD",
     "Floats",
     "Interval",
+    "LEAST_UNITS",
+    "LOOKS",
     "OrderTest",
     "PRIOR_DF",
     "PRIOR_PROCESS_DF",
@@ -49,27 +67,33 @@ __all__ = [
     "StatisticsError",
     "Step",
     "TrimmedMean",
+    "UNKNOWN_SEED",
     "between_process_sd",
+    "by_seed",
     "clopper_pearson",
+    "clustered_interval",
     "combined_sd",
-    "crossed_interval",
-    "crossed_test",
+    "count_exactly",
+    "count_test",
     "detect_steps",
+    "detectable_shift",
     "epochs_to_target",
-    "group_sequential_t",
+    "equivalence_test",
+    "failed_seeds",
     "level_shift_test",
-    "level_test",
     "minimum_detectable_effect",
     "order_test",
+    "paired_effects",
     "pooled_sd",
     "process_pair_gate",
-    "reach_log_ratio",
+    "reach_ratio",
+    "share_bounds",
+    "sign_count_test",
     "sign_flip_e_process",
-    "sign_flip_p",
+    "smallest_rate",
     "split_alpha",
     "stored_run_test",
     "successive_sd",
-    "tost",
     "trimmed_mean",
     "upper_sd",
     "upper_t",

@@ -17,13 +17,13 @@ class SequentialResult:
 
     Attributes:
         verdict: HOLDS, VIOLATED, INCONCLUSIVE, or CONTINUE while more observations may still decide.
-        effect: Estimate from the first `n` observations, on the scale of the observations (log ratio for times).
-        low: Lower confidence bound at one-sided level `1 - alpha_holds`; -inf while there is none.
-        high: Upper confidence bound at one-sided level `1 - alpha_violated`; inf while there is none.
-        margin: The claim's margin on the scale of the observations. HOLDS iff low > margin, VIOLATED iff high < margin.
+        effect: Estimate from the `n` observations, on the scale of the observations (log ratio for times).
+        low: Lower confidence bound at the level of HOLDS; -inf while there is none.
+        high: Upper confidence bound at the level of VIOLATED; inf while there is none.
+        margin: The claim's margin on the scale of the observations. HOLDS iff low > margin, VIOLATED iff high < margin,
+            by more than half a step of a figure that has one.
         n: How many observations the verdict and the interval rest on.
         decided_by: The rule that spoke, in words.
-        sign_flip_p: Exact one-sided sign-flip p value from five observations on; robustness line, never decides.
     """
 
     verdict: ClaimVerdict
@@ -33,7 +33,6 @@ class SequentialResult:
     margin: float
     n: int
     decided_by: str
-    sign_flip_p: float | None = None
 
 
 @dataclass(frozen=True)

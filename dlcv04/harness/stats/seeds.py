@@ -1,127 +1,289 @@
-"""PAIRED and EQUIVALENT: differences by seed, judged at pre-set looks."""
+"""Learning over seeds: the typical seed against a margin, by counting seeds; and units that are judged once.
+
+A seed beats the margin or falls short of it. If the median seed lies at the margin, each does either with a chance of
+one half at most, whatever the law of the seeds: the error rates are those of a fair coin, and nothing is assumed of
+skewness, tails or spread. No rule for the *mean* of few seeds keeps such a promise (Bahadur, Savage 1956).
+"""
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from statistics import NormalDist, median
+from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from dlcv04.harness.stats import basics
-from dlcv04.harness.stats.basics import Floats, StatisticsError
+from dlcv04.harness.stats.basics import StatisticsError
 from dlcv04.harness.stats.results import ClaimVerdict, SequentialResult
 
+#: Numbers of seeds at which a claim may be decided.
+LOOKS = (5, 8, 12)
+#: HOLDS: of the first so many seeds at least so many beat the margin. Together .0434 for a fair coin.
+HOLDS_BY = {5: 5, 12: 10}
+#: VIOLATED: of the first so many at least so many fall short of it. Together .0059.
+VIOLATED_BY = {8: 8, 12: 11}
+#: A seed that is worse than its arm's median by more than so many median absolute deviations failed.
+FAILED_DEVIATIONS = 10
+#: Fewer units than these are never judged.
+LEAST_UNITS = 5
 
-def sign_flip_p(x: Floats, margin: float = 0.0) -> float:
-    """Exact one-sided p value of "the mean exceeds `margin`" over all 2^n sign flips of x - margin (Fisher 1935).
+Bounds = Callable[[int], tuple[float, float]]
 
-    Its smallest value is 2^-n. n is at most 20.
+
+class Effects(NamedTuple):
+    """What is known of each seed's effect, in the direction of the claim and in order of the seeds.
+
+    Attributes:
+        low: each effect is at least this; -inf for a seed that failed, and where nothing is known.
+        high: each effect is at most this; -inf for a seed that failed, inf where nothing is known.
+        failed: whether the treatment failed with the seed.
     """
-    centred = basics.finite_array(x, "sign_flip_p") - margin
-    if len(centred) > 20:
-        raise StatisticsError(f"sign_flip_p: {len(centred)} observations are too many to enumerate; give at most 20.")
-    sums = np.zeros(1)
-    for value in centred:
-        sums = np.concatenate([sums + value, sums - value])
-    tolerance = 1e-12 * float(np.abs(centred).sum())
-    return float((sums >= centred.sum() - tolerance).mean())
+
+    low: Sequence[float]
+    high: Sequence[float]
+    failed: Sequence[bool]
+
+    @property
+    def known(self) -> list[float]:
+        """One figure a seed: the effect, or the finite bound where only one is known; unknown seeds are left out."""
+        pairs = zip(self.low, self.high, strict=True)
+        return [low if low > -math.inf or high == -math.inf else high for low, high in pairs if (low, high) != _UNKNOWN]
 
 
-def t_bounds(x: NDArray[np.float64], alpha_low: float, alpha_high: float) -> tuple[float, float, float]:
-    """Mean and its one-sided t bounds; bit-equal observations give an interval of length zero."""
-    n = len(x)
-    mean = float(x[0]) if (x == x[0]).all() else float(x.mean())
-    if n < 2:
-        return mean, -math.inf, math.inf
-    se = 0.0 if (x == x[0]).all() else float(x.std(ddof=1)) / math.sqrt(n)
-    return mean, mean - basics.half_width(alpha_low, n - 1, se), mean + basics.half_width(alpha_high, n - 1, se)
+#: Of two verdicts on the two sides of an equivalence, the first is that of both.
+_WORST_FIRST: tuple[ClaimVerdict, ...] = ("VIOLATED", "CONTINUE", "INCONCLUSIVE", "HOLDS")
+_UNKNOWN = (-math.inf, math.inf)
+UNKNOWN_SEED = (*_UNKNOWN, False)
+FAILED_SEED = (-math.inf, -math.inf, True)
 
 
-def _diverged(x: NDArray[np.float64], margin: float) -> SequentialResult | None:
-    """Verdict for differences that are not finite: they can never be dropped, nor help the claim."""
-    lost = int((np.isnan(x) | np.isneginf(x)).sum())
-    if lost:
-        reason = f"{lost} of {len(x)} seeds diverged, which counts against the claim"
-        return SequentialResult("VIOLATED", -math.inf, -math.inf, -math.inf, margin, len(x), reason)
-    endless = int(np.isposinf(x).sum())
-    if endless:
-        reason = f"the reference diverged in {endless} of {len(x)} seeds, so there is no difference to judge"
-        return SequentialResult("INCONCLUSIVE", math.nan, -math.inf, math.inf, margin, len(x), reason)
-    return None
+def failed_seeds(values: Sequence[float], *, higher_is_better: bool = True, step: float = 0.0) -> list[bool]:
+    """Which seeds of one arm failed: not finite, or worse than the median by ten median absolute deviations.
+
+    Args:
+        values: the figure by seed, NaN where training diverged.
+        higher_is_better: False for a loss.
+        step: the smallest difference that the figure can show; the deviation is never taken as smaller, since a few
+            equal values would make it zero.
+    """
+    sign = 1.0 if higher_is_better else -1.0
+    finite = [sign * value for value in values if math.isfinite(value)]
+    if not finite:
+        return [True] * len(values)
+    middle = median(finite)
+    deviation = max(median(abs(value - middle) for value in finite), step)
+    # One of two seeds is never far from their median, and a deviation of zero says nothing of the others.
+    least = middle - FAILED_DEVIATIONS * deviation if deviation else -math.inf
+    return [not math.isfinite(value) or sign * value < least for value in values]
 
 
-def group_sequential_t(
-    differences: Floats,
+def by_seed(seeds: Iterable[tuple[float, float, bool]]) -> Effects:
+    """Low, high and failed of each seed, as three lists."""
+    found = list(seeds)
+    return Effects(*([seed[place] for seed in found] for place in range(3)))  # type: ignore[arg-type]
+
+
+def paired_effects(
+    treatment: Sequence[float],
+    reference: Sequence[float],
+    *,
+    step: float = 0.0,
+    higher_is_better: bool = True,
+    sign: float = 1.0,
+) -> Effects:
+    """Treatment less reference by seed, times `sign`, positive where the treatment is better.
+
+    A failed seed of the treatment falls short whatever the sign; one of the reference leaves the effect unknown.
+    """
+    sign *= 1.0 if higher_is_better else -1.0
+    lost, no_reference = (
+        failed_seeds(values, higher_is_better=higher_is_better, step=step) for values in (treatment, reference)
+    )
+    found = []
+    for new, old, failed, unknown in zip(treatment, reference, lost, no_reference, strict=True):
+        effect = sign * (new - old)
+        found.append(FAILED_SEED if failed else UNKNOWN_SEED if unknown else (effect, effect, False))
+    return by_seed(found)
+
+
+def count_test(
+    effects: Effects,
     margin: float,
-    looks: Sequence[int] = (3, 5, 8),
+    *,
+    step: float = 0.0,
+    allowed: int = 0,
+    cap: int = LOOKS[-1],
+    also: Bounds | None = None,
+    control: bool = False,
+) -> SequentialResult:
+    """Does the effect of the typical (median) seed exceed `margin`?
+
+    HOLDS when all of the first 5 seeds, or at least 10 of 12, beat the margin by more than half a step of the figure;
+    VIOLATED when all of the first 8, or at least 11 of 12, fall short of it by more than that. Else it goes on, and is
+    INCONCLUSIVE after 12, or as soon as no further seed could decide. For a median at the margin HOLDS has a chance of
+    .0434 and VIOLATED of .0059, exact for every continuous law and never more for others.
+
+    Args:
+        effects: by seed; those after the twelfth are not looked at.
+        margin: the smallest effect that matters.
+        step: the smallest difference that the figure can show, as 1 / pictures. Rounding to it hides on which side of
+            the margin an effect lies that is within half of it.
+        allowed: seeds that may fail and the claim still hold; they count as falling short all the same.
+        cap: no more seeds than these will come.
+        also: bounds of another error at a number of seeds, such as that of the pictures: they must say the same.
+        control: show a far bound from five seeds on, so that a control of five can be seen to lie apart.
+
+    Raises:
+        StatisticsError: the lists are of different lengths.
+    """
+    if not len(effects.low) == len(effects.high) == len(effects.failed):
+        raise StatisticsError("count_test: give low, high and failed of every seed.")
+    effects = Effects(effects.low[: LOOKS[-1]], effects.high[: LOOKS[-1]], effects.failed[: LOOKS[-1]])
+    n, half, failed = len(effects.low), step / 2, sum(effects.failed)
+    verdict: ClaimVerdict = "CONTINUE"
+    near, far = -math.inf, math.inf
+    for look in (look for look in LOOKS if look <= n):
+        other_low, other_high = also(look) if also else (math.inf, -math.inf)
+        if beating := HOLDS_BY.get(look):
+            near = min(sorted(effects.low[:look], reverse=True)[beating - 1], other_low)
+        if short := VIOLATED_BY.get(look):
+            far = max(sorted(effects.high[:look])[short - 1], other_high)
+        if near > margin + half and failed <= allowed:
+            verdict = "HOLDS"
+        elif far < margin - half:
+            verdict = "VIOLATED"
+        if verdict != "CONTINUE":
+            break
+    if verdict == "CONTINUE" and not _can_decide(effects, margin, half, cap):
+        verdict = "INCONCLUSIVE"
+    if control and n >= LOOKS[0]:
+        far = min(far, max(*effects.high, also(n)[1] if also else -math.inf))
+    known = effects.known
+    effect = median(known) if known else math.nan
+    return SequentialResult(verdict, effect, near, far, margin, n, f"count at {n} of {', '.join(map(str, LOOKS))}")
+
+
+def count_exactly(value: float, margin: float, *, step: float = 0.0) -> SequentialResult:
+    """One figure without any chance in it against a margin; within half a step of it nothing is known."""
+    verdict: ClaimVerdict = "INCONCLUSIVE"
+    if value > margin + step / 2:
+        verdict = "HOLDS"
+    elif not value >= margin - step / 2:
+        verdict = "VIOLATED"
+    return SequentialResult(verdict, value, value, value, margin, 1, "one deterministic figure")
+
+
+def _can_decide(effects: Effects, margin: float, half: float, cap: int) -> bool:
+    """Whether further seeds, up to `cap`, could still make the claim hold or violate it."""
+    n = len(effects.low)
+    not_beating = sum(low <= margin + half for low in effects.low)
+    not_short = sum(high >= margin - half for high in effects.high)
+    looks = [look for look in LOOKS if n < look <= cap]
+    holds = any(look - not_beating >= HOLDS_BY[look] for look in looks if look in HOLDS_BY)
+    return holds or any(look - not_short >= VIOLATED_BY[look] for look in looks if look in VIOLATED_BY)
+
+
+def equivalence_test(
+    effects: Effects, margin: float, *, step: float = 0.0, allowed: int = 0, cap: int = LOOKS[-1], control: bool = False
+) -> SequentialResult:
+    """Does the effect of the typical seed lie within +-`margin`? The count on each side (as Schuirmann's two tests).
+
+    HOLDS when both sides hold, VIOLATED when one is violated. `low` and `high` are the near bounds of both sides
+    (each as that of HOLDS in `count_test`), so that HOLDS is an interval within the margins.
+    """
+    mirrored = by_seed(_mirrored(*seed) for seed in zip(*effects, strict=True))
+    options = {"step": step, "allowed": allowed, "cap": cap, "control": control}
+    above = count_test(effects, -margin, **options)  # type: ignore[arg-type]
+    below = count_test(mirrored, -margin, **options)  # type: ignore[arg-type]
+    verdicts = {above.verdict, below.verdict}
+    verdict: ClaimVerdict = next(word for word in _WORST_FIRST if word in verdicts)
+    if verdict == "CONTINUE" and "INCONCLUSIVE" in verdicts and not _may_violate(effects, mirrored, margin, step, cap):
+        verdict = "INCONCLUSIVE"
+    return SequentialResult(verdict, above.effect, above.low, -below.low, margin, above.n, above.decided_by)
+
+
+def _may_violate(effects: Effects, mirrored: Effects, margin: float, step: float, cap: int) -> bool:
+    """Whether one side may still be violated: all that is left where the other can no longer hold."""
+    looks = [look for look in LOOKS if len(effects.low) < look <= cap and look in VIOLATED_BY]
+    inside = min(sum(high >= -margin - step / 2 for high in side.high) for side in (effects, mirrored))
+    return any(look - inside >= VIOLATED_BY[look] for look in looks)
+
+
+def _mirrored(low: float, high: float, failed: bool) -> tuple[float, float, bool]:
+    """The seed seen from the other side: what failed falls short there too."""
+    return FAILED_SEED if failed else (-high, -low, False)
+
+
+def sign_count_test(
+    differences: Sequence[float],
+    margin: float,
+    *,
+    step: float = 0.0,
     alpha_holds: float = 0.05,
     alpha_violated: float = 0.01,
 ) -> SequentialResult:
-    """One-sided paired t at looks fixed in advance, each error rate split equally over them (Jennison, Turnbull 1999).
+    """Does the difference of the typical (median) unit exceed `margin`? One look at all units, by the exact sign count.
 
-    The first look that decides, decides; seeds after it only count if one of them diverged. Between looks and
-    before the first the verdict is CONTINUE, after the last INCONCLUSIVE. Bit-equal arms (all differences 0) are
-    VIOLATED against any margin above 0. A difference that is NaN or -inf (the treatment diverged) is VIOLATED: the
-    mean is -inf. A +inf (the reference diverged) can't be judged and is INCONCLUSIVE. Skewed to the left at the
-    boundary it is anti-conservative: give logs or logits.
+    HOLDS when so many units beat the margin by more than half a step that a fair coin would show it with a chance of
+    `alpha_holds` at most; VIOLATED the same for units that fall short, at `alpha_violated`. Fewer than five are never
+    judged; seven are needed to violate at .01. Bounds are order statistics at the same levels.
 
     Args:
-        differences: treatment - reference by seed, positive in the direction of the claim, in seed order, shape (n,).
-        margin: Smallest difference that matters, in the differences' units.
-        looks: Numbers of seeds at which to judge, strictly increasing, at least 2 each.
-        alpha_holds: Chance of HOLDS at a true difference of `margin`, over all looks.
-        alpha_violated: Chance of VIOLATED at a true difference of `margin`, over all looks.
-
-    Raises:
-        StatisticsError: impossible looks or error rates.
+        differences: one a unit; NaN falls short.
+        margin: the smallest difference that matters.
+        step: the smallest difference that a unit can show.
+        alpha_holds: chance of HOLDS at a median of `margin`.
+        alpha_violated: chance of VIOLATED there.
     """
-    basics.check_alpha(alpha_holds=alpha_holds, alpha_violated=alpha_violated)
-    if not looks or looks[0] < 2 or any(a >= b for a, b in itertools.pairwise(looks)):
-        raise StatisticsError(f"looks = {tuple(looks)} must be increasing numbers of seeds, at least 2 each.")
-    x = np.asarray(differences, dtype=np.float64)[: looks[-1]]
-    if (result := _diverged(x, margin)) is not None:
-        return result
-    reached = [look for look in looks if look <= len(x)]
-    if not reached:
-        effect = float(x.mean()) if len(x) else math.nan
-        return SequentialResult("CONTINUE", effect, -math.inf, math.inf, margin, len(x), f"first look at {looks[0]}")
-    for look in reached:
-        seen = x[:look]
-        effect, low, high = t_bounds(seen, alpha_holds / len(looks), alpha_violated / len(looks))
-        verdict: ClaimVerdict = "HOLDS" if low > margin else "VIOLATED" if high < margin else "CONTINUE"
-        if verdict != "CONTINUE":
-            break
-    if verdict == "CONTINUE" and look == looks[-1]:
-        verdict = "INCONCLUSIVE"
-    flip_p = sign_flip_p(seen, margin) if 5 <= look <= 20 else None
-    reason = f"t at look {look} of {', '.join(map(str, looks))}"
-    return SequentialResult(verdict, effect, low, high, margin, look, reason, flip_p)
-
-
-def tost(differences: Floats, margin: float, alpha: float = 0.05, alpha_violated: float = 0.01) -> SequentialResult:
-    """Two one-sided t tests: is the mean difference within +-`margin`? (Schuirmann 1987), at n fixed in advance.
-
-    HOLDS iff the interval of level 1 - 2 alpha lies inside (-margin, margin); VIOLATED iff the one-sided bound at
-    `alpha_violated` lies outside on either side, or a difference is not finite. `low`, `high` are the former interval.
-    To judge at several looks pass a share of the error rates.
-    """
-    basics.check_alpha(alpha=alpha, alpha_violated=alpha_violated)
-    if not margin > 0:
-        raise StatisticsError(f"margin = {margin}: two arms are equal only within a margin above 0.")
-    x = np.asarray(differences, dtype=np.float64)
-    if not len(x):
-        return SequentialResult("CONTINUE", math.nan, -math.inf, math.inf, margin, 0, "no seed yet")
-    if not np.isfinite(x).all():
-        lost = int((~np.isfinite(x)).sum())
-        return SequentialResult("VIOLATED", math.nan, -math.inf, math.inf, margin, len(x), f"{lost} seeds diverged")
-    effect, low, high = t_bounds(x, alpha, alpha)
-    _, far_low, far_high = t_bounds(x, alpha_violated / 2, alpha_violated / 2)
+    values = sorted(-math.inf if math.isnan(value) else float(value) for value in differences)
+    n = len(values)
+    beating, short = (least_count(n, alpha) for alpha in (alpha_holds, alpha_violated))
+    near = values[n - beating] if n >= max(LEAST_UNITS, beating) else -math.inf
+    far = values[short - 1] if n >= max(LEAST_UNITS, short) else math.inf
     verdict: ClaimVerdict = "INCONCLUSIVE"
-    if -margin < low and high < margin:
+    if near > margin + step / 2:
         verdict = "HOLDS"
-    elif far_low > margin or far_high < -margin:
+    elif far < margin - step / 2:
         verdict = "VIOLATED"
-    flip_p = max(sign_flip_p(x, -margin), sign_flip_p(-x, -margin)) if 5 <= len(x) <= 20 else None
-    return SequentialResult(verdict, effect, low, high, margin, len(x), f"two one-sided t tests, n = {len(x)}", flip_p)
+    effect = median(values) if values else math.nan
+    return SequentialResult(verdict, effect, near, far, margin, n, f"exact sign count, n = {n}")
+
+
+@cache
+def least_count(n: int, alpha: float) -> int:
+    """The fewest heads in n throws that a fair coin reaches with a chance of `alpha` at most; n + 1 if none."""
+    return next((k for k in range(n + 1) if tail(n, k, 0.5) <= alpha), n + 1)
+
+
+def tail(n: int, k: int, p: float) -> float:
+    """The chance of k successes or more in n throws of chance p."""
+    return math.fsum(math.comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k, n + 1))
+
+
+def smallest_rate(n: int) -> float:
+    """The smallest rate of failures that no failure in `n` seeds excludes at 95 %: 45 % at 5, 22 % at 12."""
+    return float(1 - 0.05 ** (1 / n)) if n else 1.0
+
+
+@cache
+def detectable_shift(cap: int, units: int = 0) -> float:
+    """How far beyond the margin a normal median must lie, in standard deviations, to HOLD in four of five runs.
+
+    Args:
+        cap: the most seeds that are trained.
+        units: judge so many units at once instead, by `sign_count_test`.
+    """
+
+    def power(p: float) -> float:
+        if units:
+            return tail(units, least_count(units, 0.05), p)
+        by_five = p**5 if cap >= LOOKS[0] else 0.0
+        return by_five + (tail(12, 10, p) - by_five * tail(7, 5, p) if cap >= LOOKS[-1] else 0.0)
+
+    low, high = 0.5, 1.0
+    if power(high) < 1 or units in range(1, LEAST_UNITS):
+        return math.inf
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if power(middle) < 0.8 else (low, middle)
+    return NormalDist().inv_cdf(high)

@@ -51,9 +51,10 @@ class Assertion(Record, frozen=True, kw_only=True):
     0.01 = one point) or a count. `low` is the near bound at 95 %, `high` the far bound at 99 % for "more" claims
     (mirrored for "less" claims); `None` = unbounded. HOLDS when the near bound lies beyond the margin, VIOLATED when
     the far bound falls short of it. `relation` says how an EXACT effect must lie to its margin ("==", "<", ">=");
-    `looks` are the numbers of seeds at which a claim about learning was judged (of ORDER: the pairs before which there
-    was no verdict), `metric` names the figure it is about, `target` is the level that REACH asks for. `relation` "<" of
-    a PAIRED claim marks an upper bound: there `high` is the near bound and `low` the far one.
+    `looks` of ORDER are the pairs before which there was no verdict, `metric` names the figure it is about, `target` is
+    the level that REACH asks for. `relation` "<" of a PAIRED claim marks an upper bound: there `high` is the near bound
+    and `low` the far one. `failed` seeds of `n` count as falling short; the claim says how many may
+    (`failures_allowed`).
     """
 
     kind: ClaimKind
@@ -75,6 +76,8 @@ class Assertion(Record, frozen=True, kw_only=True):
     looks: list[int] = []
     metric: str = ""
     target: float | None = None
+    failed: int = 0
+    failures_allowed: int = 0
 
 
 class LayerRow(Record, frozen=True, kw_only=True):
@@ -124,6 +127,8 @@ class Arm(Record, frozen=True, kw_only=True):
     `calibrator_seconds` are the rounds of the framework-independent kernel that ran beside the arm's block.
     `contention` is the share of the usable cores that other processes took meanwhile, from 0 to 1, and `clocks` the
     worst readings of the clocks just after rounds (`load.LoadMeter.clocks`).
+    `val_images` and `train_images` are the pictures that accuracies are shares of, `val_labels` the class of each
+    validation picture in the order of a curve's answers. A `deterministic` arm has one curve, whatever the seed.
     `values` are the figures of an arm that is neither timed nor trained (one a filter or picture), where there are few.
     `key` (the data's fingerprint) and the run's `key` together decide what the arm may be compared with.
     `facts` holds everything that defines the arm (network, recipe, resolved optimizer): a change there is named
@@ -153,6 +158,9 @@ class Arm(Record, frozen=True, kw_only=True):
     clocks: dict[str, float] = {}
     curves: list[SeedCurve] = []
     val_images: int = 0
+    train_images: int = 0
+    val_labels: list[int] = []
+    deterministic: bool = False
     values: list[float] = []
 
     @property

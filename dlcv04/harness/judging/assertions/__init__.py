@@ -1,8 +1,9 @@
 """Assertions judged from what was measured, one kind a file."""
 
-from dlcv04.harness.judging.assertions.common import UNDECIDED, ArmSeeds, Judged, detectable, final
+from dlcv04.harness.judging.assertions.common import UNDECIDED, ArmSeeds, EqualSeedsError, Judged, final
 from dlcv04.harness.judging.assertions.seeds import (
     ANSWERS,
+    Counting,
     equivalent,
     level,
     not_better,
@@ -11,15 +12,16 @@ from dlcv04.harness.judging.assertions.seeds import (
     right_more_often,
 )
 from dlcv04.harness.judging.assertions.times import order
-from dlcv04.harness.judging.assertions.units import cluster_means, identity, over_units
+from dlcv04.harness.judging.assertions.units import cluster_means, identity, over_units, resolution
 
 __all__ = [
     "ANSWERS",
     "Judged",
     "ArmSeeds",
+    "Counting",
+    "EqualSeedsError",
     "UNDECIDED",
     "cluster_means",
-    "detectable",
     "equivalent",
     "final",
     "identity",
@@ -29,5 +31,6 @@ __all__ = [
     "over_units",
     "paired",
     "reach",
+    "resolution",
     "right_more_often",
 ]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import stdev
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from dlcv04.harness.judging.metrics import Metric
 from dlcv04.harness.store.schema import Assertion, ClaimVerdict, SeedCurve, finite
@@ -16,24 +15,36 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from dlcv04.harness import stats
-
-    Values = TypeVar("Values", Sequence[float], npt.NDArray[np.float64])
 else:
     np = LazyModule("numpy")
-    stats = LazyModule("dlcv04.harness.stats")
 
 
 UNDECIDED: Final = "CONTINUE"
 
 
+class EqualSeedsError(ValueError):
+    """Different seeds of an arm gave the same curve."""
+
+
 @dataclass(frozen=True)
 class ArmSeeds:
-    """One arm of an assertion over seeds: its name, its curves in order of seed, its validation pictures."""
+    """One arm of an assertion over seeds.
+
+    Attributes:
+        name: of the arm.
+        curves: in order of seed; one where the arm is deterministic.
+        images: validation pictures that its accuracies are shares of, 0 where unknown.
+        train_images: the same of its training accuracies.
+        classes: the label of each validation picture, in the order of the answers; empty where unknown.
+        deterministic: whether it says that no seed changes it.
+    """
 
     name: str
     curves: Sequence[SeedCurve]
     images: int = 0
+    train_images: int = 0
+    classes: Sequence[int] = ()
+    deterministic: bool = False
 
     def values(self, metric: Metric) -> list[float]:
         """The metric of each seed, NaN where it diverged or lacks the figure."""
@@ -63,9 +74,28 @@ def exp(value: float) -> float | None:
     return finite(math.exp(value)) if math.isfinite(value) else None
 
 
-def detectable(differences: Sequence[float], alpha: float) -> float | None:
-    """Smallest mean difference that so many values of this spread show in four of five runs, None if unknown."""
-    n = len(differences)
-    if n < 2 or not all(map(math.isfinite, differences)):
-        return None
-    return finite(stats.minimum_detectable_effect(stdev(differences) / math.sqrt(n), n - 1, alpha))
+def refuse_equal_seeds(arm: ArmSeeds) -> None:
+    """Refuse an arm of which two seeds gave the same curve: they are one observation, not two.
+
+    Curves without a loss are coarse, so only five equal ones are refused.
+
+    Raises:
+        EqualSeedsError: there are such; the seeds are named.
+    """
+    seen: dict[tuple[object, ...], list[int]] = {}
+    for curve in arm.curves:
+        if not arm.deterministic and curve.status == "ok" and curve.epochs:
+            seen.setdefault(_learnt(curve), []).append(curve.seed)
+    for figures, seeds in seen.items():
+        coarse = all(loss is None for epoch in figures for loss in epoch[::2])  # type: ignore[index]
+        if len(seeds) >= (5 if coarse else 2):
+            raise EqualSeedsError(
+                f"The arm {arm.name!r} gave the same curve with the seeds {', '.join(map(str, seeds))}: it ignores "
+                "the seed, so these are one observation. Let the seed draw its weights and its pictures, or declare "
+                "it with trained(network, deterministic=True)."
+            )
+
+
+def _learnt(curve: SeedCurve) -> tuple[object, ...]:
+    """All that was learnt by epoch, without its seconds; losses at even places."""
+    return tuple((row.train_loss, row.train_accuracy, row.val_loss, row.val_accuracy) for row in curve.epochs)

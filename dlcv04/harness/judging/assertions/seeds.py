@@ -1,11 +1,13 @@
-"""PAIRED, EQUIVALENT, LEVEL and REACH: learning over seeds."""
+"""PAIRED, EQUIVALENT, LEVEL and REACH: learning over seeds, judged by counting them (`stats.seeds`)."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from dataclasses import dataclass, field
+from statistics import stdev
+from typing import TYPE_CHECKING, Any, Final
 
 from dlcv04.harness.judging.assertions import common
 from dlcv04.harness.judging.assertions.common import UNDECIDED, ArmSeeds, Judged
@@ -15,245 +17,371 @@ from dlcv04.harness.store.schema import Assertion, finite
 from dlcv04.lazy import LazyModule
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from dlcv04.harness import stats
-
-    Values = TypeVar("Values", Sequence[float], npt.NDArray[np.float64])
 else:
-    np = LazyModule("numpy")
     stats = LazyModule("dlcv04.harness.stats")
 
 
 #: What `right_more_often` judges, as stored runs name it.
 ANSWERS: Final = "share of validation pictures classed rightly"
 
-
-def _differences(sides: Sequence[ArmSeeds], metric: Metric) -> list[float]:
-    """Treatment less reference by seed, positive where the treatment is better."""
-    sign = 1.0 if metric.higher else -1.0
-    treatment, reference = (side.values(metric) for side in sides)
-    return [sign * (new - old) for new, old in zip(treatment, reference, strict=True)]
+_COUNTED = "seeds counted: HOLDS when all of the first 5 or 10 of 12 beat the margin{half}, VIOLATED when all of the "
+_COUNTED += "first 8 or 11 of 12 fall short of it{half}"
 
 
-def sequential(
-    differences: Sequence[float], margin: float, looks: Sequence[int], policy: Policy
-) -> stats.SequentialResult:
-    """The group-sequential t test at this policy's error rates."""
-    return stats.group_sequential_t(
-        differences[: looks[-1]],
-        margin,
-        looks=looks,
-        alpha_holds=policy.alpha_holds,
-        alpha_violated=policy.alpha_violated,
-    )
+@dataclass(frozen=True)
+class Counting:
+    """How seeds are counted: error rates, the cap, how many may fail, and whether a control is judged."""
+
+    policy: Policy = field(default_factory=Policy)
+    cap: int = 12
+    allowed: int = 0
+    control: bool = False
+
+    @property
+    def shared_rates(self) -> tuple[float, float]:
+        """Error rates of the pictures at one of the two numbers of seeds at which each verdict may fall."""
+        return self.policy.alpha_holds / 2, self.policy.alpha_violated / 2
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the rules of `stats.seeds` take of it."""
+        return {"cap": self.cap, "allowed": self.allowed, "control": self.control}
 
 
-def _at_looks(
-    values: Values,
-    looks: Sequence[int],
-    policy: Policy,
-    rule: Callable[[Values, float, float], stats.SequentialResult],
-) -> stats.SequentialResult:
-    """A rule for one look, asked at each with its share of both error rates; undecided while a look is to come."""
-    shares = policy.alpha_holds / len(looks), policy.alpha_violated / len(looks)
-    for look in [look for look in looks if look <= len(values)] or [len(values)]:
-        result = rule(values[:look], *shares)
-        if result.verdict in {"HOLDS", "VIOLATED"}:
-            return result
-    return dataclasses.replace(result, verdict=UNDECIDED) if len(values) < looks[-1] else result
-
-
-def _over_seeds(
-    sides: Sequence[ArmSeeds],
-    result: stats.SequentialResult,
-    looks: Sequence[int],
-    *,
-    method: str,
-    shown: Callable[[float], float | None] = finite,
-    reason: str = "",
-    **figures: Any,
-) -> Judged:
-    """The assertion; a diverged seed on any side violates it, and its epoch is named."""
-    diverged = [f"{c.reason} (arm {side.name})" for side in sides for c in side.curves if c.status == "diverged"]
-    made = Assertion(
-        treatment=sides[0].name,
-        reference=sides[1].name if len(sides) > 1 else "",
-        effect=shown(result.effect),
-        low=shown(result.low),
-        high=shown(result.high),
-        n=result.n,
-        n_unit="seeds",
-        verdict="VIOLATED" if diverged else common.final(result.verdict),
-        method=f"{method}looks {', '.join(map(str, looks))}, near bound 95 %, far bound 99 %",
-        reason="; ".join(diverged) or reason,
-        looks=list(looks),
-        **figures,
-    )
-    return Judged(made, result.verdict == UNDECIDED and not diverged)
-
-
-def paired(sides: Sequence[ArmSeeds], metric: Metric, by: float, looks: Sequence[int], policy: Policy) -> Judged:
-    """PAIRED: the metric of the first arm exceeds that of the second by `by` or more, paired by seed."""
-    differences = _differences(sides, metric)
+def paired(sides: Sequence[ArmSeeds], metric: Metric, by: float, counting: Counting) -> Judged:
+    """PAIRED: the metric of the first arm exceeds that of the second by `by` or more, for the typical seed."""
+    effects, step = _effects(sides, metric), _step(sides, metric)
     return _over_seeds(
         sides,
-        sequential(differences, by, looks, policy),
-        looks,
+        effects,
+        _counted(sides, effects, by, step, counting),
+        counting,
+        metric=metric,
         kind="PAIRED",
         sentence=f"{metric.name} of {sides[0].name} {metric.beats} that of {sides[1].name} by {by:g} or more",
         unit=metric.unit,
         margin=by,
-        minimum_detectable_effect=common.detectable(differences, policy.alpha_holds),
-        method="group-sequential paired t over seeds, ",
+        method=_method(step),
         relation=">",
-        metric=metric.name,
     )
 
 
-def right_more_often(sides: Sequence[ArmSeeds], by: float, looks: Sequence[int], policy: Policy) -> Judged:
-    """PAIRED by seed and by picture: the first arm classes a share of `by` more of the validation pictures rightly.
-
-    Both errors are in the interval: other seeds, and other pictures.
-    """
-    pictures = max(len(curve.answers) for side in sides for curve in side.curves)
-    treatment, reference = (side.answers(pictures) for side in sides)
-    differences = treatment - reference
-
-    def rule(seen: npt.NDArray[np.float64], holds: float, violated: float) -> stats.SequentialResult:
-        return stats.crossed_test(seen, by, alpha_holds=holds, alpha_violated=violated)
-
-    result = _at_looks(differences, looks, policy, rule)
-    smallest = None
-    if np.isfinite(differences).all():
-        known = stats.crossed_interval(differences)
-        smallest = finite(stats.minimum_detectable_effect(known.se, known.df, policy.alpha_holds))
-    return _over_seeds(
-        sides,
-        result,
-        looks,
-        kind="PAIRED",
-        sentence=f"{ANSWERS} of {sides[0].name} exceeds that of {sides[1].name} by {by:g} or more",
-        unit="points",
-        margin=by,
-        minimum_detectable_effect=smallest,
-        method=f"crossed t over seeds and {pictures} pictures that all arms share, ",
-        relation=">",
-        metric=ANSWERS,
-    )
-
-
-def not_better(sides: Sequence[ArmSeeds], metric: Metric, by: float, looks: Sequence[int], policy: Policy) -> Judged:
+def not_better(sides: Sequence[ArmSeeds], metric: Metric, by: float, counting: Counting) -> Judged:
     """PAIRED, the other way: the first arm does not exceed the second by `by`; the claim is about an upper bound."""
-    differences = _differences(sides, metric)
-    mirrored = sequential([-difference for difference in differences], -by, looks, policy)
+    effects, step = _effects(sides, metric, sign=-1.0), _step(sides, metric)
+    mirrored = _counted(sides, effects, -by, step, counting)
     return _over_seeds(
         sides,
+        effects,
         dataclasses.replace(mirrored, effect=-mirrored.effect, low=-mirrored.high, high=-mirrored.low),
-        looks,
+        counting,
+        metric=metric,
         kind="PAIRED",
         sentence=f"{metric.name} of {sides[0].name} {metric.beats} that of {sides[1].name} by less than {by:g}",
         unit=metric.unit,
         margin=by,
-        minimum_detectable_effect=common.detectable(differences, policy.alpha_holds),
-        method="group-sequential paired t over seeds, ",
+        method=_method(step),
         relation="<",
-        metric=metric.name,
     )
 
 
-def equivalent(
-    sides: Sequence[ArmSeeds], metric: Metric, within: float, looks: Sequence[int], policy: Policy
-) -> Judged:
-    """EQUIVALENT: two one-sided t tests at each look (Schuirmann 1987), paired by seed."""
-    differences = _differences(sides, metric)
-
-    def rule(seen: Sequence[float], holds: float, violated: float) -> stats.SequentialResult:
-        return stats.tost(seen, within, holds, violated)
-
+def equivalent(sides: Sequence[ArmSeeds], metric: Metric, within: float, counting: Counting) -> Judged:
+    """EQUIVALENT: both arms differ by less than `within`, for the typical seed; the count on each side."""
+    effects, step = _effects(sides, metric), _step(sides, metric)
+    if _is_one_figure(sides):
+        low, high = (stats.count_exactly(sign * effects.low[0], -within, step=step) for sign in (1, -1))
+        worse = low if low.verdict != "HOLDS" else high
+        result = dataclasses.replace(worse, effect=effects.low[0], low=effects.low[0], high=effects.low[0])
+    else:
+        result = stats.equivalence_test(effects, within, step=step, **counting.options)
     return _over_seeds(
         sides,
-        _at_looks(differences, looks, policy, rule),
-        looks,
+        effects,
+        result,
+        counting,
+        metric=metric,
         kind="EQUIVALENT",
         sentence=f"{metric.name} of {sides[0].name} and of {sides[1].name} differ by less than {within:g}",
         unit=metric.unit,
         margin=within,
-        minimum_detectable_effect=common.detectable(differences, policy.alpha_holds),
-        method="two one-sided paired t tests over seeds, ",
-        metric=metric.name,
+        method=f"{_method(step)}; on each side",
     )
 
 
-def level(sides: Sequence[ArmSeeds], metric: Metric, least: float, looks: Sequence[int], policy: Policy) -> Judged:
+def level(sides: Sequence[ArmSeeds], metric: Metric, least: float, counting: Counting) -> Judged:
     """LEVEL: the metric is at least `least`, for new seeds and, where it is a proportion, for new pictures."""
     (arm,) = sides
     images = arm.images if metric.proportion else 0
+    effects, step = _effects(sides, metric), _step(sides, metric)
 
-    def rule(seen: Sequence[float], holds: float, violated: float) -> stats.SequentialResult:
-        return stats.level_test(seen, least, images=images, alpha_holds=holds, alpha_violated=violated)
+    def pictures(seeds: int) -> tuple[float, float]:
+        known = dataclasses.replace(arm, curves=arm.curves[:seeds]).values(metric)
+        share = _median([value for value in known if math.isfinite(value)])
+        return stats.share_bounds(share, images, *counting.shared_rates)
 
-    result = _at_looks(arm.values(metric), looks, policy, rule)
-    known = f" and its error over {images:,} pictures" if images else ""
+    result = _counted(sides, effects, least, step, counting, also=pictures if images and effects.known else None)
+    known = f"; and the same by Clopper-Pearson bounds over {images:,} pictures" if images else ""
     return _over_seeds(
         sides,
+        effects,
         result,
-        looks,
+        counting,
+        metric=metric,
         kind="LEVEL",
         sentence=f"{metric.name} of {arm.name} is at least {least:g}",
         unit=metric.unit,
         margin=least,
-        minimum_detectable_effect=finite(result.effect - result.low) if math.isfinite(result.low) else None,
-        method=f"spread over seeds{known}, joined from both one-sided bounds; ",
+        method=_method(step) + known,
         relation=">",
-        metric=metric.name,
     )
 
 
-def reach(
-    sides: Sequence[ArmSeeds], series: Series, target: float, by: float, looks: Sequence[int], policy: Policy
-) -> Judged:
-    """REACH: the second arm takes at least `by` times as many epochs as the first to reach `target`.
+def right_more_often(sides: Sequence[ArmSeeds], by: float, counting: Counting) -> Judged:
+    """PAIRED by seed and by picture: the first arm classes a share of `by` more of the validation pictures rightly.
 
-    A miss is censored at the budget, the epochs that were trained; both missed is a tie of exactly 1.
+    Both errors count: other seeds, and other pictures. Pictures of one class are alike, so classes are what is drawn.
     """
-    names = sides[0].name, sides[1].name
-    budget = max((len(curve.epochs) for side in sides for curve in side.curves), default=1)
-    epochs = [_epochs(side, series, target, budget) for side in sides]
-    logs = [stats.reach_log_ratio(old.epochs, new.epochs, budget) for new, old in zip(*epochs, strict=True)]
-    smallest = common.detectable(logs, policy.alpha_holds)
+    pictures = max((len(curve.answers) for side in sides for curve in side.curves), default=0)
+    treatment, reference = (side.answers(pictures) for side in sides)
+    seeds = max(len(treatment), len(reference))
+    differences = _repeated(treatment, seeds) - _repeated(reference, seeds)
+    step = 1 / max(1, pictures)
+    shares = (_repeated_list([float(row.mean()) for row in rows], seeds) for rows in (treatment, reference))
+    effects = stats.paired_effects(*shares, step=step)
+    classes: Sequence[Any] = sides[0].classes or range(pictures)
+
+    def by_class(seen: int) -> tuple[float, float]:
+        rows = [row for row in differences[:seen] if math.isfinite(float(row.mean()))]
+        if not rows:
+            return -math.inf, math.inf
+        mean = sum(rows) / len(rows)
+        return stats.clustered_interval(mean, classes, *counting.shared_rates)
+
+    clusters = f"{len(set(classes))} classes of " if sides[0].classes else ""
     return _over_seeds(
         sides,
-        sequential(logs, math.log(by), looks, policy),
-        looks,
-        shown=common.exp,
+        effects,
+        _counted(sides, effects, by, step, counting, also=by_class),
+        counting,
+        kind="PAIRED",
+        sentence=f"{ANSWERS} of {sides[0].name} exceeds that of {sides[1].name} by {by:g} or more",
+        unit="points",
+        margin=by,
+        method=f"{_method(step)}; and the same by t over {clusters}{pictures} pictures that all arms share",
+        relation=">",
+        what=ANSWERS,
+    )
+
+
+def reach(sides: Sequence[ArmSeeds], series: Series, target: float, by: float, counting: Counting) -> Judged:
+    """REACH: the second arm takes at least `by` times as many epochs as the first to reach `target`.
+
+    A seed beats the margin where the ratio surely exceeds it: a reference that has not arrived after B epochs shows a
+    ratio above B / T_treatment. It falls short where the reference arrived and the ratio is below, or the treatment
+    did not arrive. All else is unknown and counts for neither.
+    """
+    names = sides[0].name, sides[1].name
+    budget = max((len(curve.epochs) for side in sides for curve in side.curves), default=1) or 1
+    new, old = ([_epochs(curve, series, target, budget) for curve in side.curves] for side in sides)
+    n = max(len(new), len(old))
+    new, old = _repeated_list(new, n), _repeated_list(old, n)
+    curves = zip(*(_repeated_list(list(side.curves), n) for side in sides), strict=True)
+    effects = stats.by_seed(
+        [
+            _reached(treatment.status == "diverged", reference.status == "diverged", stats.reach_ratio(late, early))
+            for (treatment, reference), early, late in zip(curves, new, old, strict=True)
+        ]
+    )
+    return _over_seeds(
+        sides,
+        effects,
+        _counted(sides, effects, by, 0.0, counting),
+        counting,
         kind="REACH",
         sentence=f"{names[1]} takes at least {by:g} times as many epochs as {names[0]} to reach a {series.name} of "
         f"{target:g}",
         unit="ratio",
         margin=by,
-        minimum_detectable_effect=None if smallest is None else common.exp(smallest),
-        method=f"log ratio of epochs to the target, interpolated, misses censored at {budget} epochs; group-sequential "
-        "paired t over seeds, ",
-        reason=_missed(epochs, names),
+        method=f"{_method(0.0)}; epochs to the target, interpolated, censored at {budget} epochs",
+        reason=_missed(new, old, names, by, budget),
         relation=">",
-        metric=series.name,
+        what=series.name,
         target=target,
     )
 
 
-def _epochs(side: ArmSeeds, series: Series, target: float, budget: float) -> list[stats.EpochsToTarget]:
+# -- what is known of each seed --------------------------------------------------------------------------------------
+
+
+def _effects(sides: Sequence[ArmSeeds], metric: Metric, *, sign: float = 1.0) -> stats.Effects:
+    """Treatment less reference by seed (or the treatment alone), times `sign`: positive in the claim's direction."""
+    step, n = _step(sides, metric), max(len(side.curves) for side in sides)
+    values = [_repeated_list(side.values(metric), n) for side in sides]
+    reference = values[1] if len(values) > 1 else [0.0] * n
+    return stats.paired_effects(values[0], reference, step=step, higher_is_better=metric.higher, sign=sign)
+
+
+def _reached(lost: bool, no_reference: bool, ratio: tuple[float, float]) -> tuple[float, float, bool]:
+    if lost:
+        return stats.FAILED_SEED
+    return stats.UNKNOWN_SEED if no_reference else (*ratio, False)
+
+
+def _epochs(curve: Any, series: Series, target: float, budget: float) -> stats.EpochsToTarget:
+    return stats.epochs_to_target(series.of_curve(curve), target, budget, higher_is_better=series.higher)
+
+
+def _step(sides: Sequence[ArmSeeds], metric: Metric) -> float:
+    """The smallest difference that the metric can show: one picture of the smallest split it may be a share of."""
+    pictures = [count for side in sides for count in (side.images, side.train_images) if count]
+    return 1 / min(pictures) if metric.unit == "points" and pictures else 0.0
+
+
+def _is_one_figure(sides: Sequence[ArmSeeds]) -> bool:
+    """Whether no seed changes anything: what is judged is one figure, without any chance."""
+    return all(side.deterministic for side in sides)
+
+
+def _counted(
+    sides: Sequence[ArmSeeds],
+    effects: stats.Effects,
+    margin: float,
+    step: float,
+    counting: Counting,
+    also: Callable[[int], tuple[float, float]] | None = None,
+) -> stats.SequentialResult:
+    if _is_one_figure(sides) and effects.low:
+        return stats.count_exactly(effects.low[0], margin, step=step)
+    return stats.count_test(effects, margin, step=step, also=also, **counting.options)
+
+
+def _repeated_list(values: list[Any], n: int) -> list[Any]:
+    """The one figure of a deterministic arm for every seed of the other."""
+    return values * n if len(values) == 1 and n > 1 else values
+
+
+def _repeated(rows: Any, n: int) -> Any:
+    return rows.repeat(n, axis=0) if len(rows) == 1 and n > 1 else rows
+
+
+def _median(values: list[float]) -> float:
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+# -- the assertion ---------------------------------------------------------------------------------------------------
+
+
+def _over_seeds(
+    sides: Sequence[ArmSeeds],
+    effects: stats.Effects,
+    result: stats.SequentialResult,
+    counting: Counting,
+    *,
+    kind: Any,
+    unit: str,
+    metric: Metric | None = None,
+    what: str = "",
+    reason: str = "",
+    **figures: Any,
+) -> Judged:
+    """The assertion, with what failed in words.
+
+    Raises:
+        EqualSeedsError: an arm's seeds gave the same curve.
+    """
+    for side in sides:
+        common.refuse_equal_seeds(side)
+    verdict = common.final(result.verdict)
+    if verdict == "HOLDS":
+        reason = ""
+    made = Assertion(
+        kind=kind,
+        treatment=sides[0].name,
+        reference=sides[1].name if len(sides) > 1 else "",
+        unit=unit,
+        effect=finite(result.effect),
+        low=finite(result.low),
+        high=finite(result.high),
+        n=result.n,
+        n_unit="seeds",
+        verdict=verdict,
+        reason="; ".join(filter(None, (_failures(sides, effects, metric, counting), reason))),
+        minimum_detectable_effect=_detectable(effects, unit, counting),
+        metric=what or (metric.name if metric else ""),
+        failed=sum(effects.failed),
+        failures_allowed=counting.allowed,
+        **figures,
+    )
+    return Judged(made, result.verdict == UNDECIDED)
+
+
+def _method(step: float) -> str:
+    return _COUNTED.format(half=f" by more than half a step of {step:.2g}" if step else "")
+
+
+def _failures(sides: Sequence[ArmSeeds], effects: stats.Effects, metric: Metric | None, counting: Counting) -> str:
+    """Which seeds failed, and what follows; empty where none did."""
+    found = []
+    for side in sides:
+        names = _failed_of(side, metric, 0.0 if metric is None else _step(sides, metric))
+        if names:
+            found.append(f"{len(names)} of {len(side.curves)} seeds of {side.name} failed ({'; '.join(names)})")
+    failed = sum(effects.failed)
+    if failed > counting.allowed:
+        found.append(f"a claim with failed seeds holds only where it says failures={failed}")
+    return "; ".join(found)
+
+
+def _failed_of(side: ArmSeeds, metric: Metric | None, step: float) -> list[str]:
+    """A sentence for each seed that diverged or ended far on the bad side of its arm's others."""
+    values = [math.nan if curve.status == "diverged" else 0.0 for curve in side.curves]
+    higher = True
+    if metric is not None:
+        values, higher = side.values(metric), metric.higher
+    lost = stats.failed_seeds(values, higher_is_better=higher, step=step)
     return [
-        stats.epochs_to_target(series.of_curve(curve), target, budget, higher_is_better=series.higher)
-        for curve in side.curves
+        curve.reason or f"seed {curve.seed}: {value:.4g}, far from the other seeds"
+        for curve, value, failed in zip(side.curves, values, lost, strict=True)
+        if failed
     ]
 
 
-def _missed(epochs: Sequence[Sequence[stats.EpochsToTarget]], names: tuple[str, str]) -> str:
-    """How often each arm missed its target, nothing where none did."""
-    counts = [sum(reached.censored for reached in found) for found in epochs]
-    if not any(counts):
-        return ""
-    parts = (f"{name} in {count} of {len(epochs[0])} seeds" for name, count in zip(names, counts, strict=True) if count)
-    return f"the target was missed by {', '.join(parts)}"
+def _detectable(effects: stats.Effects, unit: str, counting: Counting) -> float | None:
+    """How far beyond the margin the typical seed must lie for HOLDS in four of five runs; None if unknown."""
+    ratio = unit == "ratio"
+    known = [value for value in effects.known if math.isfinite(value) and (value > 0 or not ratio)]
+    shift = stats.detectable_shift(counting.cap)
+    if len(known) < 2 or not math.isfinite(shift):
+        return None
+    if ratio:
+        return finite(math.exp(shift * stdev([math.log(value) for value in known])))
+    return finite(shift * stdev(known))
+
+
+def _missed(
+    new: Sequence[stats.EpochsToTarget],
+    old: Sequence[stats.EpochsToTarget],
+    names: tuple[str, str],
+    by: float,
+    budget: int,
+) -> str:
+    """How often each arm missed its target, and the budget that would decide; empty where both always arrived."""
+    pairs = list(zip(new, old, strict=True))
+    counts = [sum(epochs.missed for epochs in found) for found in (new, old)]
+    found = []
+    if any(counts):
+        parts = (f"{name} in {count} of {len(pairs)} seeds" for name, count in zip(names, counts, strict=True) if count)
+        found.append(f"the target was missed by {', '.join(parts)}")
+    needed = [by * early.high for early, late in pairs if late.missed and not early.missed and by * early.high > budget]
+    if needed:
+        found.append(f"{math.ceil(max(needed))} epochs instead of {budget} would decide them")
+    if any(early.missed and late.missed for early, late in pairs):
+        found.append("where neither arrived nothing is known: train longer, or ask for a target that is reached")
+    if any(early.low == 0 for early in new):
+        found.append(
+            f"{names[0]} arrived within its first epoch, so the ratio has no upper bound: ask for a later target"
+        )
+    return "; ".join(found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from dlcv04.harness.judging.assertions import common
 from dlcv04.harness.judging.assertions.common import UNDECIDED, Judged
@@ -13,14 +13,9 @@ from dlcv04.harness.store.schema import Assertion, finite
 from dlcv04.lazy import LazyModule
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from dlcv04.harness import stats
 
-    Values = TypeVar("Values", Sequence[float], npt.NDArray[np.float64])
 else:
-    np = LazyModule("numpy")
     stats = LazyModule("dlcv04.harness.stats")
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from dlcv04.harness.judging.assertions import common, seeds
+from dlcv04.harness.judging.assertions import common
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.store.schema import Assertion, ClaimVerdict, finite
 from dlcv04.lazy import LazyModule
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    Values = TypeVar("Values", Sequence[float], npt.NDArray[np.float64])
+    from dlcv04.harness import stats
 else:
     np = LazyModule("numpy")
+    stats = LazyModule("dlcv04.harness.stats")
 
 
 def identity(
@@ -63,11 +65,33 @@ def cluster_means(values: npt.NDArray[np.float64], clusters: Sequence[Any] | Non
 
 
 def over_units(
-    differences: npt.NDArray[np.float64], names: tuple[str, str], what: str, by: float, over: str, policy: Policy
+    differences: npt.NDArray[np.float64],
+    names: tuple[str, str],
+    what: str,
+    by: float,
+    over: str,
+    policy: Policy,
+    *,
+    step: float = 0.0,
 ) -> Assertion:
-    """PAIRED over units (filters, pictures, or means of clusters of them): one look at all of them."""
-    result = seeds.sequential(differences.tolist(), by, (len(differences),), policy)
-    flipped = "" if result.sign_flip_p is None else f"; sign-flip p {result.sign_flip_p:.2g}"
+    """PAIRED over units (filters, pictures, or means of clusters of them): one look at all of them, by their signs.
+
+    Args:
+        differences: treatment less reference, one a unit.
+        names: treatment and reference.
+        what: a value is.
+        by: the margin.
+        over: what a unit is, in the plural.
+        policy: error rates.
+        step: the smallest difference that a unit can show.
+    """
+    n = len(differences)
+    result = stats.sign_count_test(
+        differences.tolist(), by, step=step, alpha_holds=policy.alpha_holds, alpha_violated=policy.alpha_violated
+    )
+    lost = int(np.isnan(differences).sum())
+    few = f"{n} {over} are too few to judge: {stats.LEAST_UNITS} at least" if n < stats.LEAST_UNITS else ""
+    shift, spread = stats.detectable_shift(0, n), float(np.nanstd(differences, ddof=1)) if n - lost > 1 else math.nan
     return Assertion(
         kind="PAIRED",
         sentence=f"{what} of {names[0]} exceeds that of {names[1]} by {by:g} or more",
@@ -80,9 +104,19 @@ def over_units(
         high=finite(result.high),
         n=result.n,
         n_unit=over,
-        minimum_detectable_effect=common.detectable(differences.tolist(), policy.alpha_holds),
+        minimum_detectable_effect=finite(shift * spread),
         verdict=common.final(result.verdict),
-        method=f"paired t over {over}, near bound 95 %, far bound 99 %{flipped}",
-        reason=result.decided_by if result.verdict == "VIOLATED" and not math.isfinite(result.effect) else "",
+        method=f"exact sign count over {over}, near bound 95 %, far bound 99 %",
+        reason="; ".join(filter(None, (few, f"{lost} of {n} {over} gave no number" if lost else ""))),
         relation=">",
     )
+
+
+def resolution(values: npt.NDArray[np.float64], clusters: Sequence[Any] | None = None) -> float:
+    """The smallest difference between two values that occur: what a unit can show; 0 of continuous values, nearly.
+
+    Means of clusters move in steps that are finer by the size of the largest cluster.
+    """
+    gaps = np.diff(np.unique(values[np.isfinite(values)]))
+    largest = max(Counter(clusters).values()) if clusters else 1
+    return float(gaps.min()) / largest if len(gaps) else 0.0

@@ -54,14 +54,14 @@ def _draw_epochs(
     canvas.line(scale(middle), y - 9, scale(middle), y + 9, ARM_COLOURS[row], 2.4)
     places = [(scale(seed.epochs), y + offset) for seed, offset in zip(epochs, spread(len(epochs), 5), strict=True)]
     for shape, missed in (("circle", False), ("right", True)):
-        drawn = [place for place, seed in zip(places, epochs, strict=True) if seed.censored is missed]
+        drawn = [place for place, seed in zip(places, epochs, strict=True) if seed.missed is missed]
         canvas.markers(shape, drawn, 6, ARM_COLOURS[row])
 
 
 def _medians(arms: Sequence[Arm], found: Sequence[Sequence[stats.EpochsToTarget]]) -> str:
     parts = []
     for arm, epochs in zip(arms, found, strict=True):
-        missed = sum(seed.censored for seed in epochs)
+        missed = sum(seed.missed for seed in epochs)
         text = f"{arm.name}: median {statistics.median(seed.epochs for seed in epochs):.1f}"
         parts.append(text + (f", missed in {missed} of {fmt.plural(len(epochs), 'seed')}" if missed else ""))
     return "; ".join(parts)
