@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import unittest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,6 +130,11 @@ def _refuse(config: pytest.Config, claims: list[Any]) -> None:
             raise pytest.UsageError(
                 f"{item.nodeid} uses the fixture `claim` and is no claim yet: decorate it with "
                 '@dlcv04.claim("<sentence>", control=...), so that it can be shown able to fail.'
+            )
+        if "claim" not in item.fixturenames and issubclass(getattr(item, "cls", None) or object, unittest.TestCase):
+            raise pytest.UsageError(
+                f"{item.nodeid} is a method of a unittest.TestCase, which takes no fixtures, so it could assert nothing: "
+                "make the claim a function, or a method of a plain class, that takes `claim`."
             )
         if "claim" not in item.fixturenames:
             raise pytest.UsageError(f"{item.nodeid} is decorated with @claim and asserts nothing: take `claim`.")

@@ -56,7 +56,7 @@ def may_accept(run: Run) -> str | None:
     `run.failures` may name such tests by their bare node id; any other entry there is an error.
     """
     tests = [claim for claim in run.claims if not claim.is_control]
-    violated = [claim.test for claim in tests if claim.verdict == "VIOLATED"]
+    violated = [claim.test for claim in tests if claim.verdict == "VIOLATED" and not claim.expected]
     missing = [record.test for record in run.comparisons if record.verdict == "MISSING"]
     intended = {claim.test for claim in tests if _intended(claim)}
     errors = [failure for failure in run.failures if failure not in intended and failure not in violated]
@@ -66,7 +66,7 @@ def may_accept(run: Run) -> str | None:
         _listed("failed", errors),
         _listed("missing", missing),
         "a test failed outside its claims" if run.exit_status == 1 and not explained else "",
-        "it ended early" if run.exit_status not in _FINISHED else "",
+        "it ended early" if run.interrupted or run.exit_status not in _FINISHED else "",
         "it ran only part of the suite" if not run.whole_suite else "",
         "its working tree had uncommitted changes" if run.commit.dirty else "",
     ]

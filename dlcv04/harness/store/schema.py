@@ -256,7 +256,8 @@ class Picture(Record, frozen=True, kw_only=True):
 class Claim(Record, frozen=True, kw_only=True):
     """One claim test: its sentence, what was asserted, the verdict, and the pictures beside it.
 
-    `lacking` says what the machine lacked for a verdict, and how to get it.
+    `lacking` says what the machine lacked for a verdict, and how to get it; also why a test skipped itself. `expected` is
+    why pytest expected the test to fail (xfail), where it did: VIOLATED is then no failure.
     """
 
     test: str
@@ -274,6 +275,7 @@ class Claim(Record, frozen=True, kw_only=True):
     reason: str = ""
     comparisons: list[Comparison] = []
     lacking: list[str] = []
+    expected: str = ""
     pictures: list[Picture] = []
     seconds: float = 0.0
     source_hash: str = ""
@@ -385,7 +387,8 @@ class Run(Record, frozen=True, kw_only=True):
     `key` is what decides whether figures may be compared at all: backend, dtype policy, jit and profile (an arm
     adds its data's fingerprint). `rechecks` are the process pairs that decide times that looked slower than the stored
     ones, `repeats` the arms of such tests timed again in fresh processes where pairs could not decide.
-    `overhead_seconds` says what calibrator and evaluation added to the wall time.
+    `overhead_seconds` says what calibrator and evaluation added to the wall time. `interrupted` says what ended the run
+    before its time, and `not_run` names the tests that had not ended then.
     """
 
     schema: int = SCHEMA
@@ -407,6 +410,8 @@ class Run(Record, frozen=True, kw_only=True):
     claims: list[Claim] = []
     missing: list[Comparison] = []
     failures: list[str] = []
+    interrupted: str = ""
+    not_run: list[str] = []
     overhead_seconds: dict[str, float] = {}
     seconds: float = 0.0
     exit_status: int = 0
