@@ -78,7 +78,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[Any]) -> None:
     """Find the claims; refuse what would judge nothing; add an item for every stored test that is gone."""
-    if any(is_claim(item) for item in items):
+    if any(is_claim(item) for item in items) or options.names_commit(config):
         collecting.collected(session, config, items)
     else:
         benchmark_adapter.give_comparison_back(config, state.of(config).options.compare)
@@ -138,6 +138,7 @@ def _pair_with_commit(session: pytest.Session) -> None:
         suite.against = against.pair_with_commit(config, suite, tests, rev=rev, of=state.of(config).timing_tests)
     except (process_pairs.PairError, git.RevisionError) as error:
         pytest.exit(str(error), returncode=int(pytest.ExitCode.INTERNAL_ERROR))
+    collecting.add_gone(session, suite.against)
 
 
 @pytest.hookimpl(wrapper=True)

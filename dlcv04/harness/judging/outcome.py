@@ -5,7 +5,7 @@ A live test, `dlcv04 judge` and the report ask here, so they can't disagree. Pur
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -82,9 +82,9 @@ def of_row(row: Comparison, *, strict: bool) -> Colour:
 def of_claim(claim: Claim, *, strict: bool) -> Outcome:
     """The outcome of a claim.
 
-    Violated or red comparisons fail it; that pytest expected the test to fail excuses VIOLATED alone. What is open comes next, also where its profile can't judge the claim: a
-    figure that is compared is compared at every profile. `strict` makes red what is open, but never what only waits
-    for a larger profile or has no baseline yet.
+    Violated or red comparisons fail it; that pytest expected the test to fail excuses VIOLATED alone. What is open
+    comes next, also where its profile can't judge the claim: a figure that is compared is compared at every profile.
+    `strict` makes red what is open, but never what only waits for a larger profile or has no baseline yet.
     """
     red: list[tuple[str, str]] = [
         (row.verdict, f"{row.arm or row.test}: {describe(row)}") for row in claim.comparisons if row.verdict in RED
@@ -160,12 +160,9 @@ def exit_status(run: Run, *, asked: bool) -> int:
         return run.exit_status
     if is_red(run):
         return 1
-    return exit_status_without_red(run.comparisons, compared=asked or run.against is not None)
-
-
-def exit_status_without_red(rows: Sequence[Comparison], *, compared: bool) -> int:
-    """The exit code of a run in which no test failed; `compared` says whether anything was to be compared."""
-    return EXIT_NOTHING_COMPARABLE if compared and not comparable(rows) else 0
+    if run.against is not None and not run.against.pairs:
+        return EXIT_NOTHING_COMPARABLE
+    return EXIT_NOTHING_COMPARABLE if asked and not comparable(run.comparisons) else 0
 
 
 def comparable(rows: Iterable[Comparison]) -> bool:

@@ -96,7 +96,9 @@ def summarise(reporter: Any, config: pytest.Config, run: Run) -> None:
     reporter.section("claims", sep="=")
     for line in terminal.lines(run):
         reporter.write_line(line)
-    if run.exit_status == outcome.EXIT_NOTHING_COMPARABLE:
+    if run.exit_status == outcome.EXIT_NOTHING_COMPARABLE and run.against is not None:
+        reporter.write_line(f"No process pair with {run.against.rev} timed anything. Exit code 7.", yellow=True)
+    elif run.exit_status == outcome.EXIT_NOTHING_COMPARABLE:
         reporter.write_line(
             f"Nothing stored is comparable with this run (machine class {run.environment.machine_class}): store a "
             "baseline with `dlcv04 baseline`. Exit code 7.",

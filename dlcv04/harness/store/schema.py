@@ -256,8 +256,8 @@ class Picture(Record, frozen=True, kw_only=True):
 class Claim(Record, frozen=True, kw_only=True):
     """One claim test: its sentence, what was asserted, the verdict, and the pictures beside it.
 
-    `lacking` says what the machine lacked for a verdict, and how to get it; also why a test skipped itself. `expected` is
-    why pytest expected the test to fail (xfail), where it did: VIOLATED is then no failure.
+    `lacking` says what the machine lacked for a verdict, and how to get it; also why a test skipped itself. `expected`
+    is why pytest expected the test to fail (xfail), where it did: VIOLATED is then no failure.
     """
 
     test: str
@@ -352,11 +352,23 @@ class PairRounds(Record, frozen=True, kw_only=True):
         return [math.log(new / old) for old, new in zip(self.old_seconds, self.new_seconds, strict=True)]
 
 
+class Unpaired(Record, frozen=True, kw_only=True):
+    """A test, or one of its arms, that no process pair timed, and which side would have.
+
+    `only`: "old", the commit has it and the working tree does not time it; "new", the other way round; "" neither did.
+    """
+
+    test: str
+    arm: str = ""
+    only: Literal["old", "new", ""]
+
+
 class Against(Record, frozen=True, kw_only=True):
     """Process pairs against a commit, and the spread between processes that judged them.
 
     `tests` is the number of timing tests of the whole suite, `-k` or not: they share the false-alarm budget. Where the
     pairs decide a time that looked slower than stored ones, `gated` is the number of stored times, which share it.
+    `unpaired` is what was asked for and not timed: each is a row of the run.
     """
 
     rev: str
@@ -367,6 +379,7 @@ class Against(Record, frozen=True, kw_only=True):
     process_source: str
     pairs: list[PairRounds] = []
     gated: int = 0
+    unpaired: list[Unpaired] = []
 
 
 class Recheck(Record, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""The record is the run: of every test and of the whole, pytest, the stored run, the report and `judge` say the same."""
+"""The record is the run: pytest, the stored run, the report and `judge` say the same of every test and of the whole."""
 
 import json
 import re
