@@ -9,16 +9,14 @@ from dlcv04 import networks, style
 from dlcv04.datasets import pictures, samples
 from dlcv04.visualization import tiles
 
-MOST_STARTS = 4
-WHOLE_STARTS = 3  # are painted to the last stage; choices of layers differ more from start to start
+STARTS = 5  # the fewest that can be judged
 FIRST_START = 10  # margins were set from the starts 0 to 2
 LOOKS = {"all": style.STYLE_LAYERS, "first": style.STYLE_LAYERS[:2], "last": style.STYLE_LAYERS[3:]}
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Pixels a side, the iterations that are looked at, the one of them at which choices of layers are compared, and
-    from how many noise starts.
+    """Pixels a side, the iterations that are looked at, the one of them at which choices of layers are compared.
 
     The standard profile compares after five: what a choice of layers does to a picture is there by then.
     """
@@ -26,11 +24,10 @@ class Sizes:
     side: int
     stages: tuple[int, ...]
     compared: int
-    starts: int = MOST_STARTS
 
 
 SIZES = {
-    "smoke": Sizes(36, stages=(1, 2), compared=2, starts=3),
+    "smoke": Sizes(36, stages=(1, 2), compared=2),
     "standard": Sizes(128, stages=(1, 5, 10), compared=5),
     "paper": Sizes(400, stages=(1, 5, 10, 20), compared=20),
 }
@@ -60,18 +57,18 @@ class Studio:
     def _paint_all(self, look, starts, iterations, style_weight=1.0):
         """The runs from some noise starts, side by side: one evaluation alone leaves a fifth of two cores idle."""
         self._stylist(look)  # before the threads ask for it
-        with ThreadPoolExecutor(MOST_STARTS) as pool:
+        with ThreadPoolExecutor(STARTS) as pool:
             return list(pool.map(lambda start: self._paint(look, start, iterations, style_weight), starts))
 
     def losses(self, seed, iteration):
         """An arm: the logarithm of the loss after an iteration, a value a noise start."""
-        runs = self._paint_all("all", _starts(seed)[:WHOLE_STARTS], iteration)
+        runs = self._paint_all("all", _starts(seed), iteration)
         return [math.log(run.losses[iteration - 1]) for run in runs]
 
     def distances(self, seed, look, part, style_weight=1.0):
         """An arm: the logarithm of how far pictures are from the content, or from the style at a layer."""
         done = self.sizes.compared
-        runs = self._paint_all(look, _starts(seed)[: self.sizes.starts], done, style_weight)
+        runs = self._paint_all(look, _starts(seed), done, style_weight)
         return [math.log(self._distance(run.kept[done - 1], part)) for run in runs]
 
     def _distance(self, picture, part):
@@ -91,7 +88,7 @@ class Studio:
 
 
 def _starts(seed):
-    return [FIRST_START + MOST_STARTS * seed + number for number in range(MOST_STARTS)]
+    return [FIRST_START + STARTS * seed + number for number in range(STARTS)]
 
 
 @cache

@@ -520,7 +520,7 @@ def level_results(drawn, least, images):
     """The verdict of `claim.at_least` on each history of accuracies."""
 
     def also(row):
-        return lambda seeds: stats.share_bounds(float(np.median(row[:seeds])), images, 0.025, 0.005)
+        return lambda seeds: stats.share_bounds(float(np.median(row[:seeds])), images, 0.05, 0.01)
 
     return [
         stats.count_test(

@@ -358,7 +358,10 @@ class ClaimRecorder:
         differences = assertions.cluster_means(treatment.values - than.values, clusters)
         step = assertions.resolution(treatment.values - than.values, clusters)
         names = treatment.name, than.name
-        self._over_values(lambda: assertions.over_units(differences, names, what, by, over, self.policy, step=step))
+        control = self.fixed_n is not None
+        self._over_values(
+            lambda: assertions.over_units(differences, names, what, by, over, self.policy, step=step, control=control)
+        )
 
     def _over_values(self, judge: Callable[[], Assertion]) -> None:
         self.assertions.append(judge())

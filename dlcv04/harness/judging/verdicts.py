@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from dlcv04.harness.store.schema import Assertion, ClaimVerdict
+from dlcv04.lazy import LazyModule
+
+if TYPE_CHECKING:
+    from dlcv04.harness import stats
+else:
+    stats = LazyModule("dlcv04.harness.stats")
 
 
 def overall(assertions: list[Assertion], lacking: Sequence[str] = ()) -> tuple[ClaimVerdict, str]:
@@ -28,8 +35,24 @@ def describe(assertion: Assertion) -> str:
     if assertion.kind == "EXACT":
         return assertion.reason or assertion.sentence
     figure = f"{_number(assertion.effect)} [{_number(assertion.low)}, {_number(assertion.high)}]"
-    text = f"{assertion.sentence}: {figure}, {assertion.n} {assertion.n_unit}: {assertion.verdict}"
+    text = f"{assertion.sentence}: {figure}, {evidence(assertion)}: {assertion.verdict}"
     return f"{text} ({assertion.reason})" if assertion.reason else text
+
+
+def evidence(assertion: Assertion) -> str:
+    """How much a verdict rests on: `8 pairs`, `12 seeds, 1 failed`, `5 seeds, none failed (...)`."""
+    n = assertion.n
+    counted = f"{n:,} {assertion.n_unit}" if n != 1 else f"1 {assertion.n_unit.removesuffix('s')}"
+    if assertion.n_unit != "seeds" or n < 2:
+        return counted
+    return f"{counted}, {failures(assertion)}"
+
+
+def failures(assertion: Assertion) -> str:
+    """How many seeds failed, and what none in so few excludes."""
+    if assertion.failed:
+        return f"{assertion.failed} failed"
+    return f"none failed (excludes only rates above {stats.smallest_rate(assertion.n):.0%})"
 
 
 def of_control(

@@ -90,10 +90,12 @@ def paired_effects(
     step: float = 0.0,
     higher_is_better: bool = True,
     sign: float = 1.0,
+    alike: bool = False,
 ) -> Effects:
     """Treatment less reference by seed, times `sign`, positive where the treatment is better.
 
-    A failed seed of the treatment falls short whatever the sign; one of the reference leaves the effect unknown.
+    A failed seed of the treatment falls short whatever the sign; one of the reference leaves the effect unknown, or
+    falls short too where the claim is that both are `alike`.
     """
     sign *= 1.0 if higher_is_better else -1.0
     lost, no_reference = (
@@ -102,7 +104,8 @@ def paired_effects(
     found = []
     for new, old, failed, unknown in zip(treatment, reference, lost, no_reference, strict=True):
         effect = sign * (new - old)
-        found.append(FAILED_SEED if failed else UNKNOWN_SEED if unknown else (effect, effect, False))
+        known = (effect, effect, False)
+        found.append(FAILED_SEED if failed or (unknown and alike) else UNKNOWN_SEED if unknown else known)
     return by_seed(found)
 
 
@@ -131,7 +134,7 @@ def count_test(
         allowed: seeds that may fail and the claim still hold; they count as falling short all the same.
         cap: no more seeds than these will come.
         also: bounds of another error at a number of seeds, such as that of the pictures: they must say the same.
-        control: show a far bound from five seeds on, so that a control of five can be seen to lie apart.
+        control: the far bound shown is at the level of the near one, so that a control of five seeds has one.
 
     Raises:
         StatisticsError: the lists are of different lengths.
@@ -156,11 +159,19 @@ def count_test(
             break
     if verdict == "CONTINUE" and not _can_decide(effects, margin, half, cap):
         verdict = "INCONCLUSIVE"
-    if control and n >= LOOKS[0]:
-        far = min(far, max(*effects.high, also(n)[1] if also else -math.inf))
+    if control:
+        mirrored = by_seed((-high, -low, failed) for low, high, failed in zip(*effects, strict=True))
+        far = -_near_bound(mirrored.low)
+        far = max(far, also(n)[1]) if also else far
     known = effects.known
     effect = median(known) if known else math.nan
     return SequentialResult(verdict, effect, near, far, margin, n, f"count at {n} of {', '.join(map(str, LOOKS))}")
+
+
+def _near_bound(low: Sequence[float]) -> float:
+    """The bound of HOLDS at the last look there was: the smallest of the first 5, the third smallest of 12."""
+    looks = [look for look in HOLDS_BY if look <= len(low)]
+    return sorted(low[: looks[-1]], reverse=True)[HOLDS_BY[looks[-1]] - 1] if looks else -math.inf
 
 
 def count_exactly(value: float, margin: float, *, step: float = 0.0) -> SequentialResult:
@@ -221,6 +232,7 @@ def sign_count_test(
     step: float = 0.0,
     alpha_holds: float = 0.05,
     alpha_violated: float = 0.01,
+    control: bool = False,
 ) -> SequentialResult:
     """Does the difference of the typical (median) unit exceed `margin`? One look at all units, by the exact sign count.
 
@@ -234,6 +246,7 @@ def sign_count_test(
         step: the smallest difference that a unit can show.
         alpha_holds: chance of HOLDS at a median of `margin`.
         alpha_violated: chance of VIOLATED there.
+        control: the far bound shown is at the level of the near one.
     """
     values = sorted(-math.inf if math.isnan(value) else float(value) for value in differences)
     n = len(values)
@@ -245,6 +258,8 @@ def sign_count_test(
         verdict = "HOLDS"
     elif far < margin - step / 2:
         verdict = "VIOLATED"
+    if control:
+        far = values[beating - 1] if n >= max(LEAST_UNITS, beating) else math.inf
     effect = median(values) if values else math.nan
     return SequentialResult(verdict, effect, near, far, margin, n, f"exact sign count, n = {n}")
 

@@ -20,8 +20,11 @@ def curves_apart(gap, noise=0.01, diverges=None, first_seed=0):
         def one(seed):
             if (level, seed) == diverges:
                 return SeedCurve(seed=seed, epochs=[], status="diverged", reason=f"loss is NaN in epoch 1, seed {seed}")
-            value = 0.8 + level + random.Random(f"{seed}{level}").gauss(0, noise)
-            row = EpochRow(train_seconds=1, train_loss=1, train_accuracy=value, val_loss=1, val_accuracy=value)
+            draw = random.Random(f"{seed}{level}")
+            value = 0.8 + level + draw.gauss(0, noise)
+            row = EpochRow(
+                train_seconds=1, train_loss=draw.random(), train_accuracy=value, val_loss=1, val_accuracy=value
+            )
             return SeedCurve(seed=seed, epochs=[row, row])
 
         return one
@@ -33,18 +36,18 @@ class TestPaired:
     def test_a_clear_gap_holds(self):
         arms, made = curves_apart(0.05), recorder()
         made.better(arms["b"], than=arms["a"], by=0.003)
-        assert made.assertions[0].verdict == "HOLDS" and made.assertions[0].n in (3, 5, 8)
+        assert made.assertions[0].verdict == "HOLDS" and made.assertions[0].n == 5
 
     def test_bit_equal_arms_violate_any_margin(self):
         arms, made = curves_apart(0.0, noise=0.0), recorder()
         made.better(arms["b"], than=arms["a"], by=0.003)
         assert made.assertions[0].verdict == "VIOLATED"
 
-    def test_a_diverged_seed_violates_and_names_its_epoch(self):
+    def test_a_diverged_seed_keeps_it_open_and_names_its_epoch(self):
         arms, made = curves_apart(0.05, diverges=(0.05, 1)), recorder()
         made.better(arms["b"], than=arms["a"], by=0.003)
-        assert made.assertions[0].verdict == "VIOLATED"
-        assert "NaN in epoch 1, seed 1 (arm b)" in made.assertions[0].reason
+        assert made.assertions[0].verdict == "INCONCLUSIVE" and made.assertions[0].failed == 1
+        assert "1 of 12 seeds of b failed (loss is NaN in epoch 1, seed 1)" in made.assertions[0].reason
 
     def test_seeds_are_capped_and_the_cap_is_a_look(self):
         arms, made = curves_apart(0.004, noise=0.02), recorder(max_seeds=5)
@@ -56,10 +59,10 @@ class TestPaired:
         made.better(arms["b"], than=arms["a"], by=0.003)
         assert sorted(arms["a"].curves) == list(range(1000, 1005))
 
-    def test_recording_trains_ten_seeds_without_an_early_stop(self):
+    def test_recording_trains_twelve_seeds_without_an_early_stop(self):
         arms, made = curves_apart(0.05), recorder(Policy(record=True))
         made.better(arms["b"], than=arms["a"], by=0.003)
-        assert len(arms["a"].curves) == 10
+        assert len(arms["a"].curves) == 12
 
 
 class TestExact:
@@ -84,9 +87,9 @@ class TestExact:
         assert [a.verdict for a in made.assertions] == ["HOLDS", "VIOLATED", "HOLDS", "VIOLATED"]
 
 
-def test_recording_trains_ten_seeds_for_every_kind():
+def test_recording_trains_twelve_seeds_for_every_kind():
     arms = curves(a=SLOW, b=FAST)
     made = ClaimRecorder(ClaimInfo("x", CONTROL), Policy(record=True))
     made.reaches_sooner(arms["b"], than=arms["a"], target=0.6, by=1.25)
     made.at_least(arms["a"], 0.5, of=FINAL_VAL_ACCURACY)
-    assert len(arms["a"].curves) == 10
+    assert len(arms["a"].curves) == 12

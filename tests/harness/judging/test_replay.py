@@ -128,7 +128,7 @@ def test_stored_curves_are_judged_again_to_the_same_verdicts(kinds):
 
 
 def test_the_verdict_follows_the_stored_curves(kinds):
-    """Each curve of the better arm replaced by the other arm's: every claim over seeds that it beats it is violated."""
+    """Each curve of the better arm replaced by the other arm's: no claim over seeds that it beats it holds."""
     _, live = kinds("-k", "paired or reach")
     by_name = {(arm.test, arm.name): arm for arm in live.arms}
     arms = [
@@ -136,4 +136,4 @@ def test_the_verdict_follows_the_stored_curves(kinds):
         for arm in live.arms
     ]
     again = rejudge(msgspec.structs.replace(live, arms=arms), None)
-    assert {claim.verdict for claim in again.claims} == {"VIOLATED"}
+    assert "HOLDS" not in {claim.verdict for claim in again.claims}

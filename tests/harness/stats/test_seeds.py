@@ -84,6 +84,9 @@ class TestCount:
     def test_a_control_of_five_shows_a_far_bound_and_a_claim_does_not(self):
         values = effects([3.0, 1.0, 2.0, 5.0, 4.0])
         assert count_test(values, 0.0).high == math.inf and count_test(values, 0.0, control=True).high == 5.0
+        assert count_test(effects(range(12)), -1.0, control=True).high == 9.0  # the third largest of twelve
+        units = [3.0, 1.0, 2.0, 5.0, 4.0]
+        assert sign_count_test(units, 0.0).high == math.inf and sign_count_test(units, 0.0, control=True).high == 5.0
 
     @quick
     @given(st.lists(numbers, min_size=5, max_size=12), st.floats(0.01, 1))

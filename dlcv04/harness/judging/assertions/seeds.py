@@ -39,11 +39,6 @@ class Counting:
     control: bool = False
 
     @property
-    def shared_rates(self) -> tuple[float, float]:
-        """Error rates of the pictures at one of the two numbers of seeds at which each verdict may fall."""
-        return self.policy.alpha_holds / 2, self.policy.alpha_violated / 2
-
-    @property
     def options(self) -> dict[str, Any]:
         """What the rules of `stats.seeds` take of it."""
         return {"cap": self.cap, "allowed": self.allowed, "control": self.control}
@@ -88,7 +83,7 @@ def not_better(sides: Sequence[ArmSeeds], metric: Metric, by: float, counting: C
 
 def equivalent(sides: Sequence[ArmSeeds], metric: Metric, within: float, counting: Counting) -> Judged:
     """EQUIVALENT: both arms differ by less than `within`, for the typical seed; the count on each side."""
-    effects, step = _effects(sides, metric), _step(sides, metric)
+    effects, step = _effects(sides, metric, alike=True), _step(sides, metric)
     if _is_one_figure(sides):
         low, high = (stats.count_exactly(sign * effects.low[0], -within, step=step) for sign in (1, -1))
         worse = low if low.verdict != "HOLDS" else high
@@ -113,12 +108,13 @@ def level(sides: Sequence[ArmSeeds], metric: Metric, least: float, counting: Cou
     """LEVEL: the metric is at least `least`, for new seeds and, where it is a proportion, for new pictures."""
     (arm,) = sides
     images = arm.images if metric.proportion else 0
-    effects, step = _effects(sides, metric), _step(sides, metric)
+    # A level is about the figure itself, whichever way is better.
+    effects, step = _effects(sides, metric, sign=1.0 if metric.higher else -1.0), _step(sides, metric)
 
     def pictures(seeds: int) -> tuple[float, float]:
         known = dataclasses.replace(arm, curves=arm.curves[:seeds]).values(metric)
         share = _median([value for value in known if math.isfinite(value)])
-        return stats.share_bounds(share, images, *counting.shared_rates)
+        return stats.share_bounds(share, images, counting.policy.alpha_holds, counting.policy.alpha_violated)
 
     result = _counted(sides, effects, least, step, counting, also=pictures if images and effects.known else None)
     known = f"; and the same by Clopper-Pearson bounds over {images:,} pictures" if images else ""
@@ -153,10 +149,12 @@ def right_more_often(sides: Sequence[ArmSeeds], by: float, counting: Counting) -
 
     def by_class(seen: int) -> tuple[float, float]:
         rows = [row for row in differences[:seen] if math.isfinite(float(row.mean()))]
-        if not rows:
-            return -math.inf, math.inf
+        if not rows:  # then the seeds say all there is to say
+            return math.inf, -math.inf
         mean = sum(rows) / len(rows)
-        return stats.clustered_interval(mean, classes, *counting.shared_rates)
+        # Halved: each verdict may fall at two numbers of seeds, with the same pictures.
+        rates = counting.policy.alpha_holds / 2, counting.policy.alpha_violated / 2
+        return stats.clustered_interval(mean, classes, *rates)
 
     clusters = f"{len(set(classes))} classes of " if sides[0].classes else ""
     return _over_seeds(
@@ -214,12 +212,12 @@ def reach(sides: Sequence[ArmSeeds], series: Series, target: float, by: float, c
 # -- what is known of each seed --------------------------------------------------------------------------------------
 
 
-def _effects(sides: Sequence[ArmSeeds], metric: Metric, *, sign: float = 1.0) -> stats.Effects:
+def _effects(sides: Sequence[ArmSeeds], metric: Metric, *, sign: float = 1.0, alike: bool = False) -> stats.Effects:
     """Treatment less reference by seed (or the treatment alone), times `sign`: positive in the claim's direction."""
     step, n = _step(sides, metric), max(len(side.curves) for side in sides)
     values = [_repeated_list(side.values(metric), n) for side in sides]
     reference = values[1] if len(values) > 1 else [0.0] * n
-    return stats.paired_effects(values[0], reference, step=step, higher_is_better=metric.higher, sign=sign)
+    return stats.paired_effects(values[0], reference, step=step, higher_is_better=metric.higher, sign=sign, alike=alike)
 
 
 def _reached(lost: bool, no_reference: bool, ratio: tuple[float, float]) -> tuple[float, float, bool]:

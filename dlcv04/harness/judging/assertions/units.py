@@ -73,6 +73,7 @@ def over_units(
     policy: Policy,
     *,
     step: float = 0.0,
+    control: bool = False,
 ) -> Assertion:
     """PAIRED over units (filters, pictures, or means of clusters of them): one look at all of them, by their signs.
 
@@ -84,10 +85,16 @@ def over_units(
         over: what a unit is, in the plural.
         policy: error rates.
         step: the smallest difference that a unit can show.
+        control: whether a control is judged.
     """
     n = len(differences)
     result = stats.sign_count_test(
-        differences.tolist(), by, step=step, alpha_holds=policy.alpha_holds, alpha_violated=policy.alpha_violated
+        differences.tolist(),
+        by,
+        step=step,
+        alpha_holds=policy.alpha_holds,
+        alpha_violated=policy.alpha_violated,
+        control=control,
     )
     lost = int(np.isnan(differences).sum())
     few = f"{n} {over} are too few to judge: {stats.LEAST_UNITS} at least" if n < stats.LEAST_UNITS else ""
@@ -118,5 +125,5 @@ def resolution(values: npt.NDArray[np.float64], clusters: Sequence[Any] | None =
     Means of clusters move in steps that are finer by the size of the largest cluster.
     """
     gaps = np.diff(np.unique(values[np.isfinite(values)]))
-    largest = max(Counter(clusters).values()) if clusters else 1
+    largest = 1 if clusters is None else max(Counter(list(clusters)).values())
     return float(gaps.min()) / largest if len(gaps) else 0.0

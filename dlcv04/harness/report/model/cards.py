@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from dlcv04.harness.judging.verdicts import evidence
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report.model.arms import ArmRow, Times, arm_key, arm_row, stored_times
 from dlcv04.harness.report.model.badges import BADGES, Badge, rank
@@ -151,7 +152,7 @@ def _assertion_rows(claim: Claim) -> Iterable[AssertionRow]:
             sentence=a.sentence,
             effect=fmt.assertion_effect(a),
             margin=fmt.assertion_margin(a),
-            n=fmt.plural(a.n, a.n_unit.removesuffix("s")) if a.n_unit not in {"", "count"} else f"{a.n:,}",
+            n=evidence(a) if a.n_unit not in {"", "count"} else f"{a.n:,}",
             detectable=fmt.detectable(a),
             kind=a.kind,
             method=a.method,

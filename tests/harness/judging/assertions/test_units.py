@@ -59,16 +59,33 @@ class TestHigher:
         """144 pictures of 12 buildings that vary as buildings do: by picture it seems clear, by building it is open."""
         rng = np.random.default_rng(1)
         clusters = np.repeat(np.arange(12), 12)
-        buildings = rng.normal(0, 0.25, 12)
-        gain = ArmValues("object", 0.11 + (buildings - buildings.mean())[clusters] + rng.normal(0, 0.01, 144))
+        buildings = np.array([0.1] * 8 + [0.0] * 4)
+        gain = ArmValues("object", buildings[clusters] + rng.normal(0, 0.01, 144))
         none = ArmValues("background", np.zeros(144))
         by_picture, by_building = recorder(), recorder()
         by_picture.higher(gain, than=none, by=0.05, over="pictures")
         by_building.higher(gain, than=none, by=0.05, over="buildings", clusters=clusters)
         assert verdict(by_picture) == "HOLDS"
         assert by_building.assertions[0].n == 12 and verdict(by_building) == "INCONCLUSIVE"
-        wide = by_building.assertions[0].effect - by_building.assertions[0].low
-        assert wide > 3 * (by_picture.assertions[0].effect - by_picture.assertions[0].low)
+        assert by_building.assertions[0].low < 0.05 < by_picture.assertions[0].low
+
+    def test_four_starts_are_too_few_and_five_are_judged(self):
+        for n, expected in ((4, "INCONCLUSIVE"), (5, "HOLDS")):
+            made = recorder()
+            made.higher(
+                ArmValues("after", np.linspace(1, 2, n)), than=ArmValues("before", np.zeros(n)), by=0.1, over="starts"
+            )
+            assert verdict(made) == expected
+        made = recorder()
+        made.higher(ArmValues("a", np.ones(4)), than=ArmValues("b", np.zeros(4)), by=0.1, over="starts")
+        assert made.assertions[0].reason == "4 starts are too few to judge: 5 at least"
+
+    def test_right_or_wrong_has_no_median_below_its_step(self):
+        """0 or 1 a picture: that most differ by nothing does not show that the typical one falls short of .1."""
+        made, zeros = recorder(), np.zeros(40)
+        some = np.array([1.0] * 8 + [0.0] * 32)
+        made.higher(ArmValues("a", some), than=ArmValues("b", zeros), by=0.1, over="pictures")
+        assert verdict(made) == "INCONCLUSIVE"
 
     @given(st.lists(st.tuples(st.integers(0, 3), st.floats(-9, 9)), min_size=1))
     @settings(max_examples=50)
