@@ -65,8 +65,10 @@ def reported(item: Any, call: pytest.CallInfo[None], report: pytest.TestReport) 
         _skipped(item, suite, call, report)
     if in_body and test.outcome is not None:
         report.dl_verdict = test.outcome.word  # type: ignore[attr-defined]  # pytest's way to add to a report
-    said = in_body and test.outcome is not None and test.outcome.is_red
-    if report.failed and not said:
+    if in_body and test.outcome is not None and test.outcome.is_red:
+        if not report.failed:  # a plugin made it pass
+            _overrule(report, test.outcome)
+    elif report.failed:
         suite.failures.append(f"{item.nodeid}: {_what(call, report)}")
 
 
@@ -76,7 +78,8 @@ def _skipped(item: Any, suite: Suite, call: pytest.CallInfo[None], report: pytes
     if test.outcome is not None and (test.outcome.is_shown or items.is_control(item)):
         return  # skipped by its own verdict
     reason = None if expected is None else expected.removeprefix("reason: ") or "expected to fail"
-    judged = suite.claim(item.nodeid) if test.outcome is not None and reason is not None else None
+    failed = test.outcome is not None and test.outcome.is_red and reason is not None
+    judged = suite.claim(item.nodeid) if failed else None  # what pytest ended otherwise has no verdict
     claim = judged or _unjudged(item, suite, call, "skipped" if reason is None else f"xfail: {reason}")
     suite.add(msgspec.structs.replace(claim, expected=reason or ""), [])
     test.outcome = outcome.of_test(suite.claims[-1], strict=suite.policy.strict)
@@ -109,7 +112,9 @@ def _overrule(report: pytest.TestReport, found: outcome.Outcome) -> None:
 
 def _what(call: pytest.CallInfo[None], report: pytest.TestReport) -> str:
     """What a test failed of, and in which phase where that is not its body."""
-    text = call.excinfo.exconly() if call.excinfo is not None else str(report.longrepr)
+    # pytest says of a fixture that is not there in its own words, and in its error only by reference.
+    said = getattr(report.longrepr, "errorstring", "")
+    text = said or (call.excinfo.exconly() if call.excinfo is not None else str(report.longrepr))
     return text if report.when == "call" else f"{report.when} failed: {text}"
 
 

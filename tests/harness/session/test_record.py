@@ -148,6 +148,20 @@ class TestSizes(unittest.TestCase):
         self.fail("no")
 """, [], 1, "bad",
     ),
+    "a TestCase that is expected to fail": (
+        """
+class TestSizes(unittest.TestCase):
+    @pytest.fixture(autouse=True)
+    def taken(self, claim):
+        self.judge = claim
+
+    @one("in a TestCase")
+    @unittest.expectedFailure
+    def test_1(self):
+        self.judge.exactly(1, 1, of="a")
+        self.fail("no")
+""", [], 0, "unsure",
+    ),
     "a TestCase that skips": (
         """
 class TestSizes(unittest.TestCase):
@@ -295,3 +309,33 @@ def test_a_control_is_judged_whatever_its_claim_is_expected_to_do(suite):
     words = [claim["control_verdict"] for claim in block["claims"]]
     assert words == ["", "BROKE"]
     result.assert_outcomes(failed=1, passed=1)  # the claim holds, which strict xfail fails; its control broke it
+
+
+MADE_TO_PASS = """
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    report.outcome = "passed"
+    return report
+"""
+
+
+def test_a_violated_claim_fails_also_where_a_plugin_lets_every_test_pass(suite):
+    found = Ended(suite(HEAD + RED_THEN, FAKE_MACHINE + MADE_TO_PASS))
+    assert (found.result.ret, found.judge_code, found.tone) == (1, 1, "bad")
+    found.result.assert_outcomes(passed=1, failed=1)
+
+
+FAILED_BY_A_PLUGIN = """
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    done = yield
+    item.session.testsfailed += 1
+    return done
+"""
+
+
+def test_a_failure_that_a_plugin_counted_is_red_everywhere(suite):
+    found = Ended(suite(HEAD, FAKE_MACHINE + FAILED_BY_A_PLUGIN))
+    assert (found.result.ret, found.judge_code, found.tone) == (1, 1, "bad")
+    assert "a failed test that has no record" in found.judged

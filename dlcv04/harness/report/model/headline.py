@@ -51,7 +51,7 @@ def _claims_part(run: Run) -> str:
     judged = Counter(c.verdict for c in claims if c.judged)
     total = sum(judged.values())
     if not claims:
-        return "" if run.claims else "no claim was run"
+        return "" if run.claims else f"no claim was {'judged' if run.failures else 'run'}"
     shown = len(claims) - total
     if not total:
         return f"{fmt.plural(shown, 'claim')} shown without a verdict: profile {run.profile!r} is too small to judge"
