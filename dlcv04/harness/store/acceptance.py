@@ -100,10 +100,12 @@ def enough_processes(stored: Iterable[StoredRun | Run]) -> str | None:
 def only_part(run: Run, part: Part, acceptance: Acceptance) -> Run:
     """The run without what the other part holds, its comparisons and its pictures: a baseline is measurements.
 
-    Nor are further processes and process pairs kept: a stored file is one process.
+    Nor are further processes and process pairs kept: a stored file is one process. A claim that asserted nothing (it
+    skipped itself) is none that a later run would have to measure.
     """
     replace = msgspec.structs.replace
-    run = replace(run, missing=[], repeats=[], rechecks=[], against=None)
+    claims = [claim for claim in run.claims if claim.assertions or claim.is_control]
+    run = replace(run, claims=claims, missing=[], repeats=[], rechecks=[], against=None)
     if part == "timing":
         arms = [replace(arm, curves=[]) for arm in run.arms]
         return replace(run, arms=arms, claims=[_bare(claim) for claim in run.claims], acceptance=acceptance)
