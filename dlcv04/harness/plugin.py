@@ -124,7 +124,8 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
         _pair_with_commit(session)
         return (yield)
     except BaseException as error:
-        state.of(session.config).stopped = ending_run.stopped_by(error)
+        known = state.of(session.config)
+        known.stopped = known.stopped or ending_run.stopped_by(error)
         raise
 
 
@@ -137,6 +138,7 @@ def _pair_with_commit(session: pytest.Session) -> None:
     try:
         suite.against = against.pair_with_commit(config, suite, tests, rev=rev, of=state.of(config).timing_tests)
     except (process_pairs.PairError, git.RevisionError) as error:
+        state.of(config).stopped = str(error).rpartition("\n")[2]
         pytest.exit(str(error), returncode=int(pytest.ExitCode.INTERNAL_ERROR))
     collecting.add_gone(session, suite.against)
 
@@ -167,6 +169,8 @@ def pytest_runtest_makereport(
     session = state.of(item.config)
     if session.suite is not None and session.server is None:
         ending_tests.reported(item, call, made)
+    elif session.server is not None and made.failed and call.excinfo is None:
+        made.outcome = "passed"  # strict xfail: a worker judges nothing, so nothing that passes in it is too good
     if made.when == "teardown":
         session.ended.add(item.nodeid)
     return made

@@ -150,13 +150,13 @@ def is_open(run: Run) -> bool:
 def exit_status(run: Run, *, asked: bool) -> int:
     """0 all held or passed, 1 a test failed, 7 asked to compare and nothing was comparable.
 
-    A run that was interrupted keeps the code that pytest ended it with, unless that is 0.
+    A run that pytest ended with another code (it was interrupted, it crashed, its author chose one) keeps it.
 
     Args:
         run: with its verdicts.
         asked: whether stored runs were to be compared with.
     """
-    if run.interrupted and run.exit_status:
+    if run.exit_status not in (0, 1, EXIT_NOTHING_COMPARABLE):
         return run.exit_status
     if is_red(run):
         return 1

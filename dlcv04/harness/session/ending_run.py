@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from dlcv04.harness.store.selftests import SelfTest
 
 
+#: pytest's codes of a session that came to its end, and those that speak of no failure.
+_ENDED = frozenset({pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED})
+_NO_FAILURE = frozenset({pytest.ExitCode.OK, pytest.ExitCode.INTERRUPTED, pytest.ExitCode.NO_TESTS_COLLECTED})
+
+
 def decide(session: pytest.Session, suite: Suite) -> Run:
     """Settle the exit code and the run's record, and let pytest-benchmark save it though it timed nothing.
 
@@ -30,7 +35,7 @@ def decide(session: pytest.Session, suite: Suite) -> Run:
     config, code = session.config, int(session.exitstatus)
     known = state.of(config)
     not_run = [item.nodeid for item in session.items if item.nodeid not in known.ended]
-    early = bool(not_run) or code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+    early = bool(not_run) or code not in _ENDED
     interrupted = (known.stopped or "the session ended early") if early else ""
     suite.failures += known.uncollected
     run = suite.run(
@@ -41,7 +46,7 @@ def decide(session: pytest.Session, suite: Suite) -> Run:
         interrupted=interrupted,
         not_run=not_run if early else [],
     )
-    if code not in (pytest.ExitCode.OK, pytest.ExitCode.INTERRUPTED) and not outcome.is_red(run):
+    if code not in _NO_FAILURE and not outcome.is_red(run):
         run.failures.append(f"exit code {code}: {interrupted or 'pytest counted a failed test that has no record'}")
     session.exitstatus = outcome.exit_status(run, asked=suite.compare)
     known.run = msgspec.structs.replace(run, exit_status=int(session.exitstatus))

@@ -298,6 +298,8 @@ def test_a_process_that_ends_in_the_midst_of_its_tests_is_an_error(committed, co
     assert "test_longer_is_slower" in said
     assert result.ret == run["exit_status"] == judged(committed) == 3
     assert any("process of the new code" in text for text in run["failures"])
+    assert run["interrupted"].startswith("The process of the new code ended")
+    assert len(run["not_run"]) == 2
 
 
 def test_a_process_that_ends_in_the_midst_of_a_round_is_an_error(committed):
@@ -308,3 +310,33 @@ def test_a_process_that_ends_in_the_midst_of_a_round_is_an_error(committed):
     result, run = against(committed)
     assert "The process of the new code ended with exit status 0" in result.stdout.str() + result.stderr.str()
     assert result.ret == run["exit_status"] == judged(committed) == 3
+
+
+def test_a_claim_that_is_expected_to_fail_is_paired_like_any_other(committed):
+    edit(
+        committed,
+        ('\n@claim("The same', '\n@pytest.mark.xfail(strict=True, reason="known")\n@claim("The same'),
+        ("times.long, than=times.short, by=1.10)\n", "times.short, than=times.long, by=1.10)\n"),
+        ("from dlcv04", "import pytest\nfrom dlcv04"),
+    )
+    text = (committed.path / "bench/test_it.py").read_text()
+    first, second = text.split("@pytest.mark.xfail")
+    restored = first.replace("times.short, than=times.long", "times.long, than=times.short")
+    (committed.path / "bench/test_it.py").write_text(f"{restored}@pytest.mark.xfail{second}")
+    committed.commit()
+    result, run = against(committed)
+    assert result.ret == judged(committed) == 0
+    assert {row["verdict"] for row in comparisons(run)} == {"PASS"} and len(comparisons(run)) == 4
+    result.assert_outcomes(passed=1, xfailed=1)
+    committed.change(LIVELY.replace("SLOWDOWN = 1.0", "SLOWDOWN = 1.4"))
+    result, run = against(committed)
+    assert result.ret == judged(committed) == 1
+    result.assert_outcomes(failed=2)
+
+
+def test_ctrl_c_while_pairs_run_leaves_the_last_report(committed):
+    edit(committed, in_a_worker("import signal; os.kill(os.getppid(), signal.SIGINT); __import__('time').sleep(5)"))
+    result, run = against(committed)
+    assert (result.ret, run) == (2, None)
+    assert "report:" not in result.stdout.str()
+    assert len(committed.git("worktree", "list").splitlines()) == 1
