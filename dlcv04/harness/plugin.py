@@ -205,7 +205,12 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
         ending_run.write_report(config, suite, run)
     finally:
         # pytest-benchmark saves the run in here: a report that can't be written must not lose it.
-        result = yield
+        try:
+            result = yield
+        except pytest.exit.Exception as error:
+            error.returncode = error.returncode or run.exit_status  # 0 of an author's hook makes no red run green
+            raise
+        session.exitstatus = session.exitstatus or run.exit_status
     return result
 
 

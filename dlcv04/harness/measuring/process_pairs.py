@@ -58,6 +58,13 @@ class Offered:
     tests: tuple[list[str], list[str]] = field(default_factory=lambda: ([], []))
     arms: dict[str, tuple[list[str], list[str]]] = field(default_factory=dict)
 
+    def add(self, other: Offered) -> None:
+        """Take in what the processes of another pair had."""
+        self.tests = other.tests
+        for test, arms in other.arms.items():
+            for mine, more in zip(self.arms.setdefault(test, ([], [])), arms, strict=True):
+                mine += [arm for arm in more if arm not in mine]
+
 
 class Ready(NamedTuple):
     """An arm that a worker has warmed up: seconds of one step, pictures of one step."""

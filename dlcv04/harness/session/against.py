@@ -98,7 +98,7 @@ def run_pairs(
         process_source=spread.source,
         gated=gated,
     )
-    open_tests, offered = list(wanted), Offered()
+    open_tests, known = list(wanted), Offered()
     if not old.paths:
         return msgspec.structs.replace(found, unpaired=[Unpaired(test=test, only="new") for test in wanted])
     for number in range(LOOKS[-1]):
@@ -110,6 +110,7 @@ def run_pairs(
         what = f"process pair {number + 1} of {LOOKS[0]} to {LOOKS[-1]}"
         tell(what)
         timed = functools.partial(_tell_arm, tell, what)
+        offered = Offered()
         measured = list(run_pair(old, new, arguments, number=number, tests=open_tests, offered=offered, tell=timed))
         # Arms that the sides have in another order, or among others, are left to further processes.
         while plan := plan_of(offered, {rounds.key for rounds in measured}):
@@ -119,9 +120,8 @@ def run_pairs(
             if not more:
                 break
         found.pairs.extend(measured)
-        if number == 0:
-            found.unpaired.extend(_unpaired(offered, found, wanted, asked))
-        offered = Offered()
+        known.add(offered)
+    found.unpaired.extend(_unpaired(known, found, wanted, asked))
     return found
 
 

@@ -340,3 +340,12 @@ def test_ctrl_c_while_pairs_run_leaves_the_last_report(committed):
     assert (result.ret, run) == (2, None)
     assert "report:" not in result.stdout.str()
     assert len(committed.git("worktree", "list").splitlines()) == 1
+
+
+def test_a_test_that_skips_itself_in_one_process_of_many_is_judged_by_the_others(committed):
+    once = "pytest.skip('once') if not os.path.exists('seen.json') and not open('seen.json', 'w').close() else None"
+    edit(committed, in_a_worker(once))
+    result, run = against(committed)
+    assert "MISSING" not in {row["verdict"] for row in comparisons(run)}
+    assert result.ret == judged(committed) == 0
+    assert len(comparisons(run)) == 4

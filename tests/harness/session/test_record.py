@@ -339,3 +339,22 @@ def test_a_failure_that_a_plugin_counted_is_red_everywhere(suite):
     found = Ended(suite(HEAD, FAKE_MACHINE + FAILED_BY_A_PLUGIN))
     assert (found.result.ret, found.judge_code, found.tone) == (1, 1, "bad")
     assert "a failed test that has no record" in found.judged
+
+
+HIDES = """
+def pytest_sessionfinish(session):
+    {}
+"""
+
+
+@pytest.mark.parametrize("how", ["session.exitstatus = 0", "pytest.exit('all is well', returncode=0)"])
+def test_a_hook_that_ends_the_session_with_0_makes_no_red_run_green(suite, how):
+    found = Ended(suite(HEAD + RED_THEN, FAKE_MACHINE + HIDES.format(how)))
+    assert (found.result.ret, found.judge_code, found.tone) == (1, 1, "bad")
+
+
+def test_ctrl_c_between_two_tests_is_an_interruption(suite):
+    between = "\ndef pytest_runtest_logfinish(nodeid):\n    raise KeyboardInterrupt\n"
+    found = Ended(suite(HEAD + OTHER, FAKE_MACHINE + between))
+    assert (found.result.ret, found.judge_code, found.tone) == (2, 2, "unsure")
+    assert found.run.not_run == ["bench/test_it.py::test_2_later"]
