@@ -18,6 +18,7 @@ from dlcv04.harness.session.items import is_claim, is_timing
 from dlcv04.lazy import LazyModule
 
 if TYPE_CHECKING:
+    from dlcv04.harness.claims import claim as claims
     from dlcv04.harness.judging import outcome
     from dlcv04.harness.machine import git
     from dlcv04.harness.measuring import process_pairs
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from dlcv04.harness.store import schema
 else:
     against = LazyModule("dlcv04.harness.session.against")
+    claims = LazyModule("dlcv04.harness.claims.claim")
     collecting = LazyModule("dlcv04.harness.session.collecting")
     ending_run = LazyModule("dlcv04.harness.session.ending_run")
     ending_tests = LazyModule("dlcv04.harness.session.ending_tests")
@@ -76,7 +78,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[Any]) -> None:
     """Find the claims; refuse what would judge nothing; add an item for every stored test that is gone."""
-    if any(is_claim(item) for item in items):
+    if any(is_claim(item) for item in items) or options.names_commit(config):
         collecting.collected(session, config, items)
     else:
         benchmark_adapter.give_comparison_back(config, state.of(config).options.compare)
@@ -101,21 +103,42 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[Any]) -> l
     return first_line.lines(config, items) if state.of(config).suite is not None else []
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Note what can't be collected: where pytest goes on without it, the run is red all the same."""
+    made = yield
+    if made.failed:
+        state.of(collector.config).uncollected.append(f"{collector.nodeid}: it could not be collected")
+    return made
+
+
 # -- running -----------------------------------------------------------------------------------------------
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
-    """With `--dl-against`, run the process pairs before the suite itself."""
+    """With `--dl-against`, run the process pairs before the suite itself; note what ends the session early."""
+    try:
+        _pair_with_commit(session)
+        return (yield)
+    except BaseException as error:
+        state.of(session.config).stopped = ending_run.stopped_by(error)
+        raise
+
+
+def _pair_with_commit(session: pytest.Session) -> None:
     config = session.config
     suite, rev = state.of(config).suite, state.of(config).options.against
-    if suite is not None and rev is not None and not config.option.collectonly:
-        tests = [item.nodeid for item in session.items if is_timing(item)]
-        try:
-            suite.against = against.pair_with_commit(config, suite, tests, rev=rev, of=state.of(config).timing_tests)
-        except (process_pairs.PairError, git.RevisionError) as error:
-            pytest.exit(str(error), returncode=int(pytest.ExitCode.INTERNAL_ERROR))
-    return (yield)
+    if suite is None or rev is None or config.option.collectonly:
+        return
+    tests = [item.nodeid for item in session.items if is_timing(item)]
+    try:
+        suite.against = against.pair_with_commit(config, suite, tests, rev=rev, of=state.of(config).timing_tests)
+    except (process_pairs.PairError, git.RevisionError) as error:
+        pytest.exit(str(error), returncode=int(pytest.ExitCode.INTERNAL_ERROR))
+    collecting.add_gone(session, suite.against)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -125,31 +148,34 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     recorder = state.of_test(item).recorder  # none in a worker of a process pair: it judges nothing
     try:
         result = yield
-    except (Exception, pytest.fail.Exception) as error:
-        if state.of(item.config).suite is not None:
-            ending_tests.failed(item, error)
-        raise
+    except claims.ClaimError as error:
+        # The sentence is enough, without the stack and without its cause, which would be the same sentence again.
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
+    finally:
+        state.of_test(item).is_over = True
     if recorder is not None:
         ending_tests.end(item, recorder, time.perf_counter() - start)
     return result
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Carry the outcome over to the report, where the terminal finds its letter; note other failures."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let the run's record and pytest's report say the same, once pytest's own plugins have had their say (xfail)."""
     made = yield
-    test, suite = state.of_test(item), state.of(item.config).suite
-    if made.when == "call" and test.outcome is not None:
-        made.dl_verdict = test.outcome.word  # type: ignore[attr-defined]  # pytest's way to add to a report
-    elif made.failed and suite is not None and (made.when != "call" or test.recorder is None):
-        suite.failures.append(f"{item.nodeid}: {made.when} failed")
+    session = state.of(item.config)
+    if session.suite is not None and session.server is None:
+        ending_tests.reported(item, call, made)
+    if made.when == "teardown":
+        session.ended.add(item.nodeid)
     return made
 
 
 def pytest_report_teststatus(report: Any) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
     """INCONCLUSIVE and its kin have their own letter and colour: never green, never just "skipped"."""
     verdict = getattr(report, "dl_verdict", None)
-    if verdict is None or report.when != "call" or report.failed or verdict not in outcome.LETTERS:
+    if verdict is None or report.failed or verdict not in outcome.LETTERS:
         return None
     category, letter = outcome.LETTERS[verdict]
     return category, letter, (verdict, {"yellow": True})
@@ -167,7 +193,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
         session.exitstatus = pytest.ExitCode.OK  # a worker that was told to time nothing
     if suite is None or server is not None or config.option.collectonly:
         return (yield)
-    if session.exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.USAGE_ERROR) and not suite.claims:
+    if session.exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.USAGE_ERROR) and not state.of(config).ended:
         # Ctrl-C, a file that can't be collected, no such device: the last report says more than an empty one.
         return (yield)
     run = ending_run.decide(session, suite)

@@ -5,7 +5,7 @@ A live test, `dlcv04 judge` and the report ask here, so they can't disagree. Pur
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -66,7 +66,8 @@ def of_verdict(claim: Claim, *, strict: bool) -> Colour:
         return "grey"
     if claim.verdict == "HOLDS":
         return "green"
-    return "red" if claim.verdict == "VIOLATED" or strict else "yellow"
+    failed = claim.verdict == "VIOLATED" and not claim.expected
+    return "red" if failed or strict else "yellow"
 
 
 def of_row(row: Comparison, *, strict: bool) -> Colour:
@@ -81,9 +82,9 @@ def of_row(row: Comparison, *, strict: bool) -> Colour:
 def of_claim(claim: Claim, *, strict: bool) -> Outcome:
     """The outcome of a claim.
 
-    Violated or red comparisons fail it. What is open comes next, also where its profile can't judge the claim: a
-    figure that is compared is compared at every profile. `strict` makes red what is open, but never what only waits
-    for a larger profile or has no baseline yet.
+    Violated or red comparisons fail it; that pytest expected the test to fail excuses VIOLATED alone. What is open
+    comes next, also where its profile can't judge the claim: a figure that is compared is compared at every profile.
+    `strict` makes red what is open, but never what only waits for a larger profile or has no baseline yet.
     """
     red: list[tuple[str, str]] = [
         (row.verdict, f"{row.arm or row.test}: {describe(row)}") for row in claim.comparisons if row.verdict in RED
@@ -92,9 +93,11 @@ def of_claim(claim: Claim, *, strict: bool) -> Outcome:
         red.insert(0, ("VIOLATED", f"{claim.sentence}: {claim.reason}"))
     if red:
         return Outcome(red[0][0], "red", "\n".join(f"{word}: {text}" for word, text in red))
-    for word in _OPEN:
+    for word in ("VIOLATED", *_OPEN):
         if found := _said(claim, word):
             text = f"{word}: {claim.sentence}: {found}"
+            if word == "VIOLATED":
+                text = f"expected {text} (xfail: {claim.expected})"
             return Outcome(word, "red", f"{text} (--dl-strict)") if strict else Outcome(word, "yellow", text)
     if not claim.judged:
         return Outcome(
@@ -133,30 +136,33 @@ def of_test(claim: Claim, *, strict: bool) -> Outcome:
 
 
 def is_red(run: Run) -> bool:
-    """Whether a test of this run failed."""
-    return bool(run.missing or run.failures) or any(of_test(claim, strict=run.strict).is_red for claim in run.claims)
+    """Whether a test of this run failed, or, under `strict`, whether it was interrupted."""
+    failed = bool(run.missing or run.failures) or any(of_test(claim, strict=run.strict).is_red for claim in run.claims)
+    return failed or (run.strict and bool(run.interrupted))
 
 
 def is_open(run: Run) -> bool:
-    """Whether nothing failed and something is undecided."""
-    return not is_red(run) and any(of_test(claim, strict=run.strict).is_open for claim in run.claims)
+    """Whether nothing failed and something is undecided: a claim, or what an interrupted run did not come to."""
+    undecided = bool(run.interrupted) or any(of_test(claim, strict=run.strict).is_open for claim in run.claims)
+    return undecided and not is_red(run)
 
 
 def exit_status(run: Run, *, asked: bool) -> int:
     """0 all held or passed, 1 a test failed, 7 asked to compare and nothing was comparable.
 
+    A run that was interrupted keeps the code that pytest ended it with, unless that is 0.
+
     Args:
         run: with its verdicts.
         asked: whether stored runs were to be compared with.
     """
+    if run.interrupted and run.exit_status:
+        return run.exit_status
     if is_red(run):
         return 1
-    return exit_status_without_red(run.comparisons, compared=asked or run.against is not None)
-
-
-def exit_status_without_red(rows: Sequence[Comparison], *, compared: bool) -> int:
-    """The exit code of a run in which no test failed; `compared` says whether anything was to be compared."""
-    return EXIT_NOTHING_COMPARABLE if compared and not comparable(rows) else 0
+    if run.against is not None and not run.against.pairs:
+        return EXIT_NOTHING_COMPARABLE
+    return EXIT_NOTHING_COMPARABLE if asked and not comparable(run.comparisons) else 0
 
 
 def comparable(rows: Iterable[Comparison]) -> bool:
@@ -184,5 +190,5 @@ def _value(value: float | None) -> str:
 def _said(claim: Claim, word: str) -> str:
     """What of a claim has this undecided verdict, in words; empty where nothing has."""
     rows = [f"{row.arm}: {describe(row)}" for row in claim.comparisons if row.verdict == word]
-    undecided = word == "INCONCLUSIVE" and of_verdict(claim, strict=False) == "yellow"
+    undecided = word == claim.verdict and of_verdict(claim, strict=False) == "yellow"
     return "; ".join([claim.reason or "undecided"] * undecided + rows)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from dlcv04.harness.judging.comparisons import row
 from dlcv04.harness.policy import Policy
-from dlcv04.harness.store.schema import SECONDS, Against, Arm, Comparison
+from dlcv04.harness.store.schema import SECONDS, Against, Arm, Comparison, Unpaired
 from dlcv04.lazy import LazyModule
 
 if TYPE_CHECKING:
@@ -55,6 +56,40 @@ def named(against: Against) -> str:
     """The commit as it was asked for, and its id where that says something else."""
     short = against.commit[:12]
     return short if against.rev == short else f"{against.rev} ({short})"
+
+
+def rows(test: str, arms: Iterable[Arm], against: Against, policy: Policy) -> list[Comparison]:
+    """Every row of one test: of the arms that were timed in pairs, and of what was to be timed and was not."""
+    by_name = {arm.name: arm for arm in arms}
+    timed = [by_name.get(arm, Arm(test=test, name=arm)) for name, arm in benchmarks(against) if name == test]
+    found = [made for arm in timed if (made := compare(arm, against, policy)) is not None]
+    found += unpaired(test, against)
+    told = {made.arm for made in found}
+    left = [name for name, arm in by_name.items() if arm.round_seconds and not told & {name, ""}]
+    return found + [_untimed(Unpaired(test=test, arm=name, only=""), against) for name in left]
+
+
+def unpaired(test: str, against: Against) -> list[Comparison]:
+    """The rows of what of a test was to be timed in pairs and was not."""
+    return [_untimed(one, against) for one in against.unpaired if one.test == test]
+
+
+def _untimed(one: Unpaired, against: Against) -> Comparison:
+    what, rev = "arm" if one.arm else "test", named(against)
+    reason = {
+        "old": f"{rev} times this {what}, and the working tree does not: it is gone, was renamed or skips itself. "
+        "Restore it, or compare with a commit that does without it",
+        "new": f"new: {rev} has no such {what}" + (", or skips the test" if one.arm else ""),
+        "": f"no process pair timed this {what}, neither of {rev} nor of the working tree",
+    }[one.only]
+    return row(
+        Arm(test=one.test, name=one.arm),
+        SECONDS,
+        verdict="MISSING" if one.only == "old" else "NO_BASELINE",
+        method=f"process pairs against {against.rev}",
+        reason=reason,
+        baselines=[rev],
+    )
 
 
 def compare(arm: Arm, against: Against, policy: Policy) -> Comparison | None:

@@ -101,7 +101,7 @@ def compared(
     """All comparisons of one test: with what is stored (with a context), and with a commit (with its process pairs)."""
     rows = settled(claim, arms, context, pairs) if context is not None else []
     if pairs is not None:
-        rows += [row for arm in arms if (row := pair_gate.compare(arm, pairs, policy)) is not None]
+        rows += pair_gate.rows(claim.test, arms, pairs, policy)
     return rows
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+import msgspec
 import pytest
 
 from dlcv04.harness.judging import pair_gate
@@ -16,11 +17,11 @@ from dlcv04.harness.judging.pair_gate import LOOKS
 from dlcv04.harness.judging.suspects import Suspect
 from dlcv04.harness.machine import git
 from dlcv04.harness.measuring import process_pairs
-from dlcv04.harness.measuring.process_pairs import Side, run_pair
+from dlcv04.harness.measuring.process_pairs import Offered, Side, plan_of, run_pair
 from dlcv04.harness.policy import Policy
-from dlcv04.harness.session import children
+from dlcv04.harness.session import children, collecting, state
 from dlcv04.harness.session.suite import Suite
-from dlcv04.harness.store.schema import Against, Recheck
+from dlcv04.harness.store.schema import Against, Recheck, Unpaired
 from dlcv04.harness.store.selftests import SelfTestError
 from dlcv04.lazy import LazyModule
 
@@ -31,6 +32,7 @@ else:
 
 
 Tell = Callable[[str], object]
+Asked = Callable[[str], bool]
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def run_pairs(
     policy: Policy,
     tell: Tell,
     gated: int = 0,
+    asked: Asked | None = None,
 ) -> Against:
     """Run process pairs until every benchmark is decided, or the last look is reached.
 
@@ -81,6 +84,7 @@ def run_pairs(
         policy: error rates and gates.
         tell: called with what is being done.
         gated: the stored times that share the budget, where the pairs decide one that looked slower than those.
+        asked: whether a test that the reference alone has was to be timed too; None where none was.
 
     Raises:
         PairError: a worker failed.
@@ -94,17 +98,52 @@ def run_pairs(
         process_source=spread.source,
         gated=gated,
     )
-    open_tests = list(wanted)
+    open_tests, offered = list(wanted), Offered()
+    if not old.paths:
+        return msgspec.structs.replace(found, unpaired=[Unpaired(test=test, only="new") for test in wanted])
     for number in range(LOOKS[-1]):
         if number in LOOKS:
             open_tests = [test for test in wanted if _is_open(found, test, policy)]
-        if not open_tests or (number and not found.pairs):
+        surveys = number == 0 and asked is not None
+        if not (open_tests or surveys) or (number and not found.pairs):
             break
         what = f"process pair {number + 1} of {LOOKS[0]} to {LOOKS[-1]}"
         tell(what)
         timed = functools.partial(_tell_arm, tell, what)
-        found.pairs.extend(run_pair(old, new, arguments, number=number, tests=open_tests, tell=timed))
+        measured = list(run_pair(old, new, arguments, number=number, tests=open_tests, offered=offered, tell=timed))
+        # Arms that the sides have in another order, or among others, are left to further processes.
+        while plan := plan_of(offered, {rounds.key for rounds in measured}):
+            of = list(dict.fromkeys(test for test, _ in plan))
+            more = list(run_pair(old, new, arguments, number=number, tests=of, plan=plan, tell=timed))
+            measured += more
+            if not more:
+                break
+        found.pairs.extend(measured)
+        if number == 0:
+            found.unpaired.extend(_unpaired(offered, found, wanted, asked))
+        offered = Offered()
     return found
+
+
+def _unpaired(offered: Offered, found: Against, wanted: Sequence[str], asked: Asked | None) -> Iterator[Unpaired]:
+    """What was to be timed, and which side alone would have done it."""
+    old, new = offered.tests
+    gone = [test for test in old if test not in new and asked is not None and asked(test)]
+    for test in dict.fromkeys([*wanted, *gone]):
+        sides = offered.arms.get(test, ([], []))
+        if test in old and test in new and (sides[0] or sides[1]):
+            timed = {arm for name, arm in pair_gate.benchmarks(found) if name == test}
+            for arm in dict.fromkeys([*sides[0], *sides[1]]):
+                if arm not in timed:
+                    yield Unpaired(test=test, arm=arm, only=_only(arm, *sides))
+        else:
+            yield Unpaired(test=test, only="" if test in old and test in new else _only(test, old, new))
+
+
+def _only(name: str, old: Sequence[str], new: Sequence[str]) -> Literal["old", "new", ""]:
+    if (name in old) == (name in new):
+        return ""
+    return "old" if name in old else "new"
 
 
 def _tell_arm(tell: Tell, what: str, arm: str) -> None:
@@ -134,7 +173,20 @@ def pair_with_commit(config: pytest.Config, suite: Suite, tests: list[str], *, r
         PairError: a worker failed.
     """
     commit = git.resolve(config.rootpath, rev)
-    return _measure(config, suite, tests, _folders(config), rev=rev, commit=commit, of=of)
+    return _measure(config, suite, tests, _paths(config), rev=rev, commit=commit, of=of, asked=_asked(config))
+
+
+def _asked(config: pytest.Config) -> Asked | None:
+    """Whether a test that REV alone has was asked for: its folder or file is named, and nothing selects among tests."""
+    whole = [(config.invocation_params.dir / path).resolve() for path in config.args if "::" not in path]
+    if not whole or collecting.is_filtered(config) or state.of(config).options.half is not None:
+        return None
+
+    def asked(test: str) -> bool:
+        file = (config.rootpath / test.partition("::")[0]).resolve()
+        return any(file.is_relative_to(path) for path in whole)
+
+    return asked
 
 
 def recheck(config: pytest.Config, suite: Suite, test: str, found: Sequence[Suspect], gated: int) -> list[Recheck]:
@@ -192,15 +244,17 @@ def _measure(
     commit: str,
     of: int = 1,
     gated: int = 0,
+    asked: Asked | None = None,
 ) -> Against:
     """Process pairs of `tests`, found below `paths`, in a checkout of the commit and in the working tree."""
     start = time.perf_counter()
     try:
         with git.worktree(config.rootpath, commit) as tree:
+            data = process_pairs.absolute_data()
             return run_pairs(
-                process_pairs.Side("old", tree, process_pairs.absolute_data()),
-                process_pairs.Side("new", config.rootpath, process_pairs.absolute_data()),
-                [*paths, "--rootdir=.", *children.options(config)],
+                Side("old", tree, data, [path for path in paths if (tree / path).exists()]),
+                Side("new", config.rootpath, data, paths),
+                ["--rootdir=.", *children.options(config)],
                 rev=rev,
                 commit=commit,
                 tests=max(1, of),
@@ -209,18 +263,19 @@ def _measure(
                 policy=suite.policy,
                 tell=children.teller(config),
                 gated=gated,
+                asked=asked,
             )
     finally:
         suite.spend("process pairs", time.perf_counter() - start)
 
 
-def _folders(config: pytest.Config) -> list[str]:
-    """What both workers collect: the paths of the command line, relative to each one's tree."""
-    folders = []
+def _paths(config: pytest.Config) -> list[str]:
+    """What both workers collect: the folders and files of the command line, relative to each one's tree."""
+    paths = []
     for argument in config.args:
-        path, _, rest = argument.partition("::")
+        path = argument.partition("::")[0]
         resolved = (config.invocation_params.dir / path).resolve()
         if not resolved.is_relative_to(config.rootpath):
             raise git.RevisionError(f"--dl-against: {path} lies outside {config.rootpath}, so REV has no such file.")
-        folders.append("::".join(filter(None, (str(resolved.relative_to(config.rootpath)), rest))))
-    return folders
+        paths.append(str(resolved.relative_to(config.rootpath)))
+    return list(dict.fromkeys(paths))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import unittest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +15,17 @@ from dlcv04.harness.session.suite import Suite
 from dlcv04.lazy import LazyModule
 
 if TYPE_CHECKING:
-    from dlcv04.harness.judging import comparisons, outcome
+    from dlcv04.harness.judging import comparisons, outcome, pair_gate
     from dlcv04.harness.machine import facts, git
     from dlcv04.harness.measuring import round_server
     from dlcv04.harness.session import against
     from dlcv04.harness.store import baselines, files, selftests
+    from dlcv04.harness.store.schema import Against
 else:
     against = LazyModule("dlcv04.harness.session.against")
     comparisons = LazyModule("dlcv04.harness.judging.comparisons")
     outcome = LazyModule("dlcv04.harness.judging.outcome")
+    pair_gate = LazyModule("dlcv04.harness.judging.pair_gate")
     facts = LazyModule("dlcv04.harness.machine.facts")
     git = LazyModule("dlcv04.harness.machine.git")
     round_server = LazyModule("dlcv04.harness.measuring.round_server")
@@ -129,6 +132,11 @@ def _refuse(config: pytest.Config, claims: list[Any]) -> None:
             raise pytest.UsageError(
                 f"{item.nodeid} uses the fixture `claim` and is no claim yet: decorate it with "
                 '@dlcv04.claim("<sentence>", control=...), so that it can be shown able to fail.'
+            )
+        if "claim" not in item.fixturenames and issubclass(getattr(item, "cls", None) or object, unittest.TestCase):
+            raise pytest.UsageError(
+                f"{item.nodeid} is a method of a unittest.TestCase, which takes no fixtures, so it could assert "
+                "nothing: make the claim a function, or a method of a plain class, that takes `claim`."
             )
         if "claim" not in item.fixturenames:
             raise pytest.UsageError(f"{item.nodeid} is decorated with @claim and asserts nothing: take `claim`.")
@@ -243,6 +251,14 @@ def _missing_items(session: pytest.Session, config: pytest.Config, suite: Suite,
         MissingItem.from_parent(session, name=test, nodeid=test, row=comparisons.missing_comparison(test, path))
         for test, path in gone.items()
     ]
+
+
+def add_gone(session: pytest.Session, pairs: Against) -> None:
+    """Add an item for every test that the commit of `--dl-against` times and this session does not have."""
+    known = {item.nodeid for item in session.items}
+    gone = {one.test: pair_gate.unpaired(one.test, pairs)[0] for one in pairs.unpaired if one.test not in known}
+    session.items += [MissingItem.from_parent(session, name=test, nodeid=test, row=row) for test, row in gone.items()]
+    session.testscollected = len(session.items)
 
 
 def is_filtered(config: pytest.Config) -> bool:

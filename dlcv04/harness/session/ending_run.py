@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from dlcv04.harness import report
@@ -22,20 +23,41 @@ if TYPE_CHECKING:
 
 
 def decide(session: pytest.Session, suite: Suite) -> Run:
-    """Settle the exit code and the run's record, and let pytest-benchmark save it though it timed nothing."""
-    config = session.config
-    if session.exitstatus == pytest.ExitCode.OK:
-        rows = [*(row for claim in suite.claims for row in claim.comparisons), *suite.missing]
-        compared = suite.compare or suite.against is not None
-        session.exitstatus = outcome.exit_status_without_red(rows, compared=compared)
-    run = state.of(config).run = suite.run(
-        exit_status=int(session.exitstatus),
+    """Settle the exit code and the run's record, and let pytest-benchmark save it though it timed nothing.
+
+    The code is what the record says: a red run whose author ended it by `pytest.exit(returncode=0)` ends with 1.
+    """
+    config, code = session.config, int(session.exitstatus)
+    known = state.of(config)
+    not_run = [item.nodeid for item in session.items if item.nodeid not in known.ended]
+    early = bool(not_run) or code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+    interrupted = (known.stopped or "the session ended early") if early else ""
+    suite.failures += known.uncollected
+    run = suite.run(
+        exit_status=code,
         command="pytest " + " ".join(config.invocation_params.args),
         suite=" ".join(config.args),
         whole_suite=collecting.is_whole_suite(config),
+        interrupted=interrupted,
+        not_run=not_run if early else [],
     )
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.INTERRUPTED) and not outcome.is_red(run):
+        run.failures.append(f"exit code {code}: {interrupted or 'pytest counted a failed test that has no record'}")
+    session.exitstatus = outcome.exit_status(run, asked=suite.compare)
+    known.run = msgspec.structs.replace(run, exit_status=int(session.exitstatus))
     benchmark_adapter.save_without_rows(config)
-    return run
+    return known.run
+
+
+def stopped_by(error: BaseException) -> str:
+    """What ended a session before its time, in words."""
+    if type(error) is KeyboardInterrupt:
+        return "Ctrl-C"
+    if isinstance(error, pytest.Session.Interrupted | pytest.Session.Failed):
+        return str(error)
+    if isinstance(error, pytest.exit.Exception):
+        return f"pytest.exit: {error.msg}"
+    return f"INTERNALERROR: {type(error).__name__}: {error}"
 
 
 def write_report(config: pytest.Config, suite: Suite, run: Run) -> None:
@@ -74,7 +96,9 @@ def summarise(reporter: Any, config: pytest.Config, run: Run) -> None:
     reporter.section("claims", sep="=")
     for line in terminal.lines(run):
         reporter.write_line(line)
-    if run.exit_status == outcome.EXIT_NOTHING_COMPARABLE:
+    if run.exit_status == outcome.EXIT_NOTHING_COMPARABLE and run.against is not None:
+        reporter.write_line(f"No process pair with {run.against.rev} timed anything. Exit code 7.", yellow=True)
+    elif run.exit_status == outcome.EXIT_NOTHING_COMPARABLE:
         reporter.write_line(
             f"Nothing stored is comparable with this run (machine class {run.environment.machine_class}): store a "
             "baseline with `dlcv04 baseline`. Exit code 7.",

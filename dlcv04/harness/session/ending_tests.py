@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from dlcv04.harness.claims.claim import ClaimError
 from dlcv04.harness.claims.recorder import ClaimRecorder
 from dlcv04.harness.judging import comparisons, outcome, suspects
 from dlcv04.harness.report.renderers import junit
@@ -47,20 +46,76 @@ def end(item: Any, recorder: ClaimRecorder, seconds: float) -> None:
         pytest.skip(found.text)
 
 
-def failed(item: Any, error: BaseException) -> None:
-    """Note the error in which a test ended before it could be judged.
+def reported(item: Any, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+    """Let the run's record and pytest say the same of a test.
 
-    Raises:
-        pytest.fail.Exception: the test is written in a way that can't be judged: the sentence is enough, without the
-            stack.
+    pytest has the last word on what ended the test (an error in a fixture, a skip, an xfail), the record on what is red
+    of a claim: an xfail excuses its VIOLATED and nothing else.
+
+    Args:
+        item: the test.
+        call: the phase that has ended.
+        report: what pytest makes of it; changed where the record says otherwise.
     """
-    failures = state.suite_of(item.config).failures
-    if isinstance(error, ClaimError):
-        failures.append(f"{item.nodeid}: {error}")
-        # Without its cause, which would be the same sentence again.
-        raise pytest.fail.Exception(str(error), pytrace=False) from None
-    if state.of_test(item).recorder is not None:
-        failures.append(f"{item.nodeid}: {type(error).__name__}: {error}")
+    suite, test = state.suite_of(item.config), state.of_test(item)
+    in_body = report.when == "call" and test.is_over
+    if in_body and test.outcome is not None and items.is_control(item):
+        _overrule(report, test.outcome)  # xfail is about the claim: its control breaks it or does not
+    if report.skipped and items.is_claim(item) and (in_body or report.when == "setup"):
+        _skipped(item, suite, call, report)
+    if in_body and test.outcome is not None:
+        report.dl_verdict = test.outcome.word  # type: ignore[attr-defined]  # pytest's way to add to a report
+    if in_body and test.outcome is not None and test.outcome.is_red:
+        if not report.failed:  # a plugin made it pass
+            _overrule(report, test.outcome)
+    elif report.failed:
+        suite.failures.append(f"{item.nodeid}: {_what(call, report)}")
+
+
+def _skipped(item: Any, suite: Suite, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+    """Record a claim that skipped itself, or that failed and was expected to."""
+    test, expected = state.of_test(item), getattr(report, "wasxfail", None)
+    if test.outcome is not None and (test.outcome.is_shown or items.is_control(item)):
+        return  # skipped by its own verdict
+    reason = None if expected is None else expected.removeprefix("reason: ") or "expected to fail"
+    failed = test.outcome is not None and test.outcome.is_red and reason is not None
+    judged = suite.claim(item.nodeid) if failed else None  # what pytest ended otherwise has no verdict
+    claim = judged or _unjudged(item, suite, call, "skipped" if reason is None else f"xfail: {reason}")
+    suite.add(msgspec.structs.replace(claim, expected=reason or ""), [])
+    test.outcome = outcome.of_test(suite.claims[-1], strict=suite.policy.strict)
+    if test.outcome.is_red:
+        _overrule(report, test.outcome)
+    elif reason is None:
+        report.dl_verdict = test.outcome.word  # type: ignore[attr-defined]
+
+
+def _unjudged(item: Any, suite: Suite, call: pytest.CallInfo[None], how: str) -> Claim:
+    """The record of a claim or control that ended without a verdict, and why."""
+    why = call.excinfo.exconly().partition(": ")[2] if call.excinfo is not None else ""
+    recorder = suite.recorder(items.info_of(item))
+    recorder.lacking.append(f"{how}: {why}" if why and why not in how else how)
+    if items.is_control(item):
+        claim = suite.control_of(item.nodeid, items.real_id(item.nodeid), recorder, seconds=call.duration)
+    else:
+        claim = _claim(item, suite, recorder, [], call.duration)
+    item.user_properties += junit.properties(claim)
+    return claim
+
+
+def _overrule(report: pytest.TestReport, found: outcome.Outcome) -> None:
+    """Make pytest's report say what the record says."""
+    report.outcome = "failed" if found.is_red else "skipped" if found.is_shown else "passed"
+    report.__dict__.pop("wasxfail", None)
+    if found.is_red or not found.is_shown:
+        report.longrepr = found.text or None
+
+
+def _what(call: pytest.CallInfo[None], report: pytest.TestReport) -> str:
+    """What a test failed of, and in which phase where that is not its body."""
+    # pytest says of a fixture that is not there in its own words, and in its error only by reference.
+    said = getattr(report.longrepr, "errorstring", "")
+    text = said or (call.excinfo.exconly() if call.excinfo is not None else str(report.longrepr))
+    return text if report.when == "call" else f"{report.when} failed: {text}"
 
 
 def _claim(item: Any, suite: Suite, recorder: ClaimRecorder, arms: list[Arm], seconds: float) -> Claim:

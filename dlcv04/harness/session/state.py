@@ -28,6 +28,9 @@ class SessionState:
         server: the other end of this process, where it is one of a pair.
         places: file and line (from 0) of each claim.
         timing_tests: how many were collected, before `-k` took some away.
+        uncollected: what could not be collected, each with the name of its error.
+        ended: node ids of the tests that were run to their end, teardown included.
+        stopped: what ended the session before its time; empty where nothing did.
         run: everything measured and judged, once all tests have ended.
         beside: the stored runs that reports show beside it.
         report: where the report was written.
@@ -39,6 +42,9 @@ class SessionState:
     server: RoundServer | None = None
     places: dict[str, tuple[str, int | None]] = field(default_factory=dict)
     timing_tests: int = 0
+    uncollected: list[str] = field(default_factory=list)
+    ended: set[str] = field(default_factory=set)
+    stopped: str = ""
     run: Run | None = None
     beside: Sequence[Run] = ()
     report: Path | None = None
@@ -55,6 +61,7 @@ class TestState:
         pictures: those that the test showed.
         changed: whether a control changed the arms.
         outcome: of the claim or its control, once it is judged.
+        is_over: whether the test's body has ended: what pytest reports before is of a subtest.
     """
 
     __test__ = False  # no test class, whatever its name says to pytest
@@ -64,6 +71,7 @@ class TestState:
     pictures: list[Picture] = field(default_factory=list)
     changed: bool = False
     outcome: Outcome | None = None
+    is_over: bool = False
 
 
 _SESSION = pytest.StashKey[SessionState]()

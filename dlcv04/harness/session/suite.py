@@ -151,12 +151,12 @@ class Suite:
         return msgspec.structs.replace(control, reason=reason)
 
     def add(self, claim: Claim, arms: Iterable[Arm]) -> None:
-        """Keep the record of a test that has ended, and its arms."""
+        """Keep the record of a test that has ended, and its arms; an earlier record of the same test gives way."""
         self.arms += arms
-        self.claims.append(claim)
+        self.claims[:] = [*(other for other in self.claims if other.test != claim.test), claim]
 
-    def run(self, *, exit_status: int, command: str, suite: str, whole_suite: bool) -> Run:
-        """Everything of this run, as it is stored and reported."""
+    def run(self, **facts: Any) -> Run:
+        """Everything of this run, as it is stored and reported; `facts` are further fields."""
         layer = self.device_layer
         return schema.Run(
             # With milliseconds: two runners may start within one second, and a run counts once.
@@ -164,8 +164,6 @@ class Suite:
             started=self.started.isoformat(timespec="seconds"),
             profile=self.policy.profile,
             device=layer.device if layer else self.plan().device,
-            suite=suite,
-            whole_suite=whole_suite,
             strict=self.policy.strict,
             key=self.key,
             data=list(self.data.values()),
@@ -175,7 +173,6 @@ class Suite:
                 software=self._software(),
             ),
             commit=self.commit,
-            command=command,
             arms=self.arms,
             repeats=self.repeats,
             rechecks=self.rechecks,
@@ -184,9 +181,9 @@ class Suite:
             failures=self.failures,
             overhead_seconds=self.overhead_seconds,
             seconds=time.perf_counter() - self._start,
-            exit_status=exit_status,
             against=self.against,
             compared_with=sorted({path for path, _ in self.stored.everything}) if self.compare else [],
+            **facts,
         )
 
 

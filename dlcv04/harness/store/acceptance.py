@@ -56,7 +56,7 @@ def may_accept(run: Run) -> str | None:
     `run.failures` may name such tests by their bare node id; any other entry there is an error.
     """
     tests = [claim for claim in run.claims if not claim.is_control]
-    violated = [claim.test for claim in tests if claim.verdict == "VIOLATED"]
+    violated = [claim.test for claim in tests if claim.verdict == "VIOLATED" and not claim.expected]
     missing = [record.test for record in run.comparisons if record.verdict == "MISSING"]
     intended = {claim.test for claim in tests if _intended(claim)}
     errors = [failure for failure in run.failures if failure not in intended and failure not in violated]
@@ -66,7 +66,7 @@ def may_accept(run: Run) -> str | None:
         _listed("failed", errors),
         _listed("missing", missing),
         "a test failed outside its claims" if run.exit_status == 1 and not explained else "",
-        "it ended early" if run.exit_status not in _FINISHED else "",
+        "it ended early" if run.interrupted or run.exit_status not in _FINISHED else "",
         "it ran only part of the suite" if not run.whole_suite else "",
         "its working tree had uncommitted changes" if run.commit.dirty else "",
     ]
@@ -100,10 +100,12 @@ def enough_processes(stored: Iterable[StoredRun | Run]) -> str | None:
 def only_part(run: Run, part: Part, acceptance: Acceptance) -> Run:
     """The run without what the other part holds, its comparisons and its pictures: a baseline is measurements.
 
-    Nor are further processes and process pairs kept: a stored file is one process.
+    Nor are further processes and process pairs kept: a stored file is one process. A claim that asserted nothing (it
+    skipped itself) is none that a later run would have to measure.
     """
     replace = msgspec.structs.replace
-    run = replace(run, missing=[], repeats=[], rechecks=[], against=None)
+    claims = [claim for claim in run.claims if claim.assertions or claim.is_control]
+    run = replace(run, claims=claims, missing=[], repeats=[], rechecks=[], against=None)
     if part == "timing":
         arms = [replace(arm, curves=[]) for arm in run.arms]
         return replace(run, arms=arms, claims=[_bare(claim) for claim in run.claims], acceptance=acceptance)

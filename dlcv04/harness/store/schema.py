@@ -274,8 +274,9 @@ class Picture(Record, frozen=True, kw_only=True):
 class Claim(Record, frozen=True, kw_only=True):
     """One claim test: its sentence, what was asserted, the verdict, and the pictures beside it.
 
-    `lacking` says what the machine lacked for a verdict, and how to get it. `declared` is what the test fixed in
-    advance, as it was resolved: margins, targets, metrics, pairs, the control and its code.
+    `lacking` says what the machine lacked for a verdict, and how to get it; also why a test skipped itself. `expected`
+    is why pytest expected the test to fail (xfail), where it did: VIOLATED is then no failure. `declared` is what the
+    test fixed in advance, as it was resolved: margins, targets, metrics, pairs, the control and its code.
     """
 
     test: str
@@ -293,6 +294,7 @@ class Claim(Record, frozen=True, kw_only=True):
     reason: str = ""
     comparisons: list[Comparison] = []
     lacking: list[str] = []
+    expected: str = ""
     pictures: list[Picture] = []
     seconds: float = 0.0
     source_hash: str = ""
@@ -370,11 +372,23 @@ class PairRounds(Record, frozen=True, kw_only=True):
         return [math.log(new / old) for old, new in zip(self.old_seconds, self.new_seconds, strict=True)]
 
 
+class Unpaired(Record, frozen=True, kw_only=True):
+    """A test, or one of its arms, that no process pair timed, and which side would have.
+
+    `only`: "old", the commit has it and the working tree does not time it; "new", the other way round; "" neither did.
+    """
+
+    test: str
+    arm: str = ""
+    only: Literal["old", "new", ""]
+
+
 class Against(Record, frozen=True, kw_only=True):
     """Process pairs against a commit, and the spread between processes that judged them.
 
     `tests` is the number of timing tests of the whole suite, `-k` or not: they share the false-alarm budget. Where the
     pairs decide a time that looked slower than stored ones, `gated` is the number of stored times, which share it.
+    `unpaired` is what was asked for and not timed: each is a row of the run.
     """
 
     rev: str
@@ -385,6 +399,7 @@ class Against(Record, frozen=True, kw_only=True):
     process_source: str
     pairs: list[PairRounds] = []
     gated: int = 0
+    unpaired: list[Unpaired] = []
 
 
 class Recheck(Record, frozen=True, kw_only=True):
@@ -405,7 +420,8 @@ class Run(Record, frozen=True, kw_only=True):
     `key` is what decides whether figures may be compared at all: backend, dtype policy, jit and profile (an arm
     adds its data's fingerprint). `rechecks` are the process pairs that decide times that looked slower than the stored
     ones, `repeats` the arms of such tests timed again in fresh processes where pairs could not decide.
-    `overhead_seconds` says what calibrator and evaluation added to the wall time.
+    `overhead_seconds` says what calibrator and evaluation added to the wall time. `interrupted` says what ended the run
+    before its time, and `not_run` names the tests that had not ended then.
     """
 
     schema: int = SCHEMA
@@ -427,6 +443,8 @@ class Run(Record, frozen=True, kw_only=True):
     claims: list[Claim] = []
     missing: list[Comparison] = []
     failures: list[str] = []
+    interrupted: str = ""
+    not_run: list[str] = []
     overhead_seconds: dict[str, float] = {}
     seconds: float = 0.0
     exit_status: int = 0

@@ -55,8 +55,9 @@ def a_control(control_verdict, verdict="VIOLATED", lacking=()):
 
 
 REAL = [a_claim(*found, judged=judged) for *found, judged in itertools.product(VERDICTS, ROWS, (True, False))]
+EXPECTED = [a_claim(*found, expected="known") for found in itertools.product(VERDICTS, ROWS)]
 TRIED = [a_control(*found) for found in itertools.product(CONTROLS, VERDICTS, ([], ["weights are missing"]))]
-GRID = [*REAL, *TRIED]
+GRID = [*REAL, *EXPECTED, *TRIED]
 
 
 def colour(claim, strict):
@@ -66,9 +67,10 @@ def colour(claim, strict):
         return {"BROKE": "green", "CONTROL_WEAK": weak}.get(claim.control_verdict, "red")
     words = {claim.verdict} if claim.judged else {"NOT JUDGED"}
     words |= {row.verdict for row in claim.comparisons}
-    if words & {"VIOLATED", "REGRESSED", "MISSING", "STALE"}:
+    expected = {"VIOLATED"} if claim.expected else set()
+    if (words - expected) & {"REGRESSED", "VIOLATED", "MISSING", "STALE"}:
         return "red"
-    if words & {"INCONCLUSIVE", "CHANGED"}:
+    if words & {"VIOLATED", "INCONCLUSIVE", "CHANGED"}:
         return "red" if strict else "yellow"
     compared = {row.verdict for row in claim.comparisons}
     alone = compared and compared == {"NO_BASELINE"}
@@ -114,6 +116,19 @@ class TestGrid:
             assert worst == TONES.get(colour(claim, strict), ""), claim
             counted = {tile.tone for tile in view.tiles} & {"bad", "unsure"}
             assert counted == {concern.badge.tone for concern in view.concerns}, claim
+
+    @pytest.mark.parametrize("strict", [False, True])
+    def test_an_interrupted_run_is_undecided_at_best_and_keeps_its_exit_code(self, strict):
+        for claim in GRID:
+            for code in (0, 2, 3, 42):
+                run = a_run(
+                    claim, strict=strict, interrupted="Ctrl-C", not_run=["bench/test_a.py::test_b"], exit_status=code
+                )
+                red = strict or colour(claim, strict) == "red"
+                assert outcome.exit_status(run, asked=False) == (code or int(red)), claim
+                view = model.build(run)
+                assert view.headline.tone == ("bad" if red else "unsure"), claim
+                assert "interrupted (Ctrl-C), 1 test not run to the end: test_b" in view.headline.text
 
     def test_a_violated_claim_below_its_profile_explains_no_failure(self):
         below = a_claim("VIOLATED", judged=False)

@@ -74,3 +74,18 @@ def test_a_control_follows_its_claim_whoever_orders_the_tests(suite):
     assert result.ret == 0
     alone, _ = run_block(suite(), "--dl-controls", "-k", "control")
     alone.assert_outcomes(passed=1)
+
+
+def test_a_claim_in_a_testcase_is_refused_with_a_sentence_that_fits(suite):
+    method = """
+import unittest
+from dlcv04 import claim, reference_everywhere
+
+class TestSizes(unittest.TestCase):
+    @claim("Something", control=reference_everywhere("a"))
+    def test_sizes(self):
+        self.assertTrue(True)
+"""
+    result = suite(method).runpytest("bench")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*test_sizes is a method of a unittest.TestCase, which takes no fixtures*"])

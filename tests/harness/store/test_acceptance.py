@@ -1,10 +1,11 @@
 """Which runs may be accepted, what of them is stored, and how many processes they are."""
 
+import msgspec
 import pytest
 
-from dlcv04.harness.store.acceptance import enough_processes, may_accept, parts, span
+from dlcv04.harness.store.acceptance import enough_processes, may_accept, only_part, parts, span
 from dlcv04.harness.store.files import BaselineError
-from dlcv04.harness.store.schema import Claim, Commit
+from dlcv04.harness.store.schema import Acceptance, Claim, Commit
 from tests.harness.store.records import HERE, accept, comparison, make_run
 
 
@@ -69,3 +70,22 @@ def test_processes_and_days(store):
     accept(store, make_run("r4"))
     assert enough_processes(store.load(machine_class=HERE).timing) is None
     assert enough_processes([]) is not None
+
+
+def test_a_claim_that_asserted_nothing_is_no_part_of_a_baseline():
+    skipped = Claim(test="bench/test_a.py::test_skips", sentence="x", lacking=["skipped: no file"])
+    run = make_run()
+    asked = Acceptance(reason="r", accepted="t", commit=Commit(), part="portable")
+    stored = only_part(msgspec.structs.replace(run, claims=[*run.claims, skipped]), "portable", asked)
+    assert stored.claims and skipped.test not in [claim.test for claim in stored.claims]
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 3])
+def test_an_interrupted_run_is_no_baseline(code):
+    run = msgspec.structs.replace(make_run(), interrupted="Ctrl-C", exit_status=code)
+    assert "it ended early" in may_accept(run)
+
+
+def test_an_expected_violation_is_no_reason_against_a_baseline():
+    assert "violated" in may_accept(make_run(claims=claims("VIOLATED")))
+    assert may_accept(make_run(claims=claims("VIOLATED", expected="known"))) is None

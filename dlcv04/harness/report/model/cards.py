@@ -141,7 +141,8 @@ def _reason(claim: Claim, run: Run) -> str:
     if not claim.judged:
         return f"Figures only: judged from the profile {claim.judged_from!r} on, and this run is {run.profile!r}."
     repeated = any(text and text in claim.reason for a in claim.assertions for text in (a.sentence, a.reason))
-    return "" if repeated else claim.reason
+    reason = "" if repeated else claim.reason
+    return f"Expected to fail (xfail: {claim.expected}). {reason}".rstrip() if claim.expected else reason
 
 
 def _assertion_rows(claim: Claim) -> Iterable[AssertionRow]:

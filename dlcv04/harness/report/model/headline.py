@@ -28,17 +28,30 @@ def headline(run: Run) -> Headline:
     parts = [_claims_part(run), _comparisons_part(run), _controls_part(run)]
     if failed:
         parts.append(f"{fmt.plural(len(failed), 'test')} ended with an error")
+    if run.interrupted:
+        parts.append(interruption(run))
     text = "; ".join(part for part in parts if part) + "."
     tone = of_run(run)
     return Headline(text[:1].upper() + text[1:], tone, symbol(tone))
 
 
+def interruption(run: Run) -> str:
+    """What ended a run before its time, and what it did not come to."""
+    text = f"the run was interrupted ({fmt.shorten(run.interrupted, 120)})"
+    if not run.not_run:
+        return text
+    named = ", ".join(fmt.shorten(short_name(test), 60) for test in run.not_run[:3])
+    more = f" and {len(run.not_run) - 3} more" if len(run.not_run) > 3 else ""
+    return f"{text}, {fmt.plural(len(run.not_run), 'test')} not run to the end: {named}{more}"
+
+
 def _claims_part(run: Run) -> str:
     claims = real_claims(run)
+    expected = sum(1 for c in claims if c.judged and c.verdict == "VIOLATED" and c.expected)
     judged = Counter(c.verdict for c in claims if c.judged)
     total = sum(judged.values())
     if not claims:
-        return "" if run.claims else "no claim was run"
+        return "" if run.claims else f"no claim was {'judged' if run.failures else 'run'}"
     shown = len(claims) - total
     if not total:
         return f"{fmt.plural(shown, 'claim')} shown without a verdict: profile {run.profile!r} is too small to judge"
@@ -46,7 +59,12 @@ def _claims_part(run: Run) -> str:
         text = "the only claim holds" if total == 1 else f"all {total} claims hold"
     else:
         text = f"{judged['HOLDS']} of {fmt.plural(total, 'claim')} hold{'s' if total == 1 else ''}"
-    text += "".join(f", {judged[v]} {v.lower()}" for v in ("INCONCLUSIVE", "VIOLATED") if judged[v])
+    counts = {
+        "inconclusive": judged["INCONCLUSIVE"],
+        "violated as expected": expected,
+        "violated": judged["VIOLATED"] - expected,
+    }
+    text += "".join(f", {count} {what}" for what, count in counts.items() if count)
     return text + (f", {shown} shown without a verdict" if shown else "")
 
 

@@ -12,6 +12,7 @@ from dlcv04.harness.report.model.tone import (
     badge_counts,
     claim_badge,
     control_badge,
+    interrupted_badge,
     of_share,
     row_badge,
     unexplained_failures,
@@ -43,6 +44,8 @@ def tiles(run: Run) -> tuple[Tile, ...]:
         shown.append(Tile(f"{tried['BROKE']} / {tried.total}", "controls broke their claim", worst(tried.tones)))
     if failed := unexplained_failures(run):
         shown.append(Tile(str(len(failed)), "ended with an error", RED))
+    if run.interrupted:
+        shown.append(Tile(str(len(run.not_run)), "not run to the end", interrupted_badge(run).tone))
     return tuple(shown)
 
 

@@ -42,6 +42,11 @@ def control_badge(control: Claim, run: Run) -> Badge:
     return _decided(BADGES[word], found.colour)
 
 
+def interrupted_badge(run: Run) -> Badge:
+    """The badge of a run that did not come to its end: nobody knows what the rest of it says."""
+    return _decided(BADGES["INCONCLUSIVE"], "red" if run.strict else "yellow")
+
+
 def _decided(badge: Badge, colour: outcome.Colour) -> Badge:
     """The badge in the tone of what was decided; what is neither red nor undecided looks as the table says."""
     return replace(badge, tone=_DECIDED.get(colour, badge.tone))

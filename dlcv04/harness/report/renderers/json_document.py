@@ -6,11 +6,13 @@ figure that does not exist is null. The text is ASCII with escapes, so that noth
     format, version       "dlcv04-report", 1
     headline              {text, tone}: the run's verdict in a sentence; tone good, unsure, bad or none
     run                   id, started, profile, device, machine_class, key, data, commit {id, branch, dirty},
-                          command, seconds, exit_status, compared_with, overhead_seconds
+                          command, seconds, exit_status, compared_with, overhead_seconds, interrupted, not_run:
+                          what ended the run before its time ("" where nothing did), and the tests that had not ended
     counts                {claims, comparisons, controls}: verdict -> how many
     suspects              [{verdict, title, text, differences, card}]
     claims                [{card, test, sentence, task, slide, verdict, judged, reason, control, published, seconds,
-                          command, assertions, controls, comparisons, arms, pictures}], worst first
+                          command, expected (why it was to fail, by xfail), assertions, controls, comparisons, arms,
+                          pictures}], worst first
       assertions          as stored: kind, treatment, reference, unit, margin, effect, low, high, n, verdict, ...
       controls            [{verdict, name, text}]
       comparisons         as stored: metric, new, old, effect, low, high, gate, minimum_detectable_effect, verdict, ...
@@ -71,8 +73,9 @@ def render(run: Run, baselines: Sequence[Run] = (), self_test: SelfTest | None =
 
 def _run(run: Run) -> dict[str, Any]:
     names = ("id", "started", "profile", "device", "key", "command", "seconds", "exit_status", "compared_with")
+    ended = ("interrupted", "not_run")
     return {
-        **{name: getattr(run, name) for name in names},
+        **{name: getattr(run, name) for name in (*names, *ended)},
         "machine_class": run.environment.machine_class,
         "commit": to_builtins(run.commit),
         "data": [to_builtins(record) for record in run.data],
@@ -101,7 +104,7 @@ def _concern(concern: model.Concern) -> dict[str, Any]:
 
 def _claim(card: model.Card) -> dict[str, Any]:
     claim = card.claim
-    names = ("test", "sentence", "task", "slide", "judged", "reason", "control", "seconds", "command")
+    names = ("test", "sentence", "task", "slide", "judged", "reason", "control", "seconds", "command", "expected")
     return {
         "card": card.anchor,
         "verdict": card.badge.word,

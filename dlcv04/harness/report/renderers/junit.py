@@ -14,11 +14,14 @@ _COMPARISON = ("verdict", "effect", "low", "high", "gate", "unit", "new", "old",
 def properties(claim: Claim) -> list[tuple[str, str]]:
     """Name and value of every property of a claim's test case.
 
-    `dl_verdict`, `dl_sentence` and `dl_control_verdict`; then, counted from 1, `dl_assertion_1_effect` and its kin for
-    each assertion and `dl_comparison_1_effect` and its kin for each figure held against stored runs. A figure that
-    does not exist has no property; numbers are written so that reading them gives the same number.
+    `dl_verdict`, `dl_sentence`, `dl_control_verdict` and, where the test was expected to fail, `dl_expected`; then,
+    counted from 1, `dl_assertion_1_effect` and its kin for each assertion and `dl_comparison_1_effect` and its kin for
+    each figure held against stored runs. A figure that does not exist has no property; numbers are written so that
+    reading them gives the same number.
     """
     pairs = [("dl_verdict", claim.verdict), ("dl_sentence", _line(claim.sentence))]
+    if claim.expected:
+        pairs.append(("dl_expected", _line(claim.expected)))
     if claim.is_control:
         pairs.append(("dl_control_verdict", claim.control_verdict))
     for number, assertion in enumerate(claim.assertions, 1):

@@ -56,6 +56,7 @@ def _claim(card: model.Card) -> str:
     words = model.worst_first(a.badge.word for a in card.assertions)
     deciding = next(a for a in card.assertions if a.badge.word == words[0])
     more = f"  (+{len(card.assertions) - 1} more)" if len(card.assertions) > 1 else ""
+    more += f"  expected (xfail: {fmt.shorten(card.claim.expected, 80)})" if card.claim.expected else ""
     return f"{title}  {deciding.effect}, {deciding.limit} {deciding.margin}, n = {deciding.n}{more}"
 
 
