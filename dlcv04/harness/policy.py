@@ -41,7 +41,9 @@ class Policy:
         each_seconds: how much slower than the stored mean each of them must be (ratio).
         most_contention: share of the cores that others may have used during a run whose slower times are believed.
         gate_against: the slowdown that a comparison by process pairs must exclude to PASS.
+        alpha_asserted: the share of `alpha_run` that figures have which a claim asserts; all others share the rest.
         margin_points: the loss of accuracy that matters, and that a learning comparison must exclude to PASS.
+        margin_share: the same of other figures of learning, as a share of the stored mean.
         precision: a run that is compared, or recorded to be compared with, times an arm until the standard error of
             its mean log time is so small, or for `most_rounds` rounds.
     """
@@ -59,7 +61,9 @@ class Policy:
     suspect_seconds: float = 1.10
     each_seconds: float = 1.05
     most_contention: float = 0.10
+    alpha_asserted: float = 0.8
     margin_points: float = 0.02
+    margin_share: float = 0.05
     compare: bool = False
     against: bool = False
     gate_against: float = 1.10
@@ -71,8 +75,18 @@ class Policy:
 
     @property
     def alpha_times(self) -> float:
-        """What of `alpha_run` times have: half, learning has the other; halved again where two rules judge them."""
-        return self.alpha_run / (4 if self.compare and self.against else 2)
+        """What of `alpha_run` asserted times have: half, learning has the other; halved again where two rules judge."""
+        return self.alpha_run * self.alpha_asserted / (4 if self.compare and self.against else 2)
+
+    @property
+    def alpha_learning(self) -> float:
+        """What of `alpha_run` asserted figures of learning have."""
+        return self.alpha_run * self.alpha_asserted / 2
+
+    @property
+    def alpha_rest(self) -> float:
+        """What of `alpha_run` figures have that no claim asserts."""
+        return self.alpha_run * (1 - self.alpha_asserted)
 
     def judges(self, judged_from: str) -> bool:
         """Whether this run's profile is large enough for a claim that names `judged_from`."""

@@ -14,14 +14,24 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dlcv04.harness.claims.claim import ClaimError, ClaimInfo
+from dlcv04.harness.claims.code import code_hash
 from dlcv04.harness.judging import assertions
 from dlcv04.harness.judging.assertions import ArmSeeds, Counting, Judged
-from dlcv04.harness.judging.metrics import FINAL_VAL_ACCURACY, MEAN_VAL_ACCURACY, VAL_ACCURACY, Metric, Series
+from dlcv04.harness.judging.declared import CONTROL_CODE, of_assertions
+from dlcv04.harness.judging.metrics import (
+    FINAL_VAL_ACCURACY,
+    MEAN_VAL_ACCURACY,
+    METRICS,
+    SERIES,
+    VAL_ACCURACY,
+    Metric,
+    Series,
+)
 from dlcv04.harness.measuring.blocks import ArmTimes
 from dlcv04.harness.measuring.seeds import ArmCurves
 from dlcv04.harness.measuring.values import ArmValues
 from dlcv04.harness.policy import SHOWN_SEEDS, Policy
-from dlcv04.harness.store.schema import Assertion, ClaimVerdict
+from dlcv04.harness.store.schema import Assertion, ClaimVerdict, Figure, finite
 from dlcv04.lazy import LazyModule
 
 if TYPE_CHECKING:
@@ -44,6 +54,15 @@ class ClaimRecorder:
     max_seeds: int | None = None
     assertions: list[Assertion] = field(default_factory=list)
     lacking: list[str] = field(default_factory=list)
+    figures: dict[str, list[Figure]] = field(default_factory=dict)
+    metrics: dict[str, Metric | Series] = field(default_factory=dict)
+
+    @property
+    def declared(self) -> dict[str, str]:
+        """What the test fixed in advance: its assertions as they were resolved, the code of control and metrics."""
+        own = {f"the code of {name}": code_hash(metric.of) for name, metric in self.metrics.items()}
+        control = {CONTROL_CODE: code_hash(self.info.control.change)}
+        return {**of_assertions(self.assertions), **control, **own}
 
     def lacks(self, what: str) -> None:
         """Leave the claim INCONCLUSIVE: something that it needs is not on this machine.
@@ -213,7 +232,7 @@ class ClaimRecorder:
             ClaimError: the margin is not positive, the arms come from two calls, or an arm ignores its seed.
         """
         _check_margin(by, "the smallest difference that matters")
-        self._over_seeds((treatment, than), failures, lambda sides, how: assertions.paired(sides, of, by, how))
+        self._over_seeds((treatment, than), failures, lambda sides, how: assertions.paired(sides, of, by, how), of)
 
     def right_more_often(self, treatment: ArmCurves, *, than: ArmCurves, by: float, failures: int = 0) -> None:
         """PAIRED: `treatment` classes a share of at least `by` more of the validation pictures rightly, after training.
@@ -244,7 +263,7 @@ class ClaimRecorder:
             ClaimError: the margin is not positive, the arms come from two calls, or an arm ignores its seed.
         """
         _check_margin(by, "the smallest difference that would matter")
-        self._over_seeds((treatment, than), failures, lambda sides, how: assertions.not_better(sides, of, by, how))
+        self._over_seeds((treatment, than), failures, lambda sides, how: assertions.not_better(sides, of, by, how), of)
 
     def equivalent(
         self, one: ArmCurves, other: ArmCurves, *, within: float, of: Metric = FINAL_VAL_ACCURACY, failures: int = 0
@@ -257,7 +276,7 @@ class ClaimRecorder:
             ClaimError: the margin is not positive, the arms come from two calls, or an arm ignores its seed.
         """
         _check_margin(within, "the largest difference that does not matter")
-        self._over_seeds((one, other), failures, lambda sides, how: assertions.equivalent(sides, of, within, how))
+        self._over_seeds((one, other), failures, lambda sides, how: assertions.equivalent(sides, of, within, how), of)
 
     def at_least(self, arm: ArmCurves, least: float, *, of: Metric = FINAL_VAL_ACCURACY, failures: int = 0) -> None:
         """LEVEL: `of` of `arm` is at least `least`, for new seeds and, where it is a proportion, for new pictures.
@@ -267,7 +286,7 @@ class ClaimRecorder:
         """
         if not math.isfinite(least):
             raise ClaimError(f"least={least!r}: a level is a finite number.")
-        self._over_seeds((arm,), failures, lambda sides, how: assertions.level(sides, of, least, how))
+        self._over_seeds((arm,), failures, lambda sides, how: assertions.level(sides, of, least, how), of)
 
     def reaches_sooner(
         self,
@@ -288,10 +307,16 @@ class ClaimRecorder:
             ClaimError: the margin is not above 1, the arms come from two calls, or an arm ignores its seed.
         """
         _check_ratio(by)
-        self._over_seeds((treatment, than), failures, lambda sides, how: assertions.reach(sides, of, target, by, how))
+        self._over_seeds(
+            (treatment, than), failures, lambda sides, how: assertions.reach(sides, of, target, by, how), of
+        )
 
     def _over_seeds(
-        self, arms: tuple[ArmCurves, ...], failures: int, judge: Callable[[list[ArmSeeds], Counting], Judged]
+        self,
+        arms: tuple[ArmCurves, ...],
+        failures: int,
+        judge: Callable[[list[ArmSeeds], Counting], Judged],
+        metric: Metric | Series | None = None,
     ) -> None:
         """Train to each look until the verdict stands; a control and a recording train a fixed number of seeds."""
         if any(arm.block is not arms[0].block for arm in arms):
@@ -311,6 +336,27 @@ class ClaimRecorder:
             if not judged.undecided:
                 break
         self.assertions.append(judged.assertion)
+        if metric is not None and metric not in (*METRICS, *SERIES):
+            self._keep(arms, metric)
+
+    def _keep(self, arms: tuple[ArmCurves, ...], metric: Metric | Series) -> None:
+        """Store the values of a test's own metric: nobody else can draw them from the curves."""
+        self.metrics[metric.name] = metric
+        if isinstance(metric, Series):
+            return
+        for arm in arms:
+            known = self.figures.setdefault(arm.name, [])
+            known[:] = [figure for figure in known if figure.name != metric.name]
+            known.append(
+                Figure(
+                    name=metric.name,
+                    kind="learning",
+                    unit=metric.unit,
+                    direction="higher" if metric.higher else "lower",
+                    values=[finite(metric.value(curve)) for curve in arm.by_seed],
+                    index=[curve.seed for curve in arm.by_seed],
+                )
+            )
 
     # -- over values ---------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ class ServingRecorder(ClaimRecorder):
         self.server.serve(self.test, than)
         self.server.serve(self.test, treatment)
 
-    def _over_seeds(self, arms: Any, failures: int, judge: Any) -> None:
+    def _over_seeds(self, arms: Any, failures: int, judge: Any, metric: Any = None) -> None:
         """Learning is not timed."""
 
     def _over_values(self, judge: Any) -> None:

@@ -8,11 +8,13 @@ independent samples of the machine.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dlcv04.harness.judging import declared, figures
 from dlcv04.harness.judging.differences import (
     clock_changes,
     declared_changes,
@@ -20,10 +22,10 @@ from dlcv04.harness.judging.differences import (
     exact_changes,
     software_changes,
 )
-from dlcv04.harness.judging.metrics import MEAN_VAL_ACCURACY
+from dlcv04.harness.judging.figures import Figure, Values
 from dlcv04.harness.judging.stored_times import TimingGate, level
 from dlcv04.harness.policy import MIN_PROCESSES, Policy
-from dlcv04.harness.store.schema import LEARNING, NETWORK, SECONDS, Arm, Claim, Comparison, Recheck, Run, finite
+from dlcv04.harness.store.schema import SECONDS, Arm, Claim, Comparison, Recheck, Run, finite
 from dlcv04.harness.store.stored import Stored
 from dlcv04.lazy import LazyModule
 
@@ -67,25 +69,38 @@ class Context:
         return TimingGate([run for _, run in self.stored.timing if _fits(run, self.key)], self.policy)
 
     @cached_property
-    def gated_curves(self) -> int:
-        """How many stored learning curves share the run's false-alarm budget."""
-        runs = [run for _, run in self.stored.portable if _fits(run, self.key)]
-        return max(1, len({arm.fullname for run in runs for arm in run.arms if arm.curves}))
+    def gated(self) -> Counter[str]:
+        """How many stored figures have each share of the run's false-alarm budget, run or not (`Figure.share`)."""
+        found: set[tuple[str, str, str, str]] = set()
+        for _, run in self.stored.everything:
+            if _fits(run, self.key):
+                for claim in run.claims:
+                    for figure in figures.of_claim(claim, self.by_test(run).get(claim.test, [])):
+                        found.add((figure.share, claim.test, figure.arm, figure.name))
+        return Counter(share for share, *_ in found)
+
+    def by_test(self, run: Run) -> dict[str, list[Arm]]:
+        """The arms of a stored run by test."""
+        return self._arms[id(run)]
+
+    @cached_property
+    def _arms(self) -> dict[int, dict[str, list[Arm]]]:
+        return {id(run): _by_test(run.arms) for _, run in (*self.stored.everything, *self.stored.elsewhere)}
+
+    def alpha(self, figure: Figure) -> float:
+        """One figure's part of its share of the budget."""
+        share = figure.share
+        whole = {"learning": self.policy.alpha_learning, "times": self.policy.alpha_times}.get(
+            share, self.policy.alpha_rest
+        )
+        return whole / max(1, self.gated[share])
 
 
 def with_stored(claim: Claim, arms: Sequence[Arm], context: Context) -> list[Comparison]:
-    """Hold one test's arms against what is stored for it."""
-    rows = _stale(claim, arms, context)
-    # Arms that no assertion names are figures beside the claim, timed too briefly to be gated.
-    named = {name for assertion in claim.assertions for name in (assertion.treatment, assertion.reference)}
-    for arm in arms:
-        if arm.parameters is not None:
-            rows.append(_compare(arm, context, context.stored.everything, NETWORK, _exact))
-        if arm.round_seconds and arm.name in named:
-            rows.append(_compare(arm, context, context.stored.timing, SECONDS, _times))
-        if arm.curves:
-            rows.append(_compare(arm, context, context.stored.portable, LEARNING, _learning))
-    return rows + _missing_arms(claim, arms, context)
+    """Hold one test's figures against what is stored for it."""
+    by_name = {arm.name: arm for arm in arms}
+    rows = [_compare(figure, claim.test, by_name, context) for figure in figures.of_claim(claim, arms)]
+    return _stale(claim, arms, context) + rows + _missing_arms(claim, arms, context)
 
 
 def missing_tests(collected: Iterable[str], asked: Any, stored: Stored, key: dict[str, str]) -> dict[str, str]:
@@ -133,6 +148,13 @@ def _fits(run: Run, key: dict[str, str]) -> bool:
     return run.key == key
 
 
+def _by_test(arms: Iterable[Arm]) -> dict[str, list[Arm]]:
+    found: dict[str, list[Arm]] = {}
+    for arm in arms:
+        found.setdefault(arm.test, []).append(arm)
+    return found
+
+
 def _find(arm: Arm, runs: Iterable[tuple[str, Run]], key: dict[str, str]) -> list[tuple[str, Run, Arm]]:
     return [
         (path, run, old)
@@ -143,29 +165,68 @@ def _find(arm: Arm, runs: Iterable[tuple[str, Run]], key: dict[str, str]) -> lis
     ]
 
 
-def _has(arm: Arm, metric: str) -> bool:
-    figures = {SECONDS: arm.round_seconds, LEARNING: arm.curves, NETWORK: arm.parameters}
-    return bool(figures[metric])
+class Old(NamedTuple):
+    """A stored run that has a figure: its file, its record, its arms of the test by name, the figure's values."""
+
+    path: str
+    run: Run
+    arms: Mapping[str, Arm]
+    values: Values
 
 
-def _compare(arm: Arm, context: Context, runs: Sequence[tuple[str, Run]], metric: str, judge: Any) -> Comparison:
-    found = [(p, r, old) for p, r, old in _find(arm, runs, context.key) if _has(old, metric)]
-    if not found:
-        return _nothing_stored(arm, context, metric)
-    comparison: Comparison = judge(arm, found, context)
-    return comparison
+def _stored(
+    figure: Figure,
+    test: str,
+    arms: Mapping[str, Arm],
+    runs: Iterable[tuple[str, Run]],
+    context: Context,
+    *,
+    any_key: bool,
+) -> list[Old]:
+    """The stored runs that have the figure, and may be compared with unless `any_key` will do."""
+    found = []
+    names = [figure.arm] if figure.arm else list(arms)
+    for path, run in runs:
+        if not (any_key or _fits(run, context.key)):
+            continue
+        old = {arm.name: arm for arm in context.by_test(run).get(test, [])}
+        if not any_key:
+            old = {name: arm for name, arm in old.items() if name in arms and arm.key == arms[name].key}
+        try:
+            values = figure.of(old)
+        except KeyError:
+            continue  # an arm that the figure is about is not stored there, or not with this key
+        if values:
+            found.append(Old(path, run, {name: old[name] for name in names if name in old}, values))
+    return found
 
 
-def _nothing_stored(arm: Arm, context: Context, metric: str) -> Comparison:
-    reasons = []
-    for path, run in [*context.stored.everything, *context.stored.elsewhere]:
-        for old in run.arms:
-            if old.fullname == arm.fullname and _has(old, metric):
-                reasons.append((path, _why_incomparable(arm, old, run, context, metric)))
+def _home(figure: Figure, context: Context) -> Sequence[tuple[str, Run]]:
+    """Where figures of a kind are stored: clocks by machine class, others for every machine."""
+    stored = context.stored
+    return {"times": stored.timing, "learning": stored.portable, "exact": stored.everything}[figure.kind]
+
+
+def _compare(figure: Figure, test: str, arms: Mapping[str, Arm], context: Context) -> Comparison:
+    values = figure.of(arms)
+    found = _stored(figure, test, arms, _home(figure, context), context, any_key=False)
+    if not found or not values:
+        return _nothing_stored(figure, test, arms, context)
+    if figure.name == SECONDS:
+        return _times(arms[figure.arm], [(old.path, old.run, old.arms[figure.arm]) for old in found], context)
+    if figure.kind == "exact":
+        return _exact(figure, arms[figure.arm], found, context)
+    judge = _units if figure.by_unit else {"times": _clocks, "learning": _learning}[figure.kind]
+    return judge(figure, test, arms, values, found, context)
+
+
+def _nothing_stored(figure: Figure, test: str, arms: Mapping[str, Arm], context: Context) -> Comparison:
+    others = _stored(figure, test, arms, [*context.stored.everything, *context.stored.elsewhere], context, any_key=True)
+    reasons = [(old.path, _why_incomparable(figure, arms, old, context)) for old in others]
     text = f"stored, but only {reasons[0][1]}" if reasons else "nothing is stored for this figure anywhere"
-    return row(
-        arm,
-        metric,
+    return _row(
+        figure,
+        test,
         verdict="NO_BASELINE",
         method="",
         reason=f"{text}; `dlcv04 baseline` stores one",
@@ -173,33 +234,35 @@ def _nothing_stored(arm: Arm, context: Context, metric: str) -> Comparison:
     )
 
 
-def _why_incomparable(arm: Arm, old: Arm, run: Run, context: Context, metric: str) -> str:
-    other_class = run.environment.machine_class
-    if metric == SECONDS and other_class != context.machine_class:
+def _why_incomparable(figure: Figure, arms: Mapping[str, Arm], old: Old, context: Context) -> str:
+    other_class = old.run.environment.machine_class
+    if figure.kind == "times" and other_class != context.machine_class:
         return f"for the machine class {other_class}"
-    theirs, ours = {**run.key, **old.key}, {**context.key, **arm.key}
+    theirs, ours = dict(old.run.key), dict(context.key)
+    for name, arm in old.arms.items():
+        theirs |= arm.key
+        ours |= arms[name].key if name in arms else {}
     changed = [f"{name} {theirs.get(name)}" for name in theirs if theirs.get(name) != ours.get(name)]
-    return f"for {', '.join(changed)}"
+    return f"for {', '.join(changed) or 'other settings'}"
 
 
-def _exact(arm: Arm, found: list[tuple[str, Run, Arm]], context: Context) -> Comparison:
-    path, _, old = found[-1]
+def _exact(figure: Figure, arm: Arm, found: Sequence[Old], context: Context) -> Comparison:
+    path, run, old = found[-1].path, found[-1].run, found[-1].arms[arm.name]
     changed = exact_changes(arm, old)
-    return row(
-        arm,
-        NETWORK,
-        direction="none",
-        unit="parameters",
+    verdict = "REGRESSED" if changed else "PASS"
+    return _row(
+        figure,
+        arm.test,
         new=arm.parameters,
         old=old.parameters,
         effect=(arm.parameters or 0) - (old.parameters or 0),
         n_new=1,
         n_old=1,
-        verdict="REGRESSED" if changed else "PASS",
+        verdict=verdict,
         minimum_detectable_effect=0.0,
         method="integer comparison, no tolerance",
         reason="; ".join(changed),
-        differences=explain("REGRESSED" if changed else "PASS", arm, found[-1], context),
+        differences=explain(verdict, arm, (path, run, old), context),
         baselines=[path],
     )
 
@@ -213,8 +276,6 @@ def _times(arm: Arm, found: list[tuple[str, Run, Arm]], context: Context) -> Com
     return row(
         arm,
         SECONDS,
-        direction="lower",
-        unit="ratio",
         new=math.exp(_mean_level(new)),
         old=math.exp(_mean_level(stored)),
         effect=math.exp(result.effect),
@@ -286,49 +347,150 @@ def _mean_level(arms: Sequence[Arm]) -> float:
     return sum(level(arm).seconds for arm in arms) / len(arms)
 
 
-def _learning(arm: Arm, found: list[tuple[str, Run, Arm]], context: Context) -> Comparison:
-    policy = context.policy
-    old_by_seed = {curve.seed: MEAN_VAL_ACCURACY.value(curve) for _, _, old in found for curve in old.curves}
-    new_by_seed = {curve.seed: MEAN_VAL_ACCURACY.value(curve) for curve in arm.curves}
+def _learning(
+    figure: Figure, test: str, arms: Mapping[str, Arm], new: Values, found: Sequence[Old], context: Context
+) -> Comparison:
+    """Values by seed against the stored seeds."""
+    old = {seed: value for run in found for seed, value in run.values.items()}
+    margin = _margin(figure, old.values(), context.policy)
     result = stats.level_shift_test(
-        list(new_by_seed.values()),
-        list(old_by_seed.values()),
-        alpha=policy.alpha_run / 2 / context.gated_curves,
-        margin=policy.margin_points,
-        new_seeds=list(new_by_seed),
-        old_seeds=list(old_by_seed),
+        list(new.values()),
+        list(old.values()),
+        alpha=context.alpha(figure),
+        margin=margin,
+        higher_is_better=figure.direction != "lower",
+        new_seeds=list(new),
+        old_seeds=list(old),
     )
-    diverged = [curve.reason for curve in arm.curves if curve.status == "diverged"]
-    return row(
-        arm,
-        LEARNING,
-        direction="higher",
-        unit="points",
-        new=_mean(new_by_seed.values()),
-        old=_mean(old_by_seed.values()),
+    diverged = [curve.reason for arm in arms.values() if figure.arm == arm.name for curve in arm.curves if curve.reason]
+    verdict, reason = _settled(figure, result.verdict, result.reason)
+    if diverged and figure.asserted:
+        verdict, reason = "REGRESSED", "; ".join(diverged)
+    return _row(
+        figure,
+        test,
+        new=_mean(new.values()),
+        old=_mean(old.values()),
         effect=result.effect,
         low=result.low,
         high=result.high,
-        gate=-policy.margin_points,
+        gate=margin if figure.direction == "lower" else -margin,
         minimum_detectable_effect=result.minimum_detectable,
-        n_new=len(new_by_seed),
-        n_old=len(old_by_seed),
-        verdict="REGRESSED" if diverged else _unlikely(result.verdict),
+        n_new=len(new),
+        n_old=len(old),
+        verdict=verdict,
         method="mean over seeds against the stored seeds, by seed where these are stored; an alarm by their spread",
-        reason="; ".join(diverged) or (_TOO_GOOD if result.verdict == "IMPROVED" else result.reason),
-        differences=explain(result.verdict, arm, found[-1], context),
-        baselines=[path for path, _, _ in found],
+        reason=reason,
+        differences=_explained(figure, verdict, arms, found[-1], context),
+        baselines=[run.path for run in found],
     )
 
 
-def _unlikely(verdict: str) -> str:
-    """Learning better than the stored seeds explain is a leak as often as an improvement, so it is never just green."""
-    return "CHANGED" if verdict == "IMPROVED" else verdict
+def _margin(figure: Figure, stored: Iterable[float], policy: Policy) -> float:
+    """The smallest change that matters: two points of a share, five per cent of anything else."""
+    if figure.unit == "points":
+        return policy.margin_points
+    return max(policy.margin_share * abs(_mean(stored) or 0.0), 1e-9)
+
+
+def _settled(figure: Figure, verdict: str, reason: str) -> tuple[str, str]:
+    """The verdict for a figure of this direction, and its reason.
+
+    What no claim asserts need not exclude a worsening to pass: it is watched for alarms alone.
+    """
+    if figure.direction == "none" and verdict in {"REGRESSED", "IMPROVED"}:
+        return "CHANGED", "other than chance explains; no claim says which way is better"
+    if verdict == "IMPROVED" and figure.kind == "learning":
+        # A leak makes learning better as often as an improvement does, so it is never just green.
+        return "CHANGED", _TOO_GOOD
+    if verdict == "INCONCLUSIVE" and not figure.asserted:
+        return "PASS", "no worsening is shown"
+    return verdict, reason
+
+
+def _clocks(
+    figure: Figure, test: str, arms: Mapping[str, Arm], new: Values, found: Sequence[Old], context: Context
+) -> Comparison:
+    """A figure with a clock in it, one value a process, against the stored processes: log ratios, or logs."""
+    logs = [_process_level(figure, values) for values in (new, *(old.values for old in found))]
+    result = stats.stored_run_test(logs[:1], logs[1:], alpha=context.alpha(figure), gate=context.policy.gate_seconds)
+    verdict, reason = _settled(figure, result.verdict, result.reason)
+    return _row(
+        figure,
+        test,
+        new=math.exp(logs[0]),
+        old=math.exp(sum(logs[1:]) / len(found)),
+        effect=math.exp(result.effect),
+        low=math.exp(result.low),
+        high=math.exp(result.high),
+        gate=context.policy.gate_seconds,
+        minimum_detectable_effect=math.exp(result.minimum_detectable),
+        n_new=1,
+        n_old=len(found),
+        verdict=verdict,
+        method=f"stored-run test, between-process sd {stats.PRIOR_SD:.0%} (shipped prior)",
+        reason=reason,
+        differences=_explained(figure, verdict, arms, found[-1], context),
+        baselines=[old.path for old in found],
+    )
+
+
+def _process_level(figure: Figure, values: Values) -> float:
+    """One process's figure on the log scale: an effect's values are log ratios already."""
+    known = list(values.values()) if not figure.arm else [math.log(value) for value in values.values() if value > 0]
+    return float(stats.trimmed_mean(known).mean)
+
+
+def _units(
+    figure: Figure, test: str, arms: Mapping[str, Arm], new: Values, found: Sequence[Old], context: Context
+) -> Comparison:
+    """Values of the same units: equal but for rounding, or other than chance explains."""
+    stored = found[-1]
+    pairs = [(new[unit], stored.values[unit]) for unit in new if unit in stored.values]
+    differing = [now - then for now, then in pairs if not math.isclose(now, then, rel_tol=1e-5, abs_tol=1e-9)]
+    lost = len({*new, *stored.values}) - len(pairs)
+    risen = sum(difference > 0 for difference in differing)
+    most = max(risen, len(differing) - risen)
+    one_sided = most >= stats.least_count(len(differing), context.alpha(figure) / 2) if differing else False
+    told = f"{len(differing)} of {len(pairs)} values differ" + (f", {lost} are on one side alone" if lost else "")
+    if not differing and not lost:
+        verdict, reason = "PASS", "every value is as stored"
+    elif lost or one_sided or _is_same_machine(stored.run, context):
+        verdict, reason = "CHANGED", told
+    else:
+        verdict, reason = "PASS", f"{told}, no more to one side than another machine's rounding explains"
+    return _row(
+        figure,
+        test,
+        new=_mean(new.values()),
+        old=_mean(stored.values.values()),
+        effect=max(map(abs, differing), default=0.0),
+        n_new=len(new),
+        n_old=len(stored.values),
+        verdict=verdict,
+        method="value by value; on another processor or other versions by the exact count of their signs",
+        reason=reason,
+        differences=_explained(figure, verdict, arms, stored, context),
+        baselines=[stored.path],
+    )
+
+
+def _is_same_machine(run: Run, context: Context) -> bool:
+    """Whether equal code must give equal values: the same processor, not a card, and the same versions."""
+    other = run.environment
+    same = other.machine_class == context.machine_class and not software_changes(context.software, other.software)
+    return same and not context.machine_class.startswith("gpu")
+
+
+def _explained(figure: Figure, verdict: str, arms: Mapping[str, Arm], old: Old, context: Context) -> list[str]:
+    """What could be to blame, of every arm that the figure is about."""
+    found = [explain(verdict, arms[name], (old.path, old.run, arm), context) for name, arm in old.arms.items()]
+    return list(dict.fromkeys(text for texts in found for text in texts))
 
 
 def explain(verdict: str, arm: Arm, found: tuple[str, Run, Arm], context: Context) -> list[str]:
     """What could be to blame for a regression; where nothing recorded differs, that is the finding."""
-    if verdict != "REGRESSED":
+    if verdict not in {"REGRESSED", "CHANGED"}:
         return []
     _, run, old = found
     changes = [
@@ -343,17 +505,18 @@ def explain(verdict: str, arm: Arm, found: tuple[str, Run, Arm], context: Contex
 
 def _stale(claim: Claim, arms: Sequence[Arm], context: Context) -> list[Comparison]:
     for path, run in reversed(context.stored.everything):
-        if not _fits(run, context.key):
+        old = next((old for old in run.claims if old.test == claim.test), None) if _fits(run, context.key) else None
+        if old is None:
             continue
-        for old in run.claims:
-            if old.test != claim.test:
-                continue
-            reasons = [] if old.source_hash == claim.source_hash else ["the test's own code changed"]
-            for arm in arms:
-                before = [a for a in run.arms if a.fullname == arm.fullname and a.key == arm.key]
-                reasons += [f"{arm.name}: {text}" for a in before for text in declared_changes(arm, a)]
-            if reasons:
-                return [_stale_row(claim, reasons, path)]
+        reasons = [] if old.source_hash == claim.source_hash else ["the test's own code changed"]
+        before = {arm.name: arm for arm in context.by_test(run).get(claim.test, [])}
+        alike = [arm for arm in arms if arm.name in before and before[arm.name].key == arm.key]
+        if alike or not arms:  # on other data a margin may be another
+            clockless = run.acceptance is not None and run.acceptance.part == "portable"
+            reasons += declared.changes(claim, old, clockless=clockless)
+        reasons += [f"{arm.name}: {text}" for arm in alike for text in declared_changes(arm, before[arm.name])]
+        if reasons:
+            return [_stale_row(claim, reasons, path)]
     return []
 
 
@@ -363,7 +526,8 @@ def _stale_row(claim: Claim, reasons: list[str], path: str) -> Comparison:
         metric="source",
         verdict="STALE",
         n_new=1,
-        method="hash of the test's syntax tree without its docstring; arms and recipe as declared",
+        method="hash of the test's syntax tree without its docstring; margins, targets, metrics, pairs, control, arms "
+        "and recipe as declared",
         reason=f"{'; '.join(reasons)} since {path} was stored: if intended, store the baseline anew with "
         "`dlcv04 baseline`",
         differences=reasons,
@@ -387,15 +551,19 @@ def _mean(values: Iterable[float]) -> float | None:
     return sum(finite_values) / len(finite_values) if finite_values else None
 
 
-def row(arm: Arm, metric: str, **figures: Any) -> Comparison:
-    """One comparison of an arm's figure; what is not given is blank, and floats are made finite."""
-    direction = {SECONDS: "lower", LEARNING: "higher", NETWORK: "none"}[metric]
-    kind = {SECONDS: "times", LEARNING: "learning", NETWORK: "exact"}[metric]
+def row(arm: Arm, metric: str, **details: Any) -> Comparison:
+    """One comparison of an arm's times; what is not given is blank, and floats are made finite."""
+    figure = Figure(metric, "times", "ratio", "lower", lambda arms: {}, arm.name, asserted=True)
+    return _row(figure, arm.test, **details)
+
+
+def _row(figure: Figure, test: str, **details: Any) -> Comparison:
+    """One comparison of a figure; what is not given is blank, and floats are made finite."""
     blank: dict[str, Any] = dict.fromkeys(("new", "old", "effect", "low", "high", "gate", "minimum_detectable_effect"))
-    defaults: dict[str, Any] = {"kind": kind, "direction": direction, "unit": "", "n_new": 0, "n_old": 0, **blank}
-    filled = {**defaults, **figures}
+    known = {"kind": figure.kind, "direction": figure.direction, "unit": figure.unit, "asserted": figure.asserted}
+    filled = {**known, "n_new": 0, "n_old": 0, **blank, **details}
     filled.update({name: finite(filled[name]) for name in blank})
-    return Comparison(test=arm.test, arm=arm.name, metric=metric, **filled)
+    return Comparison(test=test, arm=figure.arm, metric=figure.name, **filled)
 
 
 def _replace(comparison: Comparison, **changes: Any) -> Comparison:

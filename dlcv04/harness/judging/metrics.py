@@ -143,6 +143,18 @@ FINAL_LOSS_GAP = Metric(
 """Both losses in inference mode, so that dropout itself is no part of the gap."""
 
 
+FINAL_VAL_LOSS = Metric(
+    "validation loss after the last epoch", lambda epochs: epochs[-1].val_loss if epochs else None, False, "loss"
+)
+"""In inference mode."""
+
+
+FINAL_TRAIN_LOSS = Metric(
+    "training loss after the last epoch", lambda epochs: epochs[-1].train_loss if epochs else None, False, "loss"
+)
+"""On the training pictures, unaugmented and in inference mode."""
+
+
 LATE_LOSS_GAP = Metric(
     "median gap of validation and training loss over the last third of the epochs",
     _late_gap,
@@ -169,6 +181,8 @@ METRICS = (
     FINAL_VAL_ACCURACY,
     FINAL_TRAIN_ACCURACY,
     FINAL_LOSS_GAP,
+    FINAL_VAL_LOSS,
+    FINAL_TRAIN_LOSS,
     LATE_LOSS_GAP,
     LOSS_RISE,
     GAIN_AFTER_TURN,

@@ -133,7 +133,10 @@ def _claim(item: Any, suite: Suite, recorder: ClaimRecorder, arms: list[Arm], se
         source_hash=source_hash(item.function),
         command=children.command_for(item.config, item.nodeid),
     )
-    measured = distinct(arms)
+    measured = [
+        msgspec.structs.replace(arm, figures=[*arm.figures, *recorder.figures.get(arm.name, [])])
+        for arm in distinct(arms)
+    ]
     claim = msgspec.structs.replace(claim, comparisons=_compared(item.config, suite, claim, measured))
     suite.add(claim, measured)
     return claim

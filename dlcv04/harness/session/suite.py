@@ -139,6 +139,7 @@ class Suite:
             verdict=verdict,
             reason=reason,
             lacking=recorder.lacking,
+            declared=recorder.declared,
             **facts,
         )
 

@@ -118,6 +118,21 @@ class SeedCurve(Record, frozen=True, kw_only=True):
     answers: str = ""
 
 
+class Figure(Record, frozen=True, kw_only=True):
+    """A figure of an arm that can't be drawn from its curves, rounds or counts: a test's own metric, memory, energy.
+
+    `values` are by round, seed or unit, as `index` numbers them (0, 1, ... where it is empty); None where one does not
+    exist. `direction` says which way is better.
+    """
+
+    name: str
+    kind: Kind
+    unit: str
+    direction: Direction
+    values: list[float | None]
+    index: list[int] = []
+
+
 class Arm(Record, frozen=True, kw_only=True):
     """All that was measured of one arm in one test.
 
@@ -130,6 +145,7 @@ class Arm(Record, frozen=True, kw_only=True):
     `val_images` and `train_images` are the pictures that accuracies are shares of, `val_labels` the class of each
     validation picture in the order of a curve's answers. A `deterministic` arm has one curve, whatever the seed.
     `values` are the figures of an arm that is neither timed nor trained (one a filter or picture), where there are few.
+    `figures` are further ones, such as a test's own metric.
     `key` (the data's fingerprint) and the run's `key` together decide what the arm may be compared with.
     `facts` holds everything that defines the arm (network, recipe, resolved optimizer): a change there is named
     when a comparison turns red.
@@ -162,6 +178,7 @@ class Arm(Record, frozen=True, kw_only=True):
     val_labels: list[int] = []
     deterministic: bool = False
     values: list[float] = []
+    figures: list[Figure] = []
 
     @property
     def fullname(self) -> str:
@@ -183,7 +200,7 @@ class Comparison(Record, frozen=True, kw_only=True):
     `effect`, `low`, `high`, `gate` and `minimum_detectable_effect` are ratios new/old for times ("ratio"),
     differences for learning ("points") and counts for exact figures. `kind` is None where a row is of a whole test and
     not of one of its figures (MISSING, STALE). `first_look`: the ratio to the stored times, where it looked slower and
-    process pairs decided in its place.
+    process pairs decided in its place. `asserted` says whether a claim is about the figure.
     """
 
     test: str
@@ -207,6 +224,7 @@ class Comparison(Record, frozen=True, kw_only=True):
     differences: list[str] = []
     baselines: list[str] = []
     first_look: float | None = None
+    asserted: bool = True
 
     @property
     def key(self) -> str:
@@ -257,7 +275,8 @@ class Claim(Record, frozen=True, kw_only=True):
     """One claim test: its sentence, what was asserted, the verdict, and the pictures beside it.
 
     `lacking` says what the machine lacked for a verdict, and how to get it; also why a test skipped itself. `expected`
-    is why pytest expected the test to fail (xfail), where it did: VIOLATED is then no failure.
+    is why pytest expected the test to fail (xfail), where it did: VIOLATED is then no failure. `declared` is what the
+    test fixed in advance, as it was resolved: margins, targets, metrics, pairs, the control and its code.
     """
 
     test: str
@@ -279,6 +298,7 @@ class Claim(Record, frozen=True, kw_only=True):
     pictures: list[Picture] = []
     seconds: float = 0.0
     source_hash: str = ""
+    declared: dict[str, str] = {}
     command: str = ""
 
 

@@ -147,11 +147,11 @@ class TestDrift:
         for number in range(10 + count):
             arm = timed(0.2 * step ** max(0, number - 9), seed=number, noise=noise)
             if number >= 10:
-                (row,) = with_stored(a_claim(), [arm], context(Stored(timing=stored)))
+                row = verdicts(arm, Stored(timing=stored))["seconds an epoch"]
                 if could_be_slower(row, Policy()):
                     level = 0.2 * step ** (number - 9)
                     again = [timed(level, seed=100 * number + i, noise=noise) for i in range(2)]
-                    (row,) = with_stored(a_claim(), [arm], context(Stored(timing=stored), again))
+                    row = verdicts(arm, Stored(timing=stored), repeats=again)["seconds an epoch"]
                 seen.append(row)
             pinned = bool(seen) and seen[-1].verdict == "REGRESSED"
             note = Acceptance(reason="x", accepted="t", commit=Commit(), part="timing", pins=pinned)
