@@ -32,4 +32,5 @@ def verdicts(run):
         f"{claim['test'].split('::')[1]}<{row['arm']}>": row["verdict"]
         for claim in run["claims"]
         for row in claim["comparisons"]
+        if row["asserted"]
     }

@@ -99,7 +99,8 @@ class Context:
 def with_stored(claim: Claim, arms: Sequence[Arm], context: Context) -> list[Comparison]:
     """Hold one test's figures against what is stored for it."""
     by_name = {arm.name: arm for arm in arms}
-    rows = [_compare(figure, claim.test, by_name, context) for figure in figures.of_claim(claim, arms)]
+    compared = (_compare(figure, claim.test, by_name, context) for figure in figures.of_claim(claim, arms))
+    rows = [row for row in compared if row is not None]
     return _stale(claim, arms, context) + rows + _missing_arms(claim, arms, context)
 
 
@@ -207,11 +208,15 @@ def _home(figure: Figure, context: Context) -> Sequence[tuple[str, Run]]:
     return {"times": stored.timing, "learning": stored.portable, "exact": stored.everything}[figure.kind]
 
 
-def _compare(figure: Figure, test: str, arms: Mapping[str, Arm], context: Context) -> Comparison:
+def _compare(figure: Figure, test: str, arms: Mapping[str, Arm], context: Context) -> Comparison | None:
+    """The figure's row; None where neither this run nor a stored one has a value of it."""
     values = figure.of(arms)
     found = _stored(figure, test, arms, _home(figure, context), context, any_key=False)
-    if not found or not values:
-        return _nothing_stored(figure, test, arms, context)
+    if not found:
+        return _nothing_stored(figure, test, arms, context) if values else None
+    if not values:
+        lost = "stored, and this run has no value of it"
+        return _row(figure, test, verdict="CHANGED", method="", reason=lost, baselines=[old.path for old in found])
     if figure.name == SECONDS:
         return _times(arms[figure.arm], [(old.path, old.run, old.arms[figure.arm]) for old in found], context)
     if figure.kind == "exact":

@@ -161,7 +161,9 @@ def _own(name: str, figure: str, arms: Mapping[str, Arm]) -> Values:
 
 
 def _by_seed(name: str, of: Callable[[SeedCurve], float], arms: Mapping[str, Arm]) -> Values:
-    return {curve.seed: of(curve) for curve in arms[name].curves}
+    """NaN where training diverged; seeds whose curve has no such figure (no loss was kept) are left out."""
+    values = ((curve, of(curve)) for curve in arms[name].curves)
+    return {curve.seed: value for curve, value in values if curve.status != "ok" or not math.isnan(value)}
 
 
 def _differences(treatment: str, reference: str, metric: Metric, arms: Mapping[str, Arm]) -> Values:

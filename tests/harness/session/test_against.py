@@ -95,7 +95,7 @@ def rows(run):
 
 
 def comparisons(run):
-    return [row for claim in run["claims"] for row in claim["comparisons"]] + run["missing"]
+    return [row for claim in run["claims"] for row in claim["comparisons"] if row["asserted"]] + run["missing"]
 
 
 def judged(committed, *options):

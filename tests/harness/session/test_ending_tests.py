@@ -39,6 +39,11 @@ def test_trained(claim):
 """
 
 
+def asserted(claim):
+    """The stored comparisons of figures that the claim is about."""
+    return [row for row in claim["comparisons"] if row["asserted"]]
+
+
 class TestVerdicts:
     def test_a_true_claim_holds_and_is_green(self, suite):
         result, block = run_block(suite())
@@ -196,9 +201,9 @@ class TestComparing:
         store(pytester)
         result, block = run_block(pytester, "--benchmark-compare")
         assert result.ret == 0
-        verdicts = [row["verdict"] for row in block["claims"][0]["comparisons"]]
+        verdicts = [row["verdict"] for row in asserted(block["claims"][0])]
         assert verdicts == ["PASS", "PASS"]
-        assert all(row["n_old"] == 5 for row in block["claims"][0]["comparisons"])
+        assert all(row["n_old"] == 5 for row in asserted(block["claims"][0]))
 
     def test_a_slowdown_of_all_arms_turns_the_test_red(self, suite):
         pytester = suite()
@@ -206,7 +211,7 @@ class TestComparing:
         result, block = run_block(suite(machine=with_slowdown(1.3)), "--benchmark-compare")
         assert result.ret == 1
         assert block["claims"][0]["verdict"] == "HOLDS"
-        assert {row["verdict"] for row in block["claims"][0]["comparisons"]} == {"REGRESSED"}
+        assert {row["verdict"] for row in asserted(block["claims"][0])} == {"REGRESSED"}
         result.stdout.fnmatch_lines(
             ["*looks slower than what is stored*", "*REGRESSED: *seconds an epoch: *stored, ratio 1.*"]
         )
@@ -215,7 +220,7 @@ class TestComparing:
         pytester = suite()
         store(pytester)
         _, block = run_block(suite(machine=with_slowdown(1.3)), "--benchmark-compare")
-        assert {row["n_new"] for row in block["claims"][0]["comparisons"]} == {3}
+        assert {row["n_new"] for row in asserted(block["claims"][0])} == {3}
         assert [arm["name"] for arm in block["repeats"]] == ["short", "long"] * 2
         run = decode_run(block, "the run")
         stored = Store(pytester.path / "baselines").load(machine_class="cpu-fake-2-cores").as_stored(str)
@@ -227,14 +232,14 @@ class TestComparing:
         suite(machine=with_slowdown(1.3))
         pytester.makeini("[pytest]\naddopts = --benchmark-compare -q\n")
         _, block = run_block(pytester)
-        assert {row["n_new"] for row in block["claims"][0]["comparisons"]} == {3}
+        assert {row["n_new"] for row in asserted(block["claims"][0])} == {3}
 
     def test_one_slow_process_is_not_red(self, suite):
         pytester = suite()
         store(pytester)
         here_alone = with_slowdown('1.0 if any("dl-record" in word for word in __import__("sys").argv) else 1.5')
         result, block = run_block(suite(machine=here_alone), "--benchmark-compare")
-        rows = block["claims"][0]["comparisons"]
+        rows = asserted(block["claims"][0])
         assert result.ret == 0 and {row["n_new"] for row in rows} == {3}
         assert {row["verdict"] for row in rows} == {"INCONCLUSIVE"}
 
@@ -251,12 +256,12 @@ class TestComparing:
         store(pytester)
         result, block = run_block(suite(machine=with_slowdown(0.6)), "--benchmark-compare")
         assert result.ret == 0
-        assert {row["verdict"] for row in block["claims"][0]["comparisons"]} == {"IMPROVED"}
+        assert {row["verdict"] for row in asserted(block["claims"][0])} == {"IMPROVED"}
 
     def test_nothing_stored_ends_with_seven(self, suite):
         result, block = run_block(suite(), "--benchmark-compare")
         assert result.ret == 7
-        assert {row["verdict"] for row in block["claims"][0]["comparisons"]} == {"NO_BASELINE"}
+        assert {row["verdict"] for row in asserted(block["claims"][0])} == {"NO_BASELINE"}
         result.stdout.fnmatch_lines(["*dlcv04 baseline*Exit code 7*"])
 
     def test_another_machine_class_is_incomparable(self, suite):
@@ -265,7 +270,7 @@ class TestComparing:
         other = FAKE_MACHINE.replace("cpu-fake-2-cores", "cpu-other-8-cores")
         result, block = run_block(suite(machine=other), "--benchmark-compare")
         assert result.ret == 7
-        rows = block["claims"][0]["comparisons"]
+        rows = asserted(block["claims"][0])
         assert {row["verdict"] for row in rows} == {"NO_BASELINE"}
         assert "cpu-fake-2-cores" in rows[0]["reason"]
 
@@ -273,7 +278,7 @@ class TestComparing:
         pytester = suite()
         store(pytester, processes=2)
         _, block = run_block(pytester, "--benchmark-compare")
-        rows = block["claims"][0]["comparisons"]
+        rows = asserted(block["claims"][0])
         assert {row["verdict"] for row in rows} == {"INCONCLUSIVE"}
         assert "2 stored processes" in rows[0]["reason"]
 
@@ -292,7 +297,7 @@ class TestComparing:
         store(pytester)
         result, block = run_block(suite(SUITE.replace("by=1.10", "by=1.20")), "--benchmark-compare")
         assert result.ret == 1
-        assert "STALE" in {row["verdict"] for row in block["claims"][0]["comparisons"]}
+        assert "STALE" in {row["verdict"] for row in asserted(block["claims"][0])}
         comment = SUITE.replace("    times =", '    """A docstring."""  # and a comment\n    times =')
         assert suite(comment).runpytest("bench", "--benchmark-compare").ret == 0
 
@@ -301,8 +306,8 @@ class TestComparing:
         store(pytester)
         _, whole = run_block(pytester, "--benchmark-compare")
         _, part = run_block(pytester, "--benchmark-compare", "-k", "longest")
-        detectable = {row["arm"]: row["minimum_detectable_effect"] for row in whole["claims"][1]["comparisons"]}
-        for row in part["claims"][0]["comparisons"]:
+        detectable = {row["arm"]: row["minimum_detectable_effect"] for row in asserted(whole["claims"][1])}
+        for row in asserted(part["claims"][0]):
             assert row["minimum_detectable_effect"] == pytest.approx(detectable[row["arm"]], rel=0.02)
 
     def test_a_cut_baseline_is_named_and_the_others_compare(self, suite):
@@ -312,5 +317,5 @@ class TestComparing:
         file.write_bytes(file.read_bytes()[:1000])
         result, block = run_block(pytester, "--benchmark-compare")
         assert result.ret == 0
-        assert block["claims"][0]["comparisons"][0]["n_old"] == 5
+        assert asserted(block["claims"][0])[0]["n_old"] == 5
         result.stdout.fnmatch_lines([f"*{file.name}*"])

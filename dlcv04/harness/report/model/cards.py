@@ -11,7 +11,14 @@ from dlcv04.harness.report.model.arms import ArmRow, Times, arm_key, arm_row, st
 from dlcv04.harness.report.model.badges import BADGES, Badge, rank
 from dlcv04.harness.report.model.claims import controls, real_claims, real_test
 from dlcv04.harness.report.model.comparisons import ComparisonRow, comparison_row
-from dlcv04.harness.report.model.tone import assertion_badge, claim_badge, control_badge, is_red
+from dlcv04.harness.report.model.tone import (
+    assertion_badge,
+    claim_badge,
+    control_badge,
+    is_notable,
+    is_red,
+    row_badge,
+)
 from dlcv04.harness.store.schema import Arm, Claim, Run
 
 #: From so many exact figures on a card they stand in one table instead of a paragraph each.
@@ -77,6 +84,11 @@ class Card:
         return tuple(row for row in self.assertions if row not in self.counted)
 
     @property
+    def unremarkable(self) -> int:
+        """Comparisons of figures that no claim asserts and that do not stand out: listed with all others below."""
+        return len(self.claim.comparisons) - len(self.comparisons)
+
+    @property
     def other_red(self) -> tuple[Badge, ...]:
         """Red verdicts of the comparisons and controls, shown beside the claim's own."""
         rows: list[ComparisonRow | ControlRow] = [*self.comparisons, *self.controls]
@@ -124,9 +136,7 @@ def _card(claim: Claim, anchor: str, run: Run, stored: Times) -> Card:
         seconds=fmt.seconds(claim.seconds),
         published=claim.published.sentence,
         assertions=tuple(_assertion_rows(claim)),
-        comparisons=tuple(
-            sorted((comparison_row(c, run, anchor) for c in claim.comparisons), key=lambda r: rank(r.badge.word))
-        ),
+        comparisons=_shown(claim, run, anchor),
         controls=tuple(_control_rows(claim, run)),
         arm_rows=tuple(arm_row(a) for a in arms),
         claim=claim,
@@ -134,6 +144,12 @@ def _card(claim: Claim, anchor: str, run: Run, stored: Times) -> Card:
         repeats=tuple(a for a in run.repeats if a.test == claim.test),
         stored_times={arm.name: tuple(times) for arm in arms if (times := stored.get(arm_key(arm)))},
     )
+
+
+def _shown(claim: Claim, run: Run, anchor: str) -> tuple[ComparisonRow, ...]:
+    """The comparisons of what the claim asserts, and of all else what stands out, worst first."""
+    shown = (c for c in claim.comparisons if c.asserted or is_notable(row_badge(c, run)))
+    return tuple(sorted((comparison_row(c, run, anchor) for c in shown), key=lambda row: rank(row.badge.word)))
 
 
 def _reason(claim: Claim, run: Run) -> str:

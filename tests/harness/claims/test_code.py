@@ -1,0 +1,90 @@
+"""The hash of a control's or a metric's code: what it does counts, how it looks does not."""
+
+import importlib.util
+from functools import partial
+
+import pytest
+
+from dlcv04 import planted, reference_everywhere
+from dlcv04.harness.claims.code import code_hash
+
+MODULE = '''
+FACTOR = 0.1
+TABLE = (1, 2)
+
+def helper(x):
+    """Docs."""
+    return x * FACTOR
+
+def change(arm):
+    # a comment
+    return helper(arm)
+
+def unused():
+    return 3
+
+def maker(by):
+    return lambda arm: helper(arm) + by
+
+def with_default(arm, by=2):
+    return arm * by
+'''
+
+
+def loaded(tmp_path, source):
+    path = tmp_path / "module.py"
+    path.write_text(source)
+    spec = importlib.util.spec_from_file_location("module_of_a_test", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    import linecache
+
+    linecache.clearcache()
+    return module
+
+
+def hashes(tmp_path, source):
+    module = loaded(tmp_path, source)
+    found = {
+        "change": module.change,
+        "partial": partial(module.with_default, by=4),
+        "default": module.with_default,
+        "closure": module.maker(3),
+    }
+    return {name: code_hash(function) for name, function in found.items()}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "differing"),
+    [
+        ("# a comment", "# another", set()),
+        ('"""Docs."""', '"""Other docs."""', set()),
+        ("return 3", "return 4", set()),
+        ("TABLE = (1, 2)", "TABLE = (1, 3)", set()),
+        ("FACTOR = 0.1", "FACTOR = 0.2", {"change", "closure"}),
+        ("return x * FACTOR", "return x + FACTOR", {"change", "closure"}),
+        ("by=2", "by=3", {"default", "partial"}),
+        ("return arm * by", "return arm - by", {"default", "partial"}),
+    ],
+)
+def test_what_changes_it(tmp_path, old, new, differing):
+    before, after = hashes(tmp_path, MODULE), hashes(tmp_path, MODULE.replace(old, new))
+    assert {name for name in before if before[name] != after[name]} == differing
+
+
+def test_arguments_count(tmp_path):
+    module = loaded(tmp_path, MODULE)
+    assert code_hash(partial(module.change, 1)) != code_hash(partial(module.change, 2))
+    assert code_hash(module.maker(1)) != code_hash(module.maker(2))
+    assert code_hash(planted("x", module.change).change) != code_hash(planted("x", module.helper).change)
+    assert code_hash(reference_everywhere("a").change) != code_hash(reference_everywhere("b").change)
+
+
+def test_an_object_is_known_by_its_class_not_by_its_address():
+    class Thing:
+        pass
+
+    assert code_hash(partial(print, Thing())) == code_hash(partial(print, Thing()))
+    recursive = []
+    recursive.append(lambda: recursive)
+    assert len(code_hash(recursive[0])) == 16
