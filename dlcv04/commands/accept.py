@@ -12,17 +12,24 @@ from dlcv04.commands.speech import say, stop
 
 
 def accept(
-    run: Annotated[str, typer.Argument(help="a saved run: its path, id or number in .benchmarks/")],
     reason: Reason,
+    run: Annotated[str, typer.Argument(help="a saved run: its path, id or number in .benchmarks/")] = "",
+    retire: Annotated[str, typer.Option(metavar="TEST", help="take a test out that was removed or renamed")] = "",
     force: Force = False,
 ) -> None:
-    """Accept one saved run as a baseline, after an intended change."""
+    """Accept one saved run as a baseline after an intended change, or take a test out that is gone on purpose."""
+    if bool(run) == bool(retire):
+        stop("Say which saved run to accept, or with --retire which test to take out: one of both.")
     from dlcv04.harness.machine import git
     from dlcv04.harness.store import acceptance, baselines, files
     from dlcv04.harness.store.reading import RunFileError, read_run
 
     store = baselines.Store("baselines", saved=".benchmarks")
     try:
+        if retire:
+            count = store.retire(retire, reason=reason, commit=git.commit("."))
+            say(f"retired: {retire}, from {count} stored file{'s' if count > 1 else ''}")
+            return
         path = store.find_saved(run)
         stored, document = read_run(path), json.loads(path.read_text())
         refusal = acceptance.may_accept(stored)

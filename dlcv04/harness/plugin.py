@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dlcv04.harness.session import benchmark_adapter, options, state
+from dlcv04.harness.session import benchmark_adapter, options, selection, state
 from dlcv04.harness.session.claim_fixtures import arms_of, claim, claim_mode, first_seed, picture
 from dlcv04.harness.session.items import is_claim, is_timing
 from dlcv04.lazy import LazyModule
@@ -70,15 +70,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Count the timing tests before `-k` takes some away: all of them share the budget of `--dl-against`."""
-    if is_timing(item):
-        state.of(item.config).timing_tests += 1
+    """Note every test before `-k` takes some away: all that are timed share the budget of `--dl-against`."""
+    known = state.of(item.config)
+    known.collected.add(item.nodeid)
+    known.timing_tests += is_timing(item)
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Note what takes tests away: what is taken by choice is not missed."""
+    if items:
+        by = selection.taken_by(items[0].config)
+        state.of(items[0].config).taken.update({item.nodeid: by for item in items})
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[Any]) -> None:
     """Find the claims; refuse what would judge nothing; add an item for every stored test that is gone."""
-    if any(is_claim(item) for item in items) or options.names_commit(config):
+    if any(is_claim(item) for item in items) or options.names_commit(config) or options.has_baselines(config):
         collecting.collected(session, config, items)
     else:
         benchmark_adapter.give_comparison_back(config, state.of(config).options.compare)

@@ -104,18 +104,14 @@ def with_stored(claim: Claim, arms: Sequence[Arm], context: Context) -> list[Com
     return _stale(claim, arms, context) + rows + _missing_arms(claim, arms, context)
 
 
-def missing_tests(collected: Iterable[str], asked: Any, stored: Stored, key: dict[str, str]) -> dict[str, str]:
-    """Stored tests that a run of the whole suite should have collected and did not, with the file that has them.
-
-    `asked(test)` says whether the command line asked for the folder the test lived in.
-    """
-    known = set(collected)
+def stored_tests(stored: Stored, key: dict[str, str]) -> dict[str, str]:
+    """The claims of all stored runs that may be compared with, each with the newest file that has it."""
     return {
         claim.test: path
         for path, run in stored.everything
         if _fits(run, key)
         for claim in run.claims
-        if claim.test not in known and not claim.is_control and asked(claim.test)
+        if not claim.is_control
     }
 
 
@@ -139,10 +135,16 @@ def missing_comparison(test: str, path: str, arm: str = "") -> Comparison:
         n_old=1,
         verdict="MISSING",
         method="stored for this profile, not run",
-        reason=f"{what} is stored in {path} and was not run: restore it, or store the baseline anew with "
-        "`dlcv04 baseline`",
+        reason=f"{what} is stored in {path} and was not run: restore it, or, where it is gone on purpose, take it out "
+        "with `dlcv04 accept --retire`",
         baselines=[path],
     )
+
+
+def lost_file(sentence: str) -> Comparison:
+    """The red row of an accepted file that is gone or can't be used; the sentence starts with its path."""
+    path = sentence.split(" ", 1)[0]
+    return _replace(missing_comparison(path, path), method="named by the store's manifest", reason=sentence)
 
 
 def _fits(run: Run, key: dict[str, str]) -> bool:

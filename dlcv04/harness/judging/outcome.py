@@ -142,13 +142,17 @@ def is_red(run: Run) -> bool:
 
 
 def is_open(run: Run) -> bool:
-    """Whether nothing failed and something is undecided: a claim, or what an interrupted run did not come to."""
-    undecided = bool(run.interrupted) or any(of_test(claim, strict=run.strict).is_open for claim in run.claims)
+    """Whether nothing failed and something is undecided: a claim, a kind of figure that had nothing to be held against,
+    or what an interrupted run did not come to.
+    """
+    undecided = bool(run.interrupted or lost_kinds(run)) or any(
+        of_test(claim, strict=run.strict).is_open for claim in run.claims
+    )
     return undecided and not is_red(run)
 
 
 def exit_status(run: Run, *, asked: bool) -> int:
-    """0 all held or passed, 1 a test failed, 7 asked to compare and nothing was comparable.
+    """0 all held or passed, 1 a test failed, 7 asked to compare and nothing was comparable (strict: nothing of a kind).
 
     A run that pytest ended with another code (it was interrupted, it crashed, its author chose one) keeps it.
 
@@ -162,7 +166,21 @@ def exit_status(run: Run, *, asked: bool) -> int:
         return 1
     if run.against is not None and not run.against.pairs:
         return EXIT_NOTHING_COMPARABLE
+    if run.strict and lost_kinds(run):
+        return EXIT_NOTHING_COMPARABLE
     return EXIT_NOTHING_COMPARABLE if asked and not comparable(run.comparisons) else 0
+
+
+def lost_kinds(run: Run) -> list[str]:
+    """The kinds of figures of which some are stored, and none could be compared: on new hardware all its times.
+
+    Such a kind is never a green tick: its gate was not there.
+    """
+    found: dict[str, list[Comparison]] = {}
+    for row in run.comparisons:
+        if row.kind is not None and row.asserted:
+            found.setdefault(row.kind, []).append(row)
+    return [kind for kind, rows in found.items() if not comparable(rows) and any(row.baselines for row in rows)]
 
 
 def comparable(rows: Iterable[Comparison]) -> bool:

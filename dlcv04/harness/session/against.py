@@ -19,7 +19,7 @@ from dlcv04.harness.machine import git
 from dlcv04.harness.measuring import process_pairs
 from dlcv04.harness.measuring.process_pairs import Offered, Side, plan_of, run_pair
 from dlcv04.harness.policy import Policy
-from dlcv04.harness.session import children, collecting, state
+from dlcv04.harness.session import children, selection, state
 from dlcv04.harness.session.suite import Suite
 from dlcv04.harness.store.schema import Against, Recheck, Unpaired
 from dlcv04.harness.store.selftests import SelfTestError
@@ -179,7 +179,7 @@ def pair_with_commit(config: pytest.Config, suite: Suite, tests: list[str], *, r
 def _asked(config: pytest.Config) -> Asked | None:
     """Whether a test that REV alone has was asked for: its folder or file is named, and nothing selects among tests."""
     whole = [(config.invocation_params.dir / path).resolve() for path in config.args if "::" not in path]
-    if not whole or collecting.is_filtered(config) or state.of(config).options.half is not None:
+    if not whole or selection.command_options(config) or state.of(config).options.half is not None:
         return None
 
     def asked(test: str) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dlcv04.harness.policy import RECORDED_SEEDS, Policy
-from dlcv04.harness.session import benchmark_adapter, items, state
+from dlcv04.harness.session import benchmark_adapter, items, selection, state
 from dlcv04.harness.session.suite import Suite
 from dlcv04.lazy import LazyModule
 
@@ -208,7 +208,7 @@ def _load_baselines(config: pytest.Config, session_state: state.SessionState, su
     except files.BaselineError as error:
         raise pytest.UsageError(str(error)) from error
     suite.stored = loaded.as_stored(lambda path: _short(path, config))
-    suite.problems += loaded.problems
+    session_state.lost = loaded.problems
 
 
 def _short(path: Path, config: pytest.Config) -> str:
@@ -238,19 +238,17 @@ class MissingItem(pytest.Item):
 
 
 def _missing_items(session: pytest.Session, config: pytest.Config, suite: Suite, tests: list[Any]) -> list[Any]:
-    if is_filtered(config) or state.of(config).options.half is not None:
-        return []
-    folders = [Path(argument).resolve() for argument in config.args if Path(argument).is_dir()]
-
-    def asked(test: str) -> bool:
-        file = (config.rootpath / test.split("::")[0]).resolve()
-        return any(file.is_relative_to(folder) for folder in folders)
-
-    gone = comparisons.missing_tests((item.nodeid for item in tests), asked, suite.stored, suite.key)
-    return [
-        MissingItem.from_parent(session, name=test, nodeid=test, row=comparisons.missing_comparison(test, path))
-        for test, path in gone.items()
-    ]
+    known = state.of(config)
+    lost = [comparisons.lost_file(sentence) for sentence in known.lost]
+    if known.options.half is None:
+        stored = comparisons.stored_tests(suite.stored, suite.key)
+        present = {item.nodeid for item in tests}
+        gone, left_out = selection.missing(config, stored, present, known.collected, known.taken)
+        lost += [comparisons.missing_comparison(test, path) for test, path in gone.items()]
+        suite.left_out += [
+            f"{count} stored {'test' if count == 1 else 'tests'} left out by {by}" for by, count in left_out.items()
+        ]
+    return [MissingItem.from_parent(session, name=row.test, nodeid=row.test, row=row) for row in lost]
 
 
 def add_gone(session: pytest.Session, pairs: Against) -> None:
@@ -261,13 +259,8 @@ def add_gone(session: pytest.Session, pairs: Against) -> None:
     session.testscollected = len(session.items)
 
 
-def is_filtered(config: pytest.Config) -> bool:
-    """Whether an option of the command line leaves tests out."""
-    option = config.option
-    names = ("keyword", "markexpr", "deselect", "lf", "ignore", "ignore_glob", "failedfirst")
-    return any(getattr(option, name, None) for name in names)
-
-
 def is_whole_suite(config: pytest.Config) -> bool:
     """Whether whole folders run, with nothing left out."""
-    return not is_filtered(config) and all(Path(argument).is_dir() for argument in config.args)
+    option = config.option
+    filtered = any(getattr(option, name, None) for name in selection.LEAVING_OUT) or bool(state.of(config).taken)
+    return not filtered and all(Path(argument).is_dir() for argument in config.args)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from _pytest.junitxml import xml_key  # what the fixture record_testsuite_property uses
 
 from dlcv04.harness import report
 from dlcv04.harness.judging import outcome
@@ -50,8 +51,18 @@ def decide(session: pytest.Session, suite: Suite) -> Run:
         run.failures.append(f"exit code {code}: {interrupted or 'pytest counted a failed test that has no record'}")
     session.exitstatus = outcome.exit_status(run, asked=suite.compare)
     known.run = msgspec.structs.replace(run, exit_status=int(session.exitstatus))
+    _tell_junit(config, known.run)
     benchmark_adapter.save_without_rows(config)
     return known.run
+
+
+def _tell_junit(config: pytest.Config, run: Run) -> None:
+    """Properties of the whole suite: what could not be compared, and what ended the run early."""
+    xml: Any = config.stash.get(xml_key, None)
+    found = {"dl_not_comparable": ", ".join(outcome.lost_kinds(run)), "dl_interrupted": run.interrupted}
+    for name, value in found.items():
+        if xml is not None and value:
+            xml.add_global_property(name, value)
 
 
 def stopped_by(error: BaseException) -> str:
@@ -105,8 +116,8 @@ def summarise(reporter: Any, config: pytest.Config, run: Run) -> None:
         reporter.write_line(f"No process pair with {run.against.rev} timed anything. Exit code 7.", yellow=True)
     elif run.exit_status == outcome.EXIT_NOTHING_COMPARABLE:
         reporter.write_line(
-            f"Nothing stored is comparable with this run (machine class {run.environment.machine_class}): store a "
-            "baseline with `dlcv04 baseline`. Exit code 7.",
+            f"{_nothing(run)} with this run (machine class {run.environment.machine_class}): store a baseline with "
+            "`dlcv04 baseline`. Exit code 7.",
             yellow=True,
         )
     if session.unread:
@@ -115,6 +126,12 @@ def summarise(reporter: Any, config: pytest.Config, run: Run) -> None:
         reporter.write_line(line)
     if session.report is not None:
         reporter.write_line(f"report: {session.report}")
+
+
+def _nothing(run: Run) -> str:
+    kinds = outcome.lost_kinds(run)
+    all_of_it = not kinds or not outcome.comparable(run.comparisons)
+    return "Nothing stored is comparable" if all_of_it else f"Of {', '.join(kinds)} nothing stored is comparable"
 
 
 def _github_lines(run: Run, config: pytest.Config) -> list[str]:

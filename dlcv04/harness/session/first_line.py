@@ -43,7 +43,7 @@ def lines(config: pytest.Config, tests: list[Any]) -> list[str]:
         header.append(f"dlcv04: comparing with {count[0]} stored timing and {count[1]} portable runs")
     if session.options.against is not None:
         header.append(_process_pairs(session.options.against, sum(items.is_timing(item) for item in tests)))
-    return header + [f"dlcv04: {problem}" for problem in suite.problems]
+    return header + [f"dlcv04: {said}" for said in (*suite.left_out, *suite.problems)]
 
 
 def _device(suite: Suite, device: str) -> str:

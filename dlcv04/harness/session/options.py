@@ -112,6 +112,12 @@ def names_commit(config: pytest.Config) -> bool:
     return any(str(argument).startswith("--dl-against") for argument in config.invocation_params.args)
 
 
+def has_baselines(config: pytest.Config) -> bool:
+    """Whether a comparison is asked for and something was accepted here: then a suite without claims has lost them."""
+    asked = any(str(argument).startswith("--benchmark-compare") for argument in config.invocation_params.args)
+    return asked and any((config.rootpath / "baselines").glob("*/[0-9]*.json"))
+
+
 def check(options: Options) -> None:
     """Refuse at once what can't be right, before anything is collected.
 

@@ -1,6 +1,7 @@
 """The store of accepted runs: what later runs are held against.
 
     baselines/
+      manifest.json       the accepted files that there must be, and the tests retired from them
       published/          the figures of 2016; not read here
       portable/           learning curves and counts: no clock in them, valid on every machine
       <machine class>/    clocks: valid on this hardware only
@@ -13,16 +14,18 @@ nothing is overwritten.
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlcv04 import atomic
-from dlcv04.harness.store import acceptance, files, reading, selection
+from dlcv04.harness.store import acceptance, files, manifest, reading, selection
 from dlcv04.harness.store.acceptance import Candidate, Part
 from dlcv04.harness.store.files import BaselineError
+from dlcv04.harness.store.manifest import Manifest, Retired
 from dlcv04.harness.store.reading import RunFileError, decode_run
 from dlcv04.harness.store.schema import SECONDS, Acceptance, Commit, Run
 from dlcv04.harness.store.stored import Loaded, Stored, StoredRun
@@ -60,10 +63,10 @@ class Store:
         self.saved = Path(saved) if saved is not None else None
 
     def load(self, selectors: Sequence[str] = (), *, machine_class: str) -> Loaded:
-        """Return the stored runs to compare with.
+        """Return the stored runs to compare with, without the tests that were retired.
 
         Without selectors: every accepted run of this machine class and every portable one. With them, those
-        alone. A file that is cut, edited by hand or out of place becomes a sentence in `problems`; the
+        alone. A file that is gone, cut, edited by hand or out of place becomes a sentence in `problems`; the
         others still load.
 
         Args:
@@ -78,15 +81,103 @@ class Store:
         """
         paths = self._select(selectors) if selectors else self._files()
         loaded = Loaded([], [], [], [])
+        folders = {PORTABLE, machine_class}
+        listed = self._manifest(loaded.problems)
         for path in paths:
-            silent = not selectors and path.parent.name not in {PORTABLE, machine_class}
+            silent = not selectors and path.parent.name not in folders
             try:
-                _sort_in(loaded, StoredRun(path, self._read(path)), machine_class)
+                run = self._read(path)
+                if self._is_accepted(path):
+                    run = self._listed(path, run, listed)
+                _sort_in(loaded, StoredRun(path, run), machine_class)
             except RunFileError as error:
                 # A broken file of other hardware decides nothing here; its own machine reports it.
                 if not silent:
                     loaded.problems.append(str(error))
+        if listed is not None and not selectors:
+            loaded.problems.extend(listed.lost(self.root, folders))
         return loaded
+
+    def _manifest(self, lost: list[str]) -> Manifest | None:
+        try:
+            return manifest.read(self.root)
+        except RunFileError as error:
+            lost.append(str(error))
+            return Manifest()
+
+    def _listed(self, path: Path, run: Run, listed: Manifest | None) -> Run:
+        """An accepted run without its retired tests.
+
+        Raises:
+            RunFileError: the manifest lists another file of this name, or is gone itself.
+        """
+        accepted = run.acceptance
+        if listed is None:
+            if accepted is not None and accepted.listed:
+                raise RunFileError(
+                    f"{self.root / manifest.NAME} is gone, so nobody knows whether {path} is all there was: restore it "
+                    "from git."
+                )
+            return run
+        name = path.relative_to(self.root).as_posix()
+        # One that is not listed was accepted all the same, by its own hash: on another branch, or just before a kill.
+        if name in listed.files and accepted is not None and listed.files[name] != accepted.sha256:
+            raise RunFileError(f"{path} is another file than was accepted: restore it from git.")
+        return listed.without_retired(name, run)
+
+    def _is_accepted(self, path: Path) -> bool:
+        return path.parent.parent.resolve() == self.root.resolve()
+
+    def retire(self, test: str, *, reason: str, commit: Commit) -> int:
+        """Take a test out of all files that are stored, and return out of how many: it was removed or renamed.
+
+        The files stay as they are: what is accepted later has the test again where it was measured.
+
+        Raises:
+            BaselineError: the reason is empty, no stored run has the test, or the store can't be written.
+            RunFileError: the manifest can't be read.
+        """
+        if not reason.strip():
+            raise BaselineError("Retiring a test needs a reason: say with `--reason` why it is gone on purpose.")
+        with self._writing():
+            old = manifest.read(self.root) or Manifest()
+            runs = {path: self._read(path) for path in self._files()}
+            tests = [claim.test for run in runs.values() for claim in run.claims if not claim.is_control]
+            old.named(tests, test)
+            names = [
+                path.relative_to(self.root).as_posix()
+                for path, run in runs.items()
+                if any(claim.test == test for claim in run.claims)
+            ]
+            entry = Retired(test=test, reason=reason.strip(), retired=_now(), commit=commit, files=names)
+            manifest.write(self.root, self._all_listed(old, [*old.retired, entry]))
+        return len(names)
+
+    def _all_listed(self, old: Manifest, retired: Sequence[Retired]) -> Manifest:
+        """The manifest of what was listed and of every accepted file that can be read."""
+        found = dict(old.files)
+        for path in self._files():
+            try:
+                accepted = self._read(path).acceptance
+            except RunFileError:
+                continue  # listed before or not: `load` reports it
+            if accepted is not None:
+                found[path.relative_to(self.root).as_posix()] = accepted.sha256
+        return Manifest(files=found, retired=list(retired))
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Hold the store's lock.
+
+        Raises:
+            BaselineError: the store can't be written.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with filelock.FileLock(self.root / _LOCK, timeout=60):
+                yield
+        except (OSError, TimeoutError) as error:
+            raise BaselineError(f"{self.root} can't be written ({error}): nothing was stored.") from error
 
     def accept(
         self,
@@ -132,18 +223,20 @@ class Store:
             )
         ready = [self._prepare(candidate, reason.strip(), commit) for candidate in candidates]
         written: list[Path] = []
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            with filelock.FileLock(self.root / _LOCK, timeout=60):
+        with self._writing():
+            old = manifest.read(self.root)
+            if old is None:  # before the first file that says there is one: a kill in between must not look like a loss
+                old = self._all_listed(Manifest(), [])
+                manifest.write(self.root, old)
+            try:
                 for folder, name, run, text in ready:
                     folder.mkdir(exist_ok=True)
                     written.append(self._write(folder, name, run, text))
-        except (OSError, TimeoutError, BaselineError) as error:
-            for path in written:
-                path.unlink()
-            if isinstance(error, BaselineError):
+                manifest.write(self.root, self._all_listed(old, old.retired))
+            except (OSError, BaselineError):
+                for path in written:
+                    path.unlink()
                 raise
-            raise BaselineError(f"{self.root} can't be written ({error}): nothing was stored.") from error
         return written
 
     def find_saved(self, selector: str) -> Path:
@@ -176,6 +269,7 @@ class Store:
             part=part,
             forced=candidate.forced,
             pins=part == "timing" and slower,
+            listed=True,
         )
         stored = acceptance.only_part(run, part, record)
         folder = self.root / (PORTABLE if part == "portable" else _folder_name(run.environment.machine_class))

@@ -85,6 +85,8 @@ def parse(path: Path) -> dict[str, Any]:
         text = path.read_bytes()
     except OSError as error:
         raise RunFileError(f"{path} can't be opened: {error.strerror}.") from error
+    if text.startswith(b"version https://git-lfs"):
+        raise RunFileError(f"{path} is a pointer of Git LFS and not the file itself: run `git lfs pull`.")
     try:
         document = json.loads(text, parse_constant=_refuse, parse_float=_finite_float)
     except (ValueError, RecursionError) as error:

@@ -335,7 +335,8 @@ class Commit(Record, frozen=True, kw_only=True):
 class Acceptance(Record, frozen=True, kw_only=True):
     """Why, when and from what a run became a baseline; written only by `dlcv04 baseline` and `dlcv04 accept`.
 
-    `pins`: the run was slower than its baselines and was accepted as it is; earlier times no longer count.
+    `pins`: the run was slower than its baselines and was accepted as it is; earlier times no longer count. `listed`:
+    the store has a manifest that names the file.
     """
 
     reason: str
@@ -344,6 +345,7 @@ class Acceptance(Record, frozen=True, kw_only=True):
     part: Literal["timing", "portable"]
     forced: bool = False
     pins: bool = False
+    listed: bool = False
     sha256: str = ""
 
 

@@ -28,8 +28,8 @@ class Loaded(NamedTuple):
     """What `Store.load` found.
 
     `timing` and `portable` are in order of their files' names; `elsewhere` holds clocks of other machine
-    classes, which NO_BASELINE names as its reason; `problems` one sentence for each file that
-    could not be used.
+    classes, which NO_BASELINE names as its reason; `problems` holds one sentence for each file of this machine class or
+    of all machines that was accepted and can't be used.
     """
 
     timing: list[StoredRun]

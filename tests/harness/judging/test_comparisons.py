@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from dlcv04.harness.judging.comparisons import Context, could_be_slower, missing_tests, with_stored
+from dlcv04.harness.judging.comparisons import Context, could_be_slower, stored_tests, with_stored
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.store.schema import Acceptance, Arm, Commit, EpochRow, LayerRow, SeedCurve
 from dlcv04.harness.store.stored import Stored
@@ -261,6 +261,5 @@ class TestStaleAndMissing:
 
     def test_a_test_that_is_gone_is_missing_only_where_it_was_asked_for(self):
         stored = Stored(timing=processes(timed))
-        assert list(missing_tests([], lambda test: True, stored, KEY)) == [TEST]
-        assert missing_tests([], lambda test: False, stored, KEY) == {}
-        assert missing_tests([TEST], lambda test: True, stored, KEY) == {}
+        assert list(stored_tests(stored, KEY)) == [TEST]
+        assert stored_tests(stored, {**KEY, "backend": "jax"}) == {}

@@ -352,12 +352,12 @@ class TestComparing:
         for row in asserted(part["claims"][0]):
             assert row["minimum_detectable_effect"] == pytest.approx(detectable[row["arm"]], rel=0.02)
 
-    def test_a_cut_baseline_is_named_and_the_others_compare(self, suite):
+    def test_a_cut_baseline_is_red_and_the_others_compare(self, suite):
         pytester = suite()
         store(pytester, processes=6)
         file = sorted((pytester.path / "baselines" / "cpu-fake-2-cores").glob("*.json"))[0]
         file.write_bytes(file.read_bytes()[:1000])
         result, block = run_block(pytester, "--benchmark-compare")
-        assert result.ret == 0
+        assert result.ret == 1 and [row["verdict"] for row in block["missing"]] == ["MISSING"]
         assert asserted(block["claims"][0])[0]["n_old"] == 5
-        result.stdout.fnmatch_lines([f"*{file.name}*"])
+        result.stdout.fnmatch_lines([f"*MISSING: *{file.name} was cut or is no JSON*"])

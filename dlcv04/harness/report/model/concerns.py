@@ -10,8 +10,8 @@ from dlcv04.harness.report.model.badges import BADGES, Badge, rank
 from dlcv04.harness.report.model.cards import Card
 from dlcv04.harness.report.model.claims import short_name
 from dlcv04.harness.report.model.comparisons import ComparisonRow
-from dlcv04.harness.report.model.headline import interruption
-from dlcv04.harness.report.model.tone import interrupted_badge, needs_attention, unexplained_failures
+from dlcv04.harness.report.model.headline import interruption, lost_part
+from dlcv04.harness.report.model.tone import interrupted_badge, lost_badge, needs_attention, unexplained_failures
 from dlcv04.harness.store.schema import Run
 
 
@@ -29,6 +29,10 @@ class Concern:
 def concerns(run: Run, cards: Sequence[Card], rows: Sequence[ComparisonRow]) -> tuple[Concern, ...]:
     """Every red or undecided verdict of a run, worst first."""
     shown = [Concern(BADGES["ERROR"], fmt.shorten(text, 200), "") for text in unexplained_failures(run)]
+    if lost := lost_part(run):
+        shown.append(
+            Concern(lost_badge(), lost[:1].upper() + lost[1:], "Store a baseline here with `dlcv04 baseline`.")
+        )
     if run.interrupted:
         shown.append(Concern(interrupted_badge(run), interruption(run), ""))
     for card in cards:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from dlcv04.harness.judging import outcome
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report.model.badges import in_sentence, rank
 from dlcv04.harness.report.model.claims import controls, real_claims, short_name
@@ -25,7 +26,7 @@ class Headline:
 def headline(run: Run) -> Headline:
     """Say the verdict of `run` in one sentence."""
     failed = unexplained_failures(run)
-    parts = [_claims_part(run), _comparisons_part(run), _controls_part(run)]
+    parts = [lost_part(run), _claims_part(run), _comparisons_part(run), _controls_part(run)]
     if failed:
         parts.append(f"{fmt.plural(len(failed), 'test')} ended with an error")
     if run.interrupted:
@@ -87,6 +88,13 @@ def _comparisons_part(run: Run) -> str:
     # The worst verdict need not be the one the list ends with, so it is named again where they differ.
     label = "" if counts["REGRESSED"] else f"{in_sentence(worst.verdict)} "
     return text + (": " if not label else f" ({label}") + ", ".join(named[:2]) + more + (")" if label else "")
+
+
+def lost_part(run: Run) -> str:
+    """Which kinds of figures are stored and had nothing comparable: said whatever else passes."""
+    kinds = outcome.lost_kinds(run)
+    named = {"times": "time", "learning": "figure of learning", "exact": "exact figure"}
+    return f"no {' and no '.join(named[kind] for kind in kinds)} could be compared" if kinds else ""
 
 
 def _figure_name(comparison: Comparison) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from dlcv04.harness.judging import outcome
 from dlcv04.harness.report.model.badges import Badge, in_sentence
 from dlcv04.harness.report.model.claims import controls, real_claims
 from dlcv04.harness.report.model.tone import (
@@ -13,6 +14,7 @@ from dlcv04.harness.report.model.tone import (
     claim_badge,
     control_badge,
     interrupted_badge,
+    lost_badge,
     of_share,
     row_badge,
     unexplained_failures,
@@ -40,6 +42,10 @@ def tiles(run: Run) -> tuple[Tile, ...]:
     if compared.total:
         shown.append(_share(compared["PASS"], compared.total, "figures pass"))
         shown += compared.tiles(_FIGURES)
+    if kinds := outcome.lost_kinds(run):
+        shown.append(
+            Tile(str(len(kinds)), f"{'kinds' if len(kinds) > 1 else 'kind'} not comparable", lost_badge().tone)
+        )
     if tried.total:
         shown.append(Tile(f"{tried['BROKE']} / {tried.total}", "controls broke their claim", worst(tried.tones)))
     if failed := unexplained_failures(run):

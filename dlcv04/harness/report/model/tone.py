@@ -42,6 +42,11 @@ def control_badge(control: Claim, run: Run) -> Badge:
     return _decided(BADGES[word], found.colour)
 
 
+def lost_badge() -> Badge:
+    """The badge of a kind of figure of which something is stored and nothing could be compared."""
+    return replace(BADGES["NO_BASELINE"], tone=UNDECIDED)
+
+
 def interrupted_badge(run: Run) -> Badge:
     """The badge of a run that did not come to its end: nobody knows what the rest of it says."""
     return _decided(BADGES["INCONCLUSIVE"], "red" if run.strict else "yellow")

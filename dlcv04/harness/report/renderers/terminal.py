@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report import model
 from dlcv04.harness.report.model import tone
+from dlcv04.harness.report.model.headline import lost_part
 from dlcv04.harness.store.schema import Run
 
 _WIDTH = 56
@@ -15,7 +16,8 @@ _WIDTH = 56
 def lines(run: Run, baselines: Sequence[Run] = ()) -> list[str]:
     """Lines of a summary, without colour or control characters: each claim with verdict, effect, interval and n."""
     view = model.build(run, baselines)
-    out: list[str] = []
+    lost = lost_part(run)
+    out = [f"{lost[:1].upper()}{lost[1:]} with what is stored: `dlcv04 baseline` stores some here."] if lost else []
     for card in view.cards:
         out.append(_claim(card))
         out += [_comparison(row) for row in card.comparisons if row.by_pairs or tone.is_notable(row.badge)]

@@ -1,0 +1,100 @@
+"""The manifest of a store: which accepted files there must be, and which of their tests were retired.
+
+It is written with every acceptance. A file that it lists and that is gone, cut or changed is a loss that a run reports
+in red: without the list, deleting a baseline would look like never having had one.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+import msgspec
+
+from dlcv04 import atomic
+from dlcv04.harness.store import files
+from dlcv04.harness.store.files import BaselineError
+from dlcv04.harness.store.reading import RunFileError, parse
+from dlcv04.harness.store.schema import Commit, Record, Run
+
+#: Stands beside the folders, which alone hold runs.
+NAME = "manifest.json"
+MANIFEST = 1
+
+
+class Retired(Record, frozen=True, kw_only=True):
+    """A test that was taken out of the files that there were: it is neither gated nor missed in them any more."""
+
+    test: str
+    reason: str
+    retired: str
+    commit: Commit = Commit()
+    files: list[str] = []
+
+
+class Manifest(Record, frozen=True, kw_only=True):
+    """The accepted files, "folder/name.json" with the sha256 that each carries, and the retired tests."""
+
+    manifest: int = MANIFEST
+    files: dict[str, str] = {}
+    retired: list[Retired] = []
+
+    def without_retired(self, name: str, run: Run) -> Run:
+        """The run of a file without the tests that were retired in it, and their controls."""
+        gone = {entry.test for entry in self.retired if name in entry.files}
+        if not gone:
+            return run
+
+        def kept(test: str) -> bool:
+            return test not in gone and test.removesuffix("[control]") not in gone
+
+        claims = [claim for claim in run.claims if kept(claim.test)]
+        return msgspec.structs.replace(run, claims=claims, arms=[arm for arm in run.arms if kept(arm.test)])
+
+    def lost(self, root: Path, folders: Collection[str]) -> list[str]:
+        """A sentence for each listed file of these folders that is not there."""
+        gone = [name for name in self.files if name.partition("/")[0] in folders and not (root / name).is_file()]
+        return [
+            f"{root / name} was accepted and is gone: restore it from git, or take its tests out with "
+            "`dlcv04 accept --retire`."
+            for name in gone
+        ]
+
+    def named(self, tests: Iterable[str], test: str) -> str:
+        """The test as it is stored.
+
+        Raises:
+            BaselineError: it is not; the message names similar ones.
+        """
+        known = sorted(set(tests))
+        if test in known:
+            return test
+        near = difflib.get_close_matches(test, known, 3, 0.5) or known[:3]
+        there = f"stored are, for example, {', '.join(near)}" if near else "no test is stored"
+        raise BaselineError(f"No stored run has the test {test!r}, so there is nothing to retire; {there}.")
+
+
+def read(root: Path) -> Manifest | None:
+    """The manifest of a store, None where it has none (it was made by an earlier version, or is empty).
+
+    Raises:
+        RunFileError: it can't be read; the message says what to do.
+    """
+    path = root / NAME
+    if not path.exists():
+        return None
+    try:
+        return msgspec.convert(parse(path), Manifest)
+    except (RunFileError, msgspec.ValidationError) as error:
+        raise RunFileError(f"{path} can't be read ({error}): restore it from git.") from error
+
+
+def write(root: Path, manifest: Manifest) -> None:
+    """Put a manifest in the place of the old one, in one step; whoever writes holds the store's lock.
+
+    Raises:
+        OSError: it can't be written; the old one is as it was.
+    """
+    with atomic.replacing(root / NAME) as file:
+        file.write(files.encode(files.strict(msgspec.to_builtins(manifest))))
