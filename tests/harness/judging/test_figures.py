@@ -218,6 +218,9 @@ class TestBudget:
         assert gated([CLAIM, other], arms) == 2 * gated([CLAIM], BOTH)
 
 
+LEVEL, TARGET = {"declared": {"LEVEL 1 margin": "1"}}, {"REACH 1 margin": "1", "REACH 1 target": "0.2"}
+
+
 class TestStale:
     """What a claim declares is stored as it was resolved, wherever its constants stand."""
 
@@ -259,8 +262,8 @@ class TestStale:
                 {"declared": {"PAIRED 1 margin": "1", "ORDER 1 margin": "1.1", "ORDER 1 pairs": "60"}},
                 "ORDER 1 pairs 60 -> 8",
             ),
-            ({"declared": {"LEVEL 1 margin": "1"}}, {"declared": {"LEVEL 1 margin": "1", "LEVEL 2 margin": "2"}}, "LEVEL 2 is gone"),
-            ({"declared": {"REACH 1 margin": "1", "REACH 1 target": "0.3"}}, {"declared": {"REACH 1 margin": "1", "REACH 1 target": "0.2"}}, "target 0.2 -> 0.3"),
+            (LEVEL, {"declared": {**LEVEL["declared"], "LEVEL 2 margin": "2"}}, "LEVEL 2 is gone"),
+            ({"declared": {**TARGET, "REACH 1 target": "0.3"}}, {"declared": TARGET}, "target 0.2 -> 0.3"),
         ],
     )  # fmt: skip
     def test_a_declaration(self, new, old, said):
