@@ -65,7 +65,8 @@ def reported(item: Any, call: pytest.CallInfo[None], report: pytest.TestReport) 
         _skipped(item, suite, call, report)
     if in_body and test.outcome is not None:
         report.dl_verdict = test.outcome.word  # type: ignore[attr-defined]  # pytest's way to add to a report
-    if in_body and test.outcome is not None and test.outcome.is_red:
+    decided = in_body or report.when == "setup"
+    if decided and test.outcome is not None and test.outcome.is_red:
         if not report.failed:  # a plugin made it pass
             _overrule(report, test.outcome)
     elif report.failed:

@@ -11,7 +11,7 @@ from dlcv04 import cli
 from dlcv04.harness.judging import outcome
 from dlcv04.harness.store.acceptance import may_accept
 from dlcv04.harness.store.reading import read_run
-from tests.conftest import FAKE_MACHINE
+from tests.conftest import FAKE_MACHINE, SUITE
 from tests.harness.inner_runs import run_block, store, with_slowdown
 
 HEAD = """
@@ -238,6 +238,21 @@ def test_a_claim_that_skips_itself_is_shown_with_its_reason(ended):
     assert (claim.verdict, claim.lacking) == ("INCONCLUSIVE", ["skipped: no such file here"])
     assert "skipped: no such file here" in found.judged and "skipped: no such file here" in found.page
     found.result.stdout.fnmatch_lines(["*1 passed, 1 inconclusive*"])
+
+
+def test_a_claim_that_is_skipped_and_red_for_it_has_no_second_error(ended):
+    found = ended(marked("skip(reason='no file')", OWN, body="pass"), "--dl-strict")
+    assert found.run.failures == [] and "ended with an error" not in found.headline
+
+
+def test_a_stored_claim_that_is_skipped_is_red(suite):
+    pytester = suite()
+    store(pytester)
+    skipped = SUITE.replace("@claim", "import pytest\n@pytest.mark.skip(reason='slow')\n@claim")
+    result, block = run_block(suite(skipped), "--benchmark-compare")
+    assert result.ret == block["exit_status"] == 1
+    assert {row["verdict"] for row in block["claims"][0]["comparisons"]} == {"MISSING"}
+    assert (block["failures"], block["missing"]) == ([], [])
 
 
 def test_an_interrupted_run_names_what_was_not_run_and_is_no_baseline(ended):
