@@ -278,8 +278,9 @@ def _times(arm: Arm, found: list[tuple[str, Run, Arm]], context: Context) -> Com
     found = _since_pin(found)
     stored = [old for _, _, old in found]
     new = [arm, *(other for other in context.repeats if (other.fullname, other.key) == (arm.fullname, arm.key))]
-    result, method, history, doubt, _ = context.gate.judge(new, stored)
-    verdict, reason = _believed(result.verdict, doubt, new, len(found), context.policy)
+    judged = context.gate.judge(new, stored)
+    result, (word, why) = judged.result, judged.word
+    verdict, reason = _believed(word, judged.doubt, new, len(found), context.policy)
     return row(
         arm,
         SECONDS,
@@ -293,9 +294,9 @@ def _times(arm: Arm, found: list[tuple[str, Run, Arm]], context: Context) -> Com
         n_new=len(new),
         n_old=len(found),
         verdict=verdict,
-        method=method,
-        reason=reason,
-        differences=[*explain(verdict, arm, found[-1], context), *history],
+        method=judged.method,
+        reason=reason or why,
+        differences=[*explain(verdict, arm, found[-1], context), *judged.history],
         baselines=[path for path, _, _ in found],
     )
 

@@ -1,18 +1,20 @@
 """A time against the stored processes of its machine class.
 
 Each stored file is one process, and a process gives one figure an arm: the trimmed mean of its log times, less the
-class's slope times that of its calibrator. Rounds of one process are never independent samples of the machine.
+class's slope times that of its calibrator. Rounds of one process are never independent samples of the machine. On a
+card, which has no calibrator, sessions take the place of processes (`card_times`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dlcv04.harness.judging.card_times import FIGURES, CardHistory
 from dlcv04.harness.policy import MIN_PROCESSES, Policy
 from dlcv04.harness.store.schema import Arm, Run
 from dlcv04.lazy import LazyModule
@@ -33,6 +35,13 @@ OWN_DF = 6
 
 #: No class is believed to be quieter than this between processes.
 SMALLEST_SD = 0.005
+
+
+#: What is said of a time that is faster than a change of code makes it.
+TOO_FAST = (
+    "faster than a change of code makes it: look for work left out or a wait for the device that was lost; if it is "
+    "meant, accept the run"
+)
 
 
 _ORDER = ("REGRESSED", "INCONCLUSIVE", "PASS", "IMPROVED")
@@ -62,6 +71,7 @@ class Verdict(NamedTuple):
     """The gate's result, its method as a sentence, what the history says of a regression, and what speaks against it.
 
     `doubt` is empty, or says why a result of REGRESSED does not stand. `part` is the baseline that gave the result.
+    `alarm` says which figure beside the level is slower, `too_fast` that no change of code is so fast.
     """
 
     result: Any
@@ -69,6 +79,15 @@ class Verdict(NamedTuple):
     history: list[str]
     doubt: str
     part: Part
+    alarm: str = ""
+    too_fast: bool = False
+
+    @property
+    def word(self) -> tuple[str, str]:
+        """The verdict and, where the level's interval does not say it, its reason."""
+        if self.alarm:
+            return "REGRESSED", self.alarm
+        return ("CHANGED", TOO_FAST) if self.too_fast else (self.result.verdict, "")
 
 
 class Spread(NamedTuple):
@@ -100,6 +119,21 @@ def level(arm: Arm) -> Level:
     return Level(seconds, calibrator, math.hypot(error, stats.PRIOR_SLOPE * its_error))
 
 
+def _is_on_card(arm: Arm) -> bool:
+    """Whether times are absolute: nothing was timed beside them that would take the machine out."""
+    return not arm.calibrator_seconds
+
+
+def _rounds_error(levels: Iterable[Level]) -> float:
+    """Standard error of a process's figure from its own rounds, over these processes."""
+    errors = [process.standard_error for process in levels if math.isfinite(process.standard_error)]
+    return math.sqrt(sum(error**2 for error in errors) / len(errors)) if errors else 0.0
+
+
+def _worst(results: Iterable[tuple[Part, Any]]) -> tuple[Part, Any]:
+    return min(results, key=lambda found: (_ORDER.index(found[1].verdict), -found[1].low))
+
+
 @dataclass
 class TimingGate:
     """What all gated times of a run share: their number, and the spread between processes.
@@ -114,7 +148,13 @@ class TimingGate:
     @cached_property
     def gated(self) -> int:
         """How many stored times share the run's false-alarm budget: all that are stored, run or not."""
-        return max(1, len({arm.fullname for run in self.runs for arm in run.arms if self.is_gated(arm)}))
+        stored = {arm.fullname: arm for run in self.runs for arm in run.arms if self.is_gated(arm)}
+        return max(1, sum(FIGURES if _is_on_card(arm) else 1 for arm in stored.values()))
+
+    @cached_property
+    def card(self) -> CardHistory:
+        """The stored processes of a card, by session."""
+        return CardHistory(self.runs, lambda arm: self._level(arm).seconds, self.is_gated)
 
     @cached_property
     def spread(self) -> Spread:
@@ -146,28 +186,66 @@ class TimingGate:
         first five), the last five, and all of them. The worst of the three is the verdict, so that a drift too slow to
         show against the previous runs shows against the anchor.
         """
+        if _is_on_card(new[0]):
+            return self._judge_on_card(new, old)
         fresh, stored = [level(arm) for arm in new], [self._level(arm) for arm in old]
         sd = self._sd([*fresh, *stored])
         parts = _parts(len(stored))
-        results = [(part, self._test(fresh, [stored[i] for i in part.places], sd, len(parts))) for part in parts]
-        part, worst = min(results, key=lambda found: (_ORDER.index(found[1].verdict), -found[1].low))
+        part, worst = _worst(
+            (part, self._test(fresh, [stored[i] for i in part.places], sd, len(parts))) for part in parts
+        )
         spread = self.spread
-        over = f"over a run-level calibrator (slope {stats.PRIOR_SLOPE})"
         method = (
-            f"stored-run test against {part.name}, "
-            f"{over if any(process.calibrator for process in fresh) else 'absolute times'}; "
+            f"stored-run test against {part.name}, over a run-level calibrator (slope {stats.PRIOR_SLOPE}); "
             f"between-process sd {spread.sd:.1%} on {spread.df:.3g} degrees of freedom ({spread.source}), with these "
             f"rounds' own error {sd:.1%}"
         )
         if worst.verdict != "REGRESSED":
-            return Verdict(worst, method, [], "", part)
+            too_fast = worst.verdict == "IMPROVED" and worst.effect < -math.log(self.policy.fastest_change)
+            return Verdict(worst, method, [], "", part, too_fast=too_fast)
         doubt = self._doubt(fresh, [stored[i] for i in part.places])
         return Verdict(worst, method, self._steps(fresh, stored), doubt, part)
 
-    def _doubt(self, fresh: Sequence[Level], stored: Sequence[Level]) -> str:
-        """Why a slower time on a shared CPU may be the luck of a process; where a card is one's own it is not."""
-        if not any(process.calibrator for process in fresh):
+    def _judge_on_card(self, new: Sequence[Arm], old: Sequence[Arm]) -> Verdict:
+        """The same where times are absolute: by session, and with the figures that no session moves."""
+        fresh, parts = [level(arm).seconds for arm in new], _parts(len(old))
+        rounds = _rounds_error([*map(level, new), *map(self._level, old)])
+        part, worst = _worst(
+            (part, self._test_on_card(fresh, [old[i] for i in part.places], rounds, len(parts))) for part in parts
+        )
+        against = [old[i] for i in part.places]
+        seen = self.smallest_slowdown(against, power=0.95)
+        method = (
+            f"stored-run test against {part.name}, {self.card.described(against)}; stored processes alone see a "
+            f"slowdown of {seen:.2f} in 19 of 20 runs"
+        )
+        too_fast = worst.effect < -math.log(self.policy.fastest_change)
+        history = (
+            self._steps([level(arm) for arm in new], [self._level(arm) for arm in old])
+            if worst.verdict == "REGRESSED"
+            else []
+        )
+        return Verdict(worst, method, history, "", part, self.alarm(new, old), too_fast)
+
+    def _test_on_card(self, fresh: Sequence[float], old: Sequence[Arm], rounds: float, share: int) -> Any:
+        return self.card.test(
+            fresh,
+            old,
+            rounds,
+            alpha=self._alpha / share,
+            smallest=self.policy.smallest_seconds,
+            gate=self.policy.gate_seconds,
+        )
+
+    def alarm(self, new: Sequence[Arm], old: Sequence[Arm]) -> str:
+        """On a card: which figure beside the level is slower than the stored ones; empty where none is."""
+        enough = [arm for arm in old if self.is_gated(arm)]
+        if not enough or not all(self.is_gated(arm) for arm in new):
             return ""
+        return self.card.alarm(new, enough, self._alpha)
+
+    def _doubt(self, fresh: Sequence[Level], stored: Sequence[Level]) -> str:
+        """Why a slower time on a shared CPU may be the luck of a process."""
         if len(fresh) < self.policy.processes_red:
             processes = "1 process says" if len(fresh) == 1 else f"{len(fresh)} processes say"
             return f"{processes} it is slower, on a shared CPU {self.policy.processes_red} must"
@@ -204,10 +282,15 @@ class TimingGate:
             for step in stats.detect_steps(history)
         ]
 
-    def smallest_slowdown(self, old: Sequence[Arm]) -> float:
-        """The slowdown (a ratio above 1) that one new process would show as REGRESSED in 4 of 5 runs."""
-        se = self._sd([self._level(arm) for arm in old]) * math.sqrt(1 + 1 / len(old))
-        detectable = stats.minimum_detectable_effect(se, self.spread.df, self._alpha)
+    def smallest_slowdown(self, old: Sequence[Arm], power: float = 0.8) -> float:
+        """The slowdown (a ratio above 1) that one new process would show as REGRESSED, in 4 of 5 runs by default."""
+        levels = [self._level(arm) for arm in old]
+        if _is_on_card(old[0]):
+            design = self._test_on_card([0.0], old, _rounds_error(levels), 1)
+            se, df = design.se, design.df
+        else:
+            se, df = self._sd(levels) * math.sqrt(1 + 1 / len(old)), self.spread.df
+        detectable = stats.minimum_detectable_effect(se, df, self._alpha, power)
         return max(self.policy.smallest_seconds, math.exp(detectable))
 
     @property
@@ -217,9 +300,7 @@ class TimingGate:
 
     def _sd(self, levels: Sequence[Level]) -> float:
         """Between processes, or more where these processes' own rounds were noisier than usual."""
-        errors = [process.standard_error for process in levels if math.isfinite(process.standard_error)]
-        rounds = math.sqrt(sum(error**2 for error in errors) / len(errors)) if errors else 0.0
-        return max(self.spread.sd, math.hypot(self.spread.sd * PROCESS_SHARE, rounds))
+        return max(self.spread.sd, math.hypot(self.spread.sd * PROCESS_SHARE, _rounds_error(levels)))
 
     def is_gated(self, arm: Arm) -> bool:
         """Whether the arm was timed often enough to be held against a baseline."""

@@ -1,9 +1,13 @@
-"""A time that looks slower than the stored ones, on a CPU shared with others: process pairs decide it where they can.
+"""A time that looks slower than the stored ones: process pairs decide it where they can.
 
 A host that slows its machine for minutes looks, to any rule over stored times, like slower code. Process pairs against
 the commit that was stored take turns in the same minutes and don't see it. Red is what both say, the stored times and
 the pairs, so the run's error rate is at most that of the pairs. Where pairs can't tell (other software, no such
 commit), three fresh processes decide as `stored_times` has it.
+
+A card is one's own and its times are absolute, but its sessions differ by more than a slowdown worth seeing. There
+pairs decide every time of which the stored ones don't exclude a slowdown of the pairs' gate; where they can't, the
+stored ones alone do, and say what they see. Figures that a session can't move (`card_times.SHAPES`) need no pairs.
 
 Pure: a function of the run, the stored runs and the policy.
 """
@@ -16,10 +20,17 @@ from dataclasses import dataclass
 import msgspec
 
 from dlcv04.harness.judging import pair_gate
-from dlcv04.harness.judging.comparisons import Context, baseline_of, explain, is_suspect, with_stored
+from dlcv04.harness.judging.comparisons import (
+    Context,
+    baseline_of,
+    could_be_slower,
+    explain,
+    is_suspect,
+    with_stored,
+)
 from dlcv04.harness.judging.differences import environment_changes
 from dlcv04.harness.policy import Policy
-from dlcv04.harness.store.schema import Against, Arm, Claim, Comparison, Run
+from dlcv04.harness.store.schema import SECONDS, Against, Arm, Claim, Comparison, Run
 
 #: What a recorded difference of says nothing about the code and its libraries: on a shared CPU they are the machine.
 MACHINE = frozenset({"kernel", "device"})
@@ -35,6 +46,7 @@ class Suspect:
         baseline: the stored processes it looks slower than (path, run, arm), the one they stand for first.
         machine: what differs of the machine since then, such as the kernel.
         why: why process pairs against their commits would say nothing; empty where they would.
+        sees: on a card, the slowdown (a ratio) that the stored processes alone see in 19 of 20 runs.
     """
 
     arm: Arm
@@ -42,6 +54,7 @@ class Suspect:
     baseline: Sequence[tuple[str, Run, Arm]]
     machine: Sequence[str]
     why: str
+    sees: float | None = None
 
     @property
     def commits(self) -> list[str]:
@@ -55,20 +68,44 @@ def is_code(run: Run) -> bool:
 
 
 def suspects(claim: Claim, arms: Iterable[Arm], context: Context) -> list[Suspect]:
-    """The arms of a test that look slower than stored ones on a shared CPU (where there is a calibrator)."""
+    """The arms of a test that look slower than stored ones."""
     arms = list(arms)
     looks = with_stored(claim, arms, context.alone)
     changed = any(look.verdict == "STALE" for look in looks)
-    slower = {look.arm: look for look in looks if is_suspect(look, context.policy)}
-    return [
-        _suspect(arm, slower[arm.name], context, changed)
-        for arm in arms
-        if arm.name in slower and arm.calibrator_seconds
-    ]
+    slower = look_slower(looks, arms, context.policy)
+    found = (_suspect(arm, slower[arm.name], context, changed) for arm in arms if arm.name in slower)
+    return [suspect for suspect in found if suspect is not None]
 
 
-def _suspect(arm: Arm, look: Comparison, context: Context, changed: bool) -> Suspect:
+def look_slower(rows: Iterable[Comparison], arms: Iterable[Arm], policy: Policy) -> dict[str, Comparison]:
+    """The rows of times that process pairs should decide, by arm."""
+    on_card = {arm.name for arm in arms if not arm.calibrator_seconds}
+    return {row.arm: row for row in rows if (_may_hide if row.arm in on_card else is_suspect)(row, policy)}
+
+
+def _may_hide(row: Comparison, policy: Policy) -> bool:
+    """Whether the stored times of a card don't exclude (95 %) a slowdown of the size that pairs exclude.
+
+    So a slowdown of that size or more is paired in 19 of 20 runs, whatever the sessions' spread.
+    """
+    judged = row.metric == SECONDS and row.verdict in {"PASS", "INCONCLUSIVE", "REGRESSED"} and row.first_look is None
+    return judged and row.high is not None and row.high >= policy.gate_against
+
+
+def need_processes(rows: Iterable[Comparison], arms: Iterable[Arm], policy: Policy) -> bool:
+    """Whether further processes would decide a time; on a card they share the session, which is what matters there."""
+    calibrated = {arm.name for arm in arms if arm.calibrator_seconds}
+    return any(row.arm in calibrated and could_be_slower(row, policy) for row in rows)
+
+
+def _suspect(arm: Arm, look: Comparison, context: Context, changed: bool) -> Suspect | None:
     baseline = baseline_of(arm, context.alone)
+    sees = None
+    if not arm.calibrator_seconds:
+        gate, old = context.alone.gate, [stored for _, _, stored in baseline]
+        if gate.alarm([arm], old):
+            return None
+        sees = gate.smallest_slowdown(old, power=0.95)
     differing = [environment_changes(context.software, run.environment.software) for _, run, _ in baseline]
     changes = list(dict.fromkeys(text for found in differing for name, text in found.items() if name not in MACHINE))
     machine = list(dict.fromkeys(text for found in differing for name, text in found.items() if name in MACHINE))
@@ -80,7 +117,7 @@ def _suspect(arm: Arm, look: Comparison, context: Context, changed: bool) -> Sus
     elif not any(is_code(run) for _, run, _ in baseline):
         dirty = any(run.commit.dirty for _, run, _ in baseline)
         why = "the stored code had uncommitted changes" if dirty else "no commit was stored with the times"
-    return Suspect(arm, look, baseline, machine, why)
+    return Suspect(arm, look, baseline, machine, why, sees)
 
 
 def decided(suspect: Suspect, records: Iterable[Against], policy: Policy) -> Comparison | None:
@@ -115,7 +152,8 @@ def settled(claim: Claim, arms: Sequence[Arm], context: Context, pairs: Against 
         pairs: of `--dl-against`, which serve where REV is a commit that was stored.
     """
     rows = with_stored(claim, arms, context)
-    if not (context.rechecks or context.repeats or pairs):
+    tried = context.rechecks or context.repeats or pairs
+    if not tried and all(arm.calibrator_seconds for arm in arms):
         return rows
     found = {suspect.look.key: suspect for suspect in suspects(claim, arms, context)}
     return [_settled(row, found[row.key], context, pairs) if row.key in found else row for row in rows]
@@ -128,6 +166,8 @@ def _settled(row: Comparison, suspect: Suspect, context: Context, pairs: Against
         return _said(by_pairs, suspect, context)
     why = suspect.why or "; ".join(found.why for found in context.rechecks if found.test == test and found.why)
     undecided = f"process pairs did not decide: {why}" if why else ""
+    if undecided and suspect.sees:
+        undecided += f"; the stored processes alone see a slowdown of {suspect.sees:.2f} in 19 of 20 runs"
     return msgspec.structs.replace(row, reason="; ".join(filter(None, (row.reason, undecided))))
 
 

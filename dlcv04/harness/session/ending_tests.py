@@ -156,12 +156,12 @@ def _compared(config: pytest.Config, suite: Suite, claim: Claim, arms: list[Arm]
     policy, context = suite.policy, suite.context() if suite.compare else None
     rows = suspects.compared(claim, arms, context, suite.against, policy)
     # A recording process is never timed again: where an ini file asks for the comparison, it would be without end.
-    if context is None or policy.record or not any(comparisons.is_suspect(row, policy) for row in rows):
+    if context is None or policy.record or not suspects.look_slower(rows, arms, policy):
         return rows
     found = suspects.suspects(claim, arms, context)
     suite.rechecks += against.recheck(config, suite, claim.test, found, context.gate.gated)
     rows = suspects.compared(claim, arms, context, suite.against, policy)
-    if not any(comparisons.could_be_slower(row, policy) for row in rows) or comparisons.is_busy(arms, policy):
+    if not suspects.need_processes(rows, arms, policy) or comparisons.is_busy(arms, policy):
         return rows
     # All of them, whatever the second says: stopping at a pleasant one would be measuring until it is green.
     for _ in range(policy.processes_red - 1):

@@ -42,7 +42,7 @@ from dlcv04.harness.stats.seeds import (
 from dlcv04.harness.stats.shift import level_shift_test
 from dlcv04.harness.stats.spreads import PooledSd, combined_sd, pooled_sd, successive_sd, upper_sd
 from dlcv04.harness.stats.steps import Step, detect_steps
-from dlcv04.harness.stats.stored import PRIOR_DF, PRIOR_SD, PRIOR_SLOPE, stored_run_test
+from dlcv04.harness.stats.stored import PRIOR_DF, PRIOR_SD, PRIOR_SLOPE, session_test, stored_run_test
 
 __all__ = [
     "ClaimVerdict",
@@ -89,6 +89,7 @@ __all__ = [
     "pooled_sd",
     "process_pair_gate",
     "reach_ratio",
+    "session_test",
     "share_bounds",
     "sign_count_test",
     "sign_flip_e_process",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from dlcv04.harness.stats import basics
 from dlcv04.harness.stats.basics import Floats, StatisticsError
 from dlcv04.harness.stats.results import ComparisonResult, ComparisonVerdict
+from dlcv04.harness.stats.spreads import PooledSd
 
 #: sd of a process's calibrated trimmed mean of log seconds, its degrees of freedom, and the slope of log time on the
 #: log calibrator: used until a machine class has its own history, and then named in the report.
@@ -91,7 +93,49 @@ def stored_run_test(
     fresh = _calibrated(new, new_calibrator, slope, "new run")
     stored = _calibrated(old, old_calibrator, slope, "stored run")
     effect = float(fresh.mean() - stored.mean())
-    se = sd * math.sqrt(1 / len(fresh) + 1 / len(stored))
+    return _judged(effect, sd * math.sqrt(1 / len(fresh) + 1 / len(stored)), df, alpha, smallest, gate)
+
+
+def session_test(
+    new: Sequence[Floats],
+    old: Sequence[Floats],
+    *,
+    alpha: float,
+    session: PooledSd,
+    process: PooledSd,
+    smallest: float = 1.03,
+    gate: float = 1.25,
+) -> ComparisonResult:
+    """Compare absolute times with stored ones of other sessions: `stored_run_test` with a term for the sessions.
+
+    A session's figure is the mean of its processes, a side's the mean of its sessions, so the log ratio has
+    se^2 = sigma_session^2 (1/S_new + 1/S_old) + sigma_process^2 (sum 1/n_new / S_new^2 + sum 1/n_old / S_old^2), with
+    degrees of freedom by Satterthwaite. Many processes of one session shrink the second term alone.
+
+    Args:
+        new: Trimmed mean log seconds of the new processes, a list a session.
+        old: The same of the stored processes.
+        alpha: This comparison's share of the run's false alarms.
+        session: Standard deviation between sessions and its degrees of freedom, log units.
+        process: The same between processes of one session.
+        smallest: Ratio below which a slowdown is never an alarm.
+        gate: Ratio that a PASS must exclude.
+
+    Raises:
+        StatisticsError: an empty list, or values that are not finite.
+    """
+    basics.check_alpha(alpha=alpha)
+    sides = [[basics.finite_array(one, "session") for one in side] for side in (new, old)]
+    if not all(sides):
+        raise StatisticsError("session_test: each side needs a session.")
+    means = [float(np.mean([one.mean() for one in side])) for side in sides]
+    between = session.sd**2 * sum(1 / len(side) for side in sides)
+    within = process.sd**2 * sum(sum(1 / len(one) for one in side) / len(side) ** 2 for side in sides)
+    df = (between + within) ** 2 / (between**2 / session.df + within**2 / process.df)
+    return _judged(means[0] - means[1], math.sqrt(between + within), df, alpha, smallest, gate)
+
+
+def _judged(effect: float, se: float, df: float, alpha: float, smallest: float, gate: float) -> ComparisonResult:
     strict, usual = basics.upper_t(alpha, df) * se, basics.upper_t(0.05, df) * se
     verdict, reason = two_sided_verdict(
         effect, effect - strict, effect + strict, math.log(smallest), effect + usual, math.log(gate)

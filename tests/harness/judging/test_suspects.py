@@ -317,12 +317,45 @@ def test_a_drift_is_held_against_the_anchors_commit_and_a_lost_improvement_again
     assert commits(timed(0.27, seed=1), Stored(timing=lost))[0] == "d"
 
 
-def test_a_card_of_its_own_needs_no_pairs():
-    for calibrator, count in (([], 0), ([0.05] * 20, 1)):
-        fields = {"calibrator_seconds": calibrator, "noise": 0.02}
-        held = Stored(timing=[("p", a_run(timed(seed=seed, **fields))) for seed in range(5)])
-        found = suspects.suspects(a_claim(), [timed(0.222, seed=7, **fields)], Context(KEY, "cpu-x", held, Policy()))
-        assert len(found) == count
+class TestOnACard:
+    """Absolute times, and processes of one session: pairs decide whatever they don't exclude."""
+
+    @staticmethod
+    def timed(seconds=0.2, seed=7, noise=0.01, **fields):
+        return timed(seconds, seed=seed, noise=noise, calibrator_seconds=[], **fields)
+
+    def stored(self, commit="a" * 40, count=5):
+        runs = [a_run(self.timed(seed=seed + 100)) for seed in range(count)]
+        return Stored(
+            timing=[
+                (f"{i}.json", msgspec.structs.replace(run, commit=Commit(id=commit))) for i, run in enumerate(runs)
+            ]
+        )
+
+    @pytest.mark.parametrize("ratio", [1.0, 1.1, 1.13, 1.6])
+    def test_pairs_decide_each_way(self, ratio):
+        arm = self.timed(0.2 * ratio)
+        for of_pairs, verdict in ((1.0, "PASS"), (1.1, "REGRESSED")):
+            row = judged(arm, self.stored(), recheck(of_pairs, 4, noise=0.01, gated=3))
+            assert (row.verdict, row.n_new) == (verdict, 4)
+
+    def test_without_pairs_the_stored_processes_decide_and_say_what_they_see(self):
+        slightly, much = (judged(self.timed(0.2 * ratio), self.stored(commit="")) for ratio in (1.13, 1.6))
+        assert (slightly.verdict, much.verdict) == ("PASS", "REGRESSED")
+        for row in (slightly, much):
+            assert "process pairs did not decide: no commit was stored" in row.reason
+            assert "the stored processes alone see a slowdown of 1." in row.reason
+            assert "5 stored processes of 1 session; between-session sd 4.0%" in row.method
+
+    def test_a_time_far_below_is_not_paired(self):
+        context = Context(KEY, "cpu-x", self.stored(), Policy())
+        assert suspects.suspects(a_claim(), [self.timed(0.16)], context) == []
+
+    def test_slow_last_rounds_are_red_whatever_pairs_say_of_the_level(self):
+        arm = self.timed()
+        late = [seconds * (1.5 if i >= 7 else 1) for i, seconds in enumerate(arm.round_seconds)]
+        row = judged(msgspec.structs.replace(arm, round_seconds=late), self.stored(), recheck(1.0, noise=0.01))
+        assert row.verdict == "REGRESSED" and "the last third of its rounds over the first is 1.5" in row.reason
 
 
 def test_the_stored_times_share_the_budget():
