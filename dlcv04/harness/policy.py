@@ -38,6 +38,8 @@ class Policy:
             (measured: one in four by 12 to 15 %), which no number of its rounds shows.
         suspect_seconds: ratio to the stored times from which process pairs decide a time on a shared CPU, though the
             stored times exclude a slowdown of `gate_seconds`.
+        suspect_card: the slowdown (ratio) that stored times of a card must exclude (95 %), else process pairs decide;
+            half of `gate_against`, so that one of that size is paired in 99 of 100 runs where sessions are 4 % apart.
         fastest_change: a time so many times shorter than the stored ones is faster than a change of code makes it: work
             was left out, or a wait for the device was lost.
         each_seconds: how much slower than the stored mean each of them must be (ratio).
@@ -61,6 +63,7 @@ class Policy:
     smallest_seconds: float = 1.03
     processes_red: int = 3
     suspect_seconds: float = 1.10
+    suspect_card: float = 1.05
     fastest_change: float = 1.25
     each_seconds: float = 1.05
     most_contention: float = 0.10

@@ -23,11 +23,14 @@ import pytest
 import scipy.stats
 
 from dlcv04.harness import stats
+from dlcv04.harness.judging.card_times import FIGURES, SHAPES
 from dlcv04.harness.judging.metrics import MEAN_VAL_ACCURACY
 from dlcv04.harness.judging.pair_gate import LOOKS, PASS_LEVELS
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.stats import (
     PRIOR_DF,
+    PRIOR_PROCESS_DF,
+    PRIOR_PROCESS_SD,
     PRIOR_SD,
     PRIOR_SLOPE,
     PooledSd,
@@ -39,6 +42,7 @@ from dlcv04.harness.stats import (
     order_test,
     pooled_sd,
     process_pair_gate,
+    session_test,
     sign_flip_e_process,
     split_alpha,
     stored_run_test,
@@ -919,3 +923,148 @@ def test_power_of_suspects_by_pairs(ratio, session_sd, slow, low):
     Rate(f"suspects by pairs red at x{ratio}, sessions {session_sd}, slow {slow}", by_pairs.ravel()).proves_at_least(
         low
     )
+
+
+# ------------------------------------------------------------------------------ absolute times: a card of one's own
+
+CARD_M = 8
+CARD_ALPHA = split_alpha(Policy().alpha_times, CARD_M * FIGURES)
+CARD_PROCESS = PooledSd(PRIOR_PROCESS_SD / math.sqrt(2), PRIOR_PROCESS_DF)
+
+
+def card_levels(rng, n, sessions, each, session_sd, process_sd=0.011):
+    """A new process's log seconds and the stored ones, of `sessions` sessions of `each` processes, for n arms."""
+    own = rng.normal(0, session_sd, (n, sessions + 1, 1)) + rng.normal(0, process_sd, (n, sessions + 1, each))
+    return own[:, :1, 0].tolist(), own[:, 1:].tolist()
+
+
+def card_looks(new, old, session, ratio=1.0):
+    """Each arm's new process against the stored sessions."""
+    options = {"alpha": CARD_ALPHA, "process": CARD_PROCESS, "gate": Policy().gate_seconds}
+    return [
+        session_test([[one[0] + math.log(ratio)]], stored, session=session, **options)
+        for one, stored in zip(new, old, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(("sessions", "each"), [(1, 5), (3, 5), (9, 1)])
+def test_absolute_times_keep_the_budget_with_sessions_4_percent_apart(sessions, each):
+    """n = 3,000 whole runs of m = 8 arms that share their session's luck in nothing, the worst case: none red."""
+    new, old = card_levels(np.random.default_rng(80), 3000 * CARD_M, sessions, each, 0.04)
+    red = whole_runs(card_looks(new, old, PooledSd(PRIOR_SD, PRIOR_DF)), CARD_M)
+    Rate(f"card, stored alone, whole run red, {sessions} sessions of {each}", red).proves_at_most(Policy().alpha_times)
+
+
+@pytest.mark.parametrize("session_sd", [0.005, 0.04, 0.10])
+def test_own_sessions_of_ten_degrees_of_freedom_keep_the_budget_too(session_sd):
+    """n = 2,000 whole runs of m = 8, eleven stored sessions whose own spread judges, whatever it is: at most 1 %."""
+    rng, red = np.random.default_rng(81), []
+    for _ in range(2000):
+        new, old = card_levels(rng, CARD_M, 11, 1, session_sd)
+        own = PooledSd(pooled_sd([[one[0] for one in arm] for arm in old]).sd, 10)
+        looks = card_looks(new, old, PooledSd(upper_sd(own), 10))
+        red.append(any(look.verdict == "REGRESSED" for look in looks))
+    Rate(f"card, stored alone, own sessions {session_sd} apart, whole run red", red).proves_at_most(0.01)
+
+
+def test_five_processes_of_one_session_taken_for_five_sessions_would_not_keep_it():
+    """n = 2,000 whole runs, sessions 4 % apart, judged by the spread inside one session: over half are red."""
+    new, old = card_levels(np.random.default_rng(82), 2000 * CARD_M, 1, 5, 0.04)
+    red = [
+        stored_run_test(one, stored[0], alpha=CARD_ALPHA, sd=0.011, df=10).verdict == "REGRESSED"
+        for one, stored in zip(new, old, strict=True)
+    ]
+    runs = np.reshape(red, (-1, CARD_M)).any(axis=1)
+    Rate("card, a session's processes taken for sessions, whole run red", runs).proves_at_least(0.5)
+
+
+@pytest.mark.parametrize(("sessions", "each"), [(1, 5), (3, 5)])
+def test_stored_processes_alone_see_what_they_say(sessions, each):
+    """n = 10,000 arms slowed by what the row says is seen in 19 of 20 runs, never less than 22 %."""
+    new, old = card_levels(np.random.default_rng(83), 10_000, sessions, each, 0.04)
+    session = PooledSd(PRIOR_SD, PRIOR_DF)
+    design = card_looks(new[:1], old[:1], session)[0]
+    seen = math.exp(stats.minimum_detectable_effect(design.se, design.df, CARD_ALPHA, 0.95))
+    assert seen > 1.22
+    looks = card_looks(new, old, session, seen)
+    share(f"card, stored alone, red at x{seen:.2f}, {sessions} sessions of {each}", looks, "REGRESSED").proves_at_least(
+        0.94
+    )
+
+
+def card_runs(rng, n, ratio, process_sd, session_sd=0.04):
+    """n arms with five stored processes of one session: red where the stored times can't exclude 1.05 and pairs say so.
+
+    `process_sd` is of the log ratio of two processes; their rounds differ by 1 %.
+    """
+    new, old = card_levels(rng, n, 1, 5, session_sd, process_sd / math.sqrt(2))
+    looks = card_looks(new, old, PooledSd(PRIOR_SD, PRIOR_DF), ratio)
+    red = np.zeros(n, bool)
+    for place, look in enumerate(looks):
+        if look.high >= math.log(Policy().suspect_card):
+            own = rng.normal(math.log(ratio), process_sd, (LOOKS[-1], 1))
+            rounds = own + rng.normal(0, 0.01 * math.sqrt(2), (LOOKS[-1], 20))
+            gate = process_pair_gate(rounds, alpha=CARD_ALPHA, looks=LOOKS, pass_levels=PASS_LEVELS)
+            red[place] = gate.verdict == "REGRESSED"
+    return red
+
+
+@pytest.mark.parametrize("process_sd", [0.005, 0.015, 0.025])
+def test_ten_percent_are_red_on_a_card_by_pairs(process_sd):
+    """n = 6,000 arms, sessions 4 % apart, slowed by 10 %: at least 95 % red."""
+    red = card_runs(np.random.default_rng(84), 6000, 1.10, process_sd)
+    Rate(f"card, red at x1.10 by pairs, processes {process_sd} apart", red).proves_at_least(0.95)
+
+
+@pytest.mark.parametrize("process_sd", [0.005, 0.025])
+def test_unchanged_code_is_not_red_on_a_card_by_pairs(process_sd):
+    """n = 1,000 whole runs of m = 8, sessions 4 % apart: none red."""
+    red = card_runs(np.random.default_rng(85), 1000 * CARD_M, 1.0, process_sd).reshape(-1, CARD_M).any(axis=1)
+    Rate(f"card, whole run red by pairs, unchanged, processes {process_sd} apart", red).proves_at_most(0.01)
+    assert not red.any()
+
+
+def card_rounds(rng, n, rounds=12):
+    """Rounds of six processes of n arms as an H100's: 1 % apart; one in six has five in a row that are 7 % slower."""
+    times = np.exp(rng.normal(0, 0.01, (n, 6, rounds)))
+    start = rng.integers(0, rounds - 4, (n, 6, 1))
+    places = np.arange(rounds)
+    burst = (rng.random((n, 6, 1)) < 1 / 6) & (places >= start) & (places < start + 5)
+    return times * np.where(burst, 1.07, 1.0)
+
+
+def shape_alarms(times):
+    """Whether the last of six processes is red by a figure beside its level, for each of n arms, eight to a run."""
+    red = np.zeros(len(times), bool)
+    for figure in SHAPES:
+        values = np.array([[figure.of(process) for process in arm] for arm in times.tolist()])
+        for place in range(0, len(values), CARD_M):
+            run = values[place : place + CARD_M]
+            own = PooledSd(pooled_sd(run[:, :5]).sd, 4)
+            spread = combined_sd(PooledSd(figure.prior_sd, PRIOR_PROCESS_DF), own)
+            options = {"alpha": CARD_ALPHA, "sd": spread.sd, "df": spread.df, "smallest": figure.smallest}
+            red[place : place + len(run)] |= [
+                stored_run_test(arm[5:], arm[:5], **options).verdict == "REGRESSED" for arm in run
+            ]
+    return red
+
+
+def test_figures_beside_the_level_are_quiet_on_unchanged_code():
+    """n = 2,000 whole runs of m = 8, bursts of slow rounds included: at most 1 %."""
+    red = shape_alarms(card_rounds(np.random.default_rng(86), 2000 * CARD_M)).reshape(-1, CARD_M).any(axis=1)
+    Rate("card, slow rounds or a slow last third, unchanged, whole run red", red).proves_at_most(0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "slowed", "power"),
+    [
+        ("the last third 1.5x", np.where(np.arange(12) >= 8, 1.5, 1.0), 0.99),
+        ("every fourth round 2x", np.where(np.arange(12) % 4 == 3, 2.0, 1.0), 0.99),
+        ("every fourth round 1.5x", np.where(np.arange(12) % 4 == 0, 1.5, 1.0), 0.9),
+    ],
+)
+def test_slow_rounds_and_a_slow_last_third_are_red(name, slowed, power):
+    """n = 4,000 arms: at least 99 %; every fourth round half as slow again, 90 %."""
+    times = card_rounds(np.random.default_rng(87), 4000)
+    times[:, 5] *= slowed
+    Rate(f"card, {name}, red", shape_alarms(times)).proves_at_least(power)

@@ -152,23 +152,25 @@ class CardHistory:
         return _with_prior(stats.PooledSd(SHAPES[place].prior_sd, stats.PRIOR_PROCESS_DF), groups)
 
     def alarm(self, new: Sequence[Arm], old: Sequence[Arm], alpha: float) -> str:
-        """Which figure beside the level is slower than in the stored processes, in a sentence; empty where none is.
+        """Which figures beside the level are slower than in the stored processes, in words; empty where none is.
 
         Args:
             new: the arm's new processes.
             old: its stored ones.
             alpha: the error rate of each figure.
         """
+        found = []
         for place, shape in enumerate(SHAPES):
-            now, then = (fmean(shape.of(arm.epoch_seconds) for arm in arms) for arms in (new, old))
+            now, then = ([shape.of(arm.epoch_seconds) for arm in arms] for arms in (new, old))
             spread = self._shape_spread(place)
-            most = stats.upper_t(alpha, spread.df) * spread.sd * math.sqrt(1 / len(new) + 1 / len(old))
-            if now - then > max(most, math.log(shape.smallest)):
-                return (
-                    f"{shape.name} is {math.exp(now):.2f}, in the stored processes {math.exp(then):.2f}, and chance "
-                    f"explains {math.exp(then + most):.2f} at most"
+            result = stats.stored_run_test(now, then, alpha=alpha, sd=spread.sd, df=spread.df, smallest=shape.smallest)
+            if result.verdict == "REGRESSED":
+                most = math.exp(fmean(then) + result.effect - result.low)
+                found.append(
+                    f"{shape.name} is {math.exp(fmean(now)):.2f}, in the stored processes {math.exp(fmean(then)):.2f}, "
+                    f"and chance explains {most:.2f} at most"
                 )
-        return ""
+        return "; ".join(found)
 
     def test(self, fresh: Sequence[float], old: Iterable[Arm], rounds: float, **options: Any) -> stats.ComparisonResult:
         """The level of new processes of one session against stored ones.

@@ -6,7 +6,7 @@ the pairs, so the run's error rate is at most that of the pairs. Where pairs can
 commit), three fresh processes decide as `stored_times` has it.
 
 A card is one's own and its times are absolute, but its sessions differ by more than a slowdown worth seeing. There
-pairs decide every time of which the stored ones don't exclude a slowdown of the pairs' gate; where they can't, the
+pairs decide every time of which the stored ones don't exclude half of the pairs' gate; where they can't, the
 stored ones alone do, and say what they see. Figures that a session can't move (`card_times.SHAPES`) need no pairs.
 
 Pure: a function of the run, the stored runs and the policy.
@@ -84,12 +84,9 @@ def look_slower(rows: Iterable[Comparison], arms: Iterable[Arm], policy: Policy)
 
 
 def _may_hide(row: Comparison, policy: Policy) -> bool:
-    """Whether the stored times of a card don't exclude (95 %) a slowdown of the size that pairs exclude.
-
-    So a slowdown of that size or more is paired in 19 of 20 runs, whatever the sessions' spread.
-    """
+    """Whether the stored times of a card leave room (95 %) for a slowdown that pairs may find."""
     judged = row.metric == SECONDS and row.verdict in {"PASS", "INCONCLUSIVE", "REGRESSED"} and row.first_look is None
-    return judged and row.high is not None and row.high >= policy.gate_against
+    return judged and row.high is not None and row.high >= policy.suspect_card
 
 
 def need_processes(rows: Iterable[Comparison], arms: Iterable[Arm], policy: Policy) -> bool:

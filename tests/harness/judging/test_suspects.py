@@ -327,9 +327,7 @@ class TestOnACard:
     def stored(self, commit="a" * 40, count=5):
         runs = [a_run(self.timed(seed=seed + 100)) for seed in range(count)]
         return Stored(
-            timing=[
-                (f"{i}.json", msgspec.structs.replace(run, commit=Commit(id=commit))) for i, run in enumerate(runs)
-            ]
+            timing=[(f"{i}.json", msgspec.structs.replace(run, commit=Commit(id=commit))) for i, run in enumerate(runs)]
         )
 
     @pytest.mark.parametrize("ratio", [1.0, 1.1, 1.13, 1.6])
