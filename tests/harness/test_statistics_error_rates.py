@@ -929,6 +929,7 @@ def test_power_of_suspects_by_pairs(ratio, session_sd, slow, low):
 
 CARD_M = 8
 CARD_ALPHA = split_alpha(Policy().alpha_times, CARD_M * FIGURES)
+CARD_SESSION = PooledSd(PRIOR_SD, math.inf)
 CARD_PROCESS = PooledSd(PRIOR_PROCESS_SD / math.sqrt(2), PRIOR_PROCESS_DF)
 
 
@@ -949,9 +950,9 @@ def card_looks(new, old, session, ratio=1.0):
 
 @pytest.mark.parametrize(("sessions", "each"), [(1, 5), (3, 5), (9, 1)])
 def test_absolute_times_keep_the_budget_with_sessions_4_percent_apart(sessions, each):
-    """n = 3,000 whole runs of m = 8 arms that share their session's luck in nothing, the worst case: none red."""
-    new, old = card_levels(np.random.default_rng(80), 3000 * CARD_M, sessions, each, 0.04)
-    red = whole_runs(card_looks(new, old, PooledSd(PRIOR_SD, PRIOR_DF)), CARD_M)
+    """n = 6,000 whole runs of m = 8 arms with sessions of their own, the worst case: within what times may cost."""
+    new, old = card_levels(np.random.default_rng(80), 6000 * CARD_M, sessions, each, 0.04)
+    red = whole_runs(card_looks(new, old, CARD_SESSION), CARD_M)
     Rate(f"card, stored alone, whole run red, {sessions} sessions of {each}", red).proves_at_most(Policy().alpha_times)
 
 
@@ -982,11 +983,10 @@ def test_five_processes_of_one_session_taken_for_five_sessions_would_not_keep_it
 def test_stored_processes_alone_see_what_they_say(sessions, each):
     """n = 10,000 arms slowed by what the row says is seen in 19 of 20 runs, never less than 22 %."""
     new, old = card_levels(np.random.default_rng(83), 10_000, sessions, each, 0.04)
-    session = PooledSd(PRIOR_SD, PRIOR_DF)
-    design = card_looks(new[:1], old[:1], session)[0]
+    design = card_looks(new[:1], old[:1], CARD_SESSION)[0]
     seen = math.exp(stats.minimum_detectable_effect(design.se, design.df, CARD_ALPHA, 0.95))
     assert seen > 1.22
-    looks = card_looks(new, old, session, seen)
+    looks = card_looks(new, old, CARD_SESSION, seen)
     share(f"card, stored alone, red at x{seen:.2f}, {sessions} sessions of {each}", looks, "REGRESSED").proves_at_least(
         0.94
     )
@@ -998,7 +998,7 @@ def card_runs(rng, n, ratio, process_sd, session_sd=0.04):
     `process_sd` is of the log ratio of two processes; their rounds differ by 1 %.
     """
     new, old = card_levels(rng, n, 1, 5, session_sd, process_sd / math.sqrt(2))
-    looks = card_looks(new, old, PooledSd(PRIOR_SD, PRIOR_DF), ratio)
+    looks = card_looks(new, old, CARD_SESSION, ratio)
     red = np.zeros(n, bool)
     for place, look in enumerate(looks):
         if look.high >= math.log(Policy().suspect_card):

@@ -128,14 +128,15 @@ class CardHistory:
     def session(self) -> tuple[stats.PooledSd, str]:
         """The spread between sessions and where it comes from.
 
-        The shipped prior, until sessions of this class have ten degrees of freedom; then their own upper 80 % limit.
+        The shipped prior, taken as known, until sessions of this class have ten degrees of freedom; then their own
+        upper 80 % limit, by Student's t.
         Arms of one session share its luck, so their number adds no degrees of freedom: sessions do.
         """
         levels = _grouped(((process.group, process.session), process.level) for process in self._processes)
         means = _grouped((group, fmean(values)) for (group, _), values in levels.items())
         df = _shared_df((group[1:], len(values)) for group, values in means.items())
         if df < OWN_SESSIONS_DF:
-            return stats.PooledSd(stats.PRIOR_SD, stats.PRIOR_DF), "shipped prior"
+            return stats.PooledSd(stats.PRIOR_SD, math.inf), "shipped prior"
         own = stats.PooledSd(stats.pooled_sd(means.values()).sd, df)
         return stats.PooledSd(max(stats.upper_sd(own), SMALLEST_SD), df), "this class's own sessions"
 
@@ -189,10 +190,11 @@ class CardHistory:
     def described(self, old: Sequence[Arm]) -> str:
         """The spreads that judge, in words."""
         session, source = self.session
+        known = "" if math.isinf(session.df) else f" on {session.df:.3g} degrees of freedom"
         count = len(self.by_session(old))
         return (
             f"absolute times; {len(old)} stored processes of {count} session{'s' * (count != 1)}; between-session sd "
-            f"{session.sd:.1%} on {session.df:.3g} degrees of freedom ({source}), between-process sd "
+            f"{session.sd:.1%}{known} ({source}), between-process sd "
             f"{self.process.sd:.1%}"
         )
 
