@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from dlcv04 import backends, caching, checkpoints, networks, seeding
+from dlcv04 import backends, caching, checkpoints, code_hash, networks, seeding
 from dlcv04.backends import keras
 from dlcv04.datasets import Dataset
 from dlcv04.recipes import Recipe
@@ -173,6 +173,7 @@ def trained_base(
     """
     key = {
         "network": networks.describe(network),
+        "network's code": code_hash.code_hash(network),
         "data": dataset.fingerprint,
         "recipe": recipe.settings(),
         "seed": seed,

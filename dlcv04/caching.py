@@ -1,11 +1,18 @@
-"""Arrays that are slow to compute, kept on disk: whole files only, safe against a second process and against damage."""
+"""Arrays that are slow to compute, kept on disk: whole files only, safe against a second process and against damage.
 
+Every key holds what made the arrays beside what they depend on: a hash of this package's code, and the versions of
+Keras, its backend and NumPy. What other code made is never found, so that nothing judges a network of old code.
+"""
+
+import functools
 import hashlib
 import json
 import os
+import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +21,8 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
-from dlcv04 import atomic
+from dlcv04 import atomic, backends
+from dlcv04.code_hash import package_hash
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -22,6 +30,8 @@ Arrays = dict[str, npt.NDArray[Any]]
 Tell = Callable[[str], None]
 
 
+#: Parts of this package that decide nothing of what is kept.
+_COMPUTE_NOTHING = frozenset({"harness", "commands", "example", "cli.py", "fixtures.py", "workbench.py"})
 _KEY = "key"  # the array that holds the JSON of what the others were computed from
 
 
@@ -113,4 +123,18 @@ def read(path: Path, key: Mapping[str, Any]) -> Arrays:
 
 
 def _text(key: Mapping[str, Any]) -> str:
-    return json.dumps(key, sort_keys=True, allow_nan=False)
+    return json.dumps({**key, "made by": made_by()}, sort_keys=True, allow_nan=False)
+
+
+@functools.cache
+def made_by() -> dict[str, str]:
+    """The code and the libraries that compute what is kept here; the judge's half and the commands compute nothing."""
+    versions = {name: _version(name) for name in ("keras", backends.name(), "numpy")}
+    return {"code": package_hash(Path(__file__).parent, without=_COMPUTE_NOTHING), **versions}
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:  # TensorFlow comes under several names
+        return str(getattr(sys.modules.get(name), "__version__", "unknown"))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -145,3 +146,38 @@ def test_what_a_killed_process_left_is_swept_once_it_is_old(tmp_path: Path) -> N
         os.utime(part, (two_hours_ago, two_hours_ago))
     caching.store(path, KEY, {"a": np.zeros(1)})
     assert not old.exists() and young.exists() and other.exists()
+
+
+@pytest.mark.parametrize("what", ["code", "keras", "tensorflow", "numpy"])
+def test_what_other_code_or_other_versions_made_is_never_found(tmp_path, monkeypatch, what):
+    made_by = caching.made_by()
+    assert what in made_by and "unknown" not in made_by.values()
+    work = Work()
+    caching.cached("x", KEY, work, folder=tmp_path)
+    path = caching.location("x", KEY, tmp_path)
+    monkeypatch.setattr(caching, "made_by", lambda: {**made_by, what: "another"})
+    caching.cached("x", KEY, work, folder=tmp_path)
+    assert work.times == 2 and caching.location("x", KEY, tmp_path) != path
+    with pytest.raises(caching.CacheError, match="another made by"):
+        caching.read(path, KEY)
+
+
+def test_a_changed_line_of_the_package_is_other_code(tmp_path):
+    """In a copy of the package: the hash of training.py's source is part of every key, that of the judge's is not."""
+    source = Path(caching.__file__).parent
+    asked = "from dlcv04 import caching; print(caching.made_by()['code'])"
+
+    def code(changed):
+        copy = tmp_path / changed.replace("/", "-") / "dlcv04"
+        shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        if changed != "nothing":
+            (copy / changed).write_text((copy / changed).read_text() + "\n# another\n")
+        done = subprocess.run(
+            [sys.executable, "-c", asked], capture_output=True, text=True, check=True,
+            env={**os.environ, "PYTHONPATH": str(copy.parent)}, cwd=tmp_path,
+        )  # fmt: skip
+        return done.stdout.strip()
+
+    same_code = code("nothing")
+    assert code("training.py") != same_code
+    assert code("harness/policy.py") == same_code

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dlcv04.harness.session import benchmark_adapter, options, selection, state
+from dlcv04.harness.session import benchmark_adapter, options, state
 from dlcv04.harness.session.claim_fixtures import arms_of, claim, claim_mode, first_seed, picture
 from dlcv04.harness.session.items import is_claim, is_timing
 from dlcv04.lazy import LazyModule
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dlcv04.harness.judging import outcome
     from dlcv04.harness.machine import git
     from dlcv04.harness.measuring import process_pairs
-    from dlcv04.harness.session import against, collecting, ending_run, ending_tests, first_line
+    from dlcv04.harness.session import against, collecting, ending_run, ending_tests, first_line, selection
     from dlcv04.harness.store import schema
 else:
     against = LazyModule("dlcv04.harness.session.against")
@@ -34,6 +34,7 @@ else:
     git = LazyModule("dlcv04.harness.machine.git")
     outcome = LazyModule("dlcv04.harness.judging.outcome")
     process_pairs = LazyModule("dlcv04.harness.measuring.process_pairs")
+    selection = LazyModule("dlcv04.harness.session.selection")
     schema = LazyModule("dlcv04.harness.store.schema")
 
 #: The fixtures that pytest finds here.
@@ -158,9 +159,11 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     recorder = state.of_test(item).recorder  # none in a worker of a process pair: it judges nothing
     try:
         result = yield
-    except claims.ClaimError as error:
-        # The sentence is enough, without the stack and without its cause, which would be the same sentence again.
-        raise pytest.fail.Exception(str(error), pytrace=False) from None
+    except Exception as error:
+        if recorder is not None and isinstance(error, claims.ClaimError):
+            # The sentence is enough, without the stack and without its cause, which would be the same sentence again.
+            raise pytest.fail.Exception(str(error), pytrace=False) from None
+        raise
     finally:
         state.of_test(item).is_over = True
     if recorder is not None:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from dlcv04.code_hash import code_hash
 from dlcv04.harness.claims.claim import ClaimError, ClaimInfo
-from dlcv04.harness.claims.code import code_hash
 from dlcv04.harness.judging import assertions
 from dlcv04.harness.judging.assertions import ArmSeeds, Counting, Judged
 from dlcv04.harness.judging.declared import CONTROL_CODE, of_assertions

@@ -104,7 +104,10 @@ class TestTests:
         [
             ("def test_longest", "def test_renamed"),
             ('@claim("The longest', '@pytest.mark.skip(reason="later")\n@claim("The longest'),
-            ("    times = epoch_time(short=machine.arm(0.1), longest", '    pytest.skip("later")\n    times = epoch_time(short=machine.arm(0.1), longest'),
+            (
+                "    times = epoch_time(short=machine.arm(0.1), longest",
+                '    pytest.skip("later")\n    times = epoch_time(short=machine.arm(0.1), longest',
+            ),
             ('@claim("The longest', '@pytest.mark.skipif(True, reason="later")\n@claim("The longest'),
         ],
     )  # fmt: skip

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from dlcv04 import planted, reference_everywhere
-from dlcv04.harness.claims.code import code_hash
+from dlcv04.code_hash import code_hash, package_hash
 
 MODULE = '''
 FACTOR = 0.1
@@ -88,3 +88,17 @@ def test_an_object_is_known_by_its_class_not_by_its_address():
     recursive = []
     recursive.append(lambda: recursive)
     assert len(code_hash(recursive[0])) == 16
+
+
+def test_a_package_is_its_files_but_for_those_left_out(tmp_path):
+    for name in ("a.py", "rooms/b.py", "judge/c.py", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("1\n")
+    before = package_hash(tmp_path, without=["judge"])
+    for name, counts in (("judge/c.py", False), ("notes.txt", False), ("a.py", True), ("rooms/b.py", True)):
+        (tmp_path / name).write_text("2\n")
+        assert (package_hash(tmp_path, without=["judge"]) != before) == counts, name
+        (tmp_path / name).write_text("1\n")
+    assert package_hash(tmp_path, without=["judge"]) == before
+    (tmp_path / "a.py").rename(tmp_path / "d.py")
+    assert package_hash(tmp_path, without=["judge"]) != before

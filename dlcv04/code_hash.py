@@ -1,4 +1,4 @@
-"""A hash of what a function does: its source, and the functions and constants of its own module that it names."""
+"""Hashes of code: of what a function does, with the functions and constants of its own module, and of a package."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import ast
 import functools
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 _SIMPLE = (bool, int, float, complex, str, bytes, type(None))
@@ -20,6 +21,16 @@ def code_hash(function: Callable[..., Any]) -> str:
     are known by their names alone, so that another version of it makes nothing stale.
     """
     return sha256("\n".join(_lines(function, set())).encode()).hexdigest()[:16]
+
+
+def package_hash(folder: Path, *, without: Collection[str] = ()) -> str:
+    """A hash of all Python files of a package, but for those that are, or lie in, one of `without`."""
+    digest = sha256()
+    for path in sorted(folder.rglob("*.py")):
+        name = path.relative_to(folder).as_posix()
+        if name.split("/")[0] not in without:
+            digest.update(f"{name}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
 
 
 def _lines(value: Any, seen: set[int]) -> Iterator[str]:
