@@ -24,11 +24,15 @@ from tests.harness.judging.records import KEY, TEST, a_claim, a_run, timed
 CLASS = "cpu-fake-2-cores"
 
 
+#: The same machine without a calibrator, and quiet: a card.
+FAKE_CARD = FAKE_MACHINE.replace("machine.calibrate", "None").replace("NOISE = 0.05", "NOISE = 0.01")
+
+
 class Project:
     """A committed suite on the fake machine; `run` is a later run of it."""
 
-    def __init__(self, suite, claims=SUITE):
-        self.pytester = suite(claims)
+    def __init__(self, suite, claims=SUITE, machine=FAKE_MACHINE):
+        self.pytester = suite(claims, machine)
         self.repository = Repository(self.pytester)
         self.commit = self.repository.commit()
 
@@ -315,6 +319,20 @@ def test_a_drift_is_held_against_the_anchors_commit_and_a_lost_improvement_again
     drift, lost = [*old[:5], *new[5:]], [*new[:5], *old[5:]]
     assert commits(timed(0.30, seed=1), Stored(timing=drift))[0] == "a"
     assert commits(timed(0.27, seed=1), Stored(timing=lost))[0] == "d"
+
+
+def test_on_a_card_pairs_see_what_a_session_hides(suite, monkeypatch):
+    project = Project(suite, machine=FAKE_CARD)
+    project.store()
+    monkeypatch.setenv("FAKE_DRIFT", "1.05")
+    run = project.run()
+    assert project.code == 0 and verdicts(run) == {"PASS"} and run.repeats == []
+    monkeypatch.setenv("FAKE_DRIFT", "0.96")
+    project.repository.change(FAKE_CARD.replace("SLOWDOWN = 1.0", "SLOWDOWN = 1.13"))
+    run = project.run()
+    assert project.code == 1 and verdicts(run) == {"REGRESSED"} and run.repeats == []
+    assert all("in the same minutes too" in row.reason for row in times(run))
+    assert project.judged_again(run).comparisons == run.comparisons
 
 
 class TestOnACard:
