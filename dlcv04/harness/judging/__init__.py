@@ -2,6 +2,7 @@
 
 __all__ = [
     "assertions",
+    "card_times",
     "comparisons",
     "differences",
     "metrics",

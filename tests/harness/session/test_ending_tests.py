@@ -270,12 +270,13 @@ class TestComparing:
         assert result.ret == 1
         result.stdout.fnmatch_lines(["*ZeroDivisionError*", "*was not timed in a fresh process*"])
 
-    def test_an_improvement_is_said(self, suite):
+    def test_a_time_that_no_change_of_code_makes_is_changed_and_red_if_strict(self, suite):
         pytester = suite()
         store(pytester)
-        result, block = run_block(suite(machine=with_slowdown(0.6)), "--benchmark-compare")
-        assert result.ret == 0
-        assert {row["verdict"] for row in asserted(block["claims"][0])} == {"IMPROVED"}
+        for options, code in ((), 0), (("--dl-strict",), 1):
+            result, block = run_block(suite(machine=with_slowdown(0.6)), "--benchmark-compare", *options)
+            assert result.ret == code
+            assert {row["verdict"] for row in asserted(block["claims"][0])} == {"CHANGED"}
 
     def test_nothing_stored_ends_with_seven(self, suite):
         result, block = run_block(suite(), "--benchmark-compare")
