@@ -101,7 +101,7 @@ OPTIONS = """
 HIDDEN = ("--dl-record", "--dl-round-server", "--dl-part")
 
 COMMANDS = """
-accept run --reason --force
+accept run --reason --retire --force
 baseline --reason --processes --profile --data --device --suite --learning --seeds --name --force
 doctor
 fetch name --to

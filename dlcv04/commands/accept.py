@@ -12,8 +12,9 @@ from dlcv04.commands.speech import say, stop
 
 
 def accept(
-    reason: Reason,
     run: Annotated[str, typer.Argument(help="a saved run: its path, id or number in .benchmarks/")] = "",
+    *,
+    reason: Reason,
     retire: Annotated[str, typer.Option(metavar="TEST", help="take a test out that was removed or renamed")] = "",
     force: Force = False,
 ) -> None:
