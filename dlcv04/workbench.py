@@ -113,12 +113,17 @@ def planned_key(device: str) -> dict[str, str]:
 
 @dataclass
 class Workbench:
-    """What is built once a session: the device, compiled trainers, and curves already trained."""
+    """What is built once a session: the device, compiled trainers, and curves already trained.
+
+    `of_times` and `of_learning` are what an arm's figures depend on beside its data: they are part of its key.
+    """
 
     suite: Suite
     device: str
     calibrator: Callable[[], None] | None
     calibrator_name: str = ""
+    of_times: dict[str, str] = field(default_factory=dict)
+    of_learning: dict[str, str] = field(default_factory=dict)
     meter: Callable[[], Any] = lambda: None
     clock: Callable[[], float] = time.perf_counter
     trainers: dict[tuple[Any, ...], Any] = field(default_factory=dict)
@@ -175,7 +180,9 @@ def start(suite: Suite) -> Workbench:
     suite.device_layer = DeviceLayer(device, key, software)
     suite.spend("starting the framework", time.perf_counter() - begin)
     name, run = backends.calibrator() or ("", None)
-    return Workbench(suite, device, run, name, partial(load.LoadMeter, gpu=device == "gpu"))
+    rounding = {"tf32": str(facts.tf32).lower()} if device == "gpu" else {}
+    of_times = rounding or {"threads": str(facts.threads)}
+    return Workbench(suite, device, run, name, of_times, rounding, partial(load.LoadMeter, gpu=device == "gpu"))
 
 
 # -- what the fixtures measure ---------------------------------------------------------------------------------------
@@ -388,7 +395,7 @@ def _timed_arm(
             test=request.node.nodeid,
             network=_describe(network.work),
             images_per_epoch=network.images_per_step,
-            key={"calibrator": bench.calibrator_name},
+            key={"calibrator": bench.calibrator_name, **bench.of_times},
             **times_arm(arm),  # type: ignore[arg-type]
         )
     if isinstance(network, TimedFit):
@@ -399,7 +406,7 @@ def _timed_arm(
         name=arm.name,
         test=request.node.nodeid,
         network=_describe(inner) + how,
-        key={"data": data.fingerprint, "calibrator": bench.calibrator_name},
+        key={"data": data.fingerprint, "calibrator": bench.calibrator_name, **bench.of_times},
         facts=_facts(arm.workload, recipe),
         images_per_epoch=len(data.x_train),
         **times_arm(arm),  # type: ignore[arg-type]
@@ -415,7 +422,7 @@ def _learned_arm(
         name=arm.name,
         test=request.node.nodeid,
         network=_describe(network),
-        key={"data": data.fingerprint},
+        key={"data": data.fingerprint, **bench.of_learning},
         facts=_facts(trainer, recipe),
         images_per_epoch=recipe.train_images or len(data.x_train),
         **curves_arm(arm),  # type: ignore[arg-type]

@@ -35,7 +35,10 @@ tensorflow.tf = NS(
     config=NS(
         get_visible_devices=lambda kind: cards,
         threading=NS(get_intra_op_parallelism_threads=lambda: 0),
-        experimental=NS(get_device_details=lambda card: {"device_name": "NVIDIA H100 80GB HBM3"}),
+        experimental=NS(
+            get_device_details=lambda card: {"device_name": "NVIDIA H100 80GB HBM3"},
+            tensor_float_32_execution_enabled=lambda: True,
+        ),
     ),
 )
 backends.keras = NS(

@@ -133,6 +133,7 @@ def facts() -> BackendFacts:
         jit=backend.compiles(),
         deterministic=backend.is_deterministic(),
         threads=backend.threads(),
+        tf32=backend.rounds_to_tf32(),
     )
 
 

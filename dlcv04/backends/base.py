@@ -54,6 +54,7 @@ class BackendFacts:
         jit: whether XLA compiles the steps (resolved, never "auto").
         deterministic: whether equal seeds give bit-equal curves just now.
         threads: threads that one operation may use on the CPU.
+        tf32: whether a card may round factors of float32 to TF32.
     """
 
     backend: str
@@ -66,6 +67,7 @@ class BackendFacts:
     jit: bool
     deterministic: bool
     threads: int
+    tf32: bool
 
 
 class Totals(NamedTuple):
@@ -132,6 +134,10 @@ class TrainingBackend(Backend):
     @abstractmethod
     def deterministic(self) -> contextlib.AbstractContextManager[None]:
         """Equal seeds give bit-equal curves inside (on a CPU)."""
+
+    def rounds_to_tf32(self) -> bool:
+        """Whether a card may round factors of float32 to TF32: its libraries' default, unless the backend says else."""
+        return True
 
     def threads(self) -> int:
         """Threads that one operation may use on the CPU."""

@@ -50,6 +50,10 @@ class Jax(TrainingBackend):
         """Let it look for none."""
         jax.config.update("jax_platforms", "cpu")
 
+    def rounds_to_tf32(self) -> bool:
+        """Unless a higher precision of products is asked for."""
+        return jax.config.jax_default_matmul_precision not in {"highest", "float32"}
+
     def compiles(self) -> bool:
         """Always: `jax.jit`."""
         return True

@@ -86,6 +86,10 @@ class TensorFlow(TrainingBackend):
             # TensorFlow's public interface can only switch it on.
             _config().disable_op_determinism()
 
+    def rounds_to_tf32(self) -> bool:
+        """As TensorFlow is set."""
+        return bool(tf.config.experimental.tensor_float_32_execution_enabled())
+
     def threads(self) -> int:
         """What the user has set, else the usable cores."""
         return int(tf.config.threading.get_intra_op_parallelism_threads()) or super().threads()

@@ -24,6 +24,10 @@ class Torch(Backend):
         """Whether CUDA is there."""
         return bool(torch.cuda.is_available())
 
+    def rounds_to_tf32(self) -> bool:
+        """As PyTorch is set for products or convolutions."""
+        return bool(torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32)
+
     def hide_gpus(self) -> None:
         """It can't be told: it must not find any.
 

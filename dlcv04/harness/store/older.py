@@ -18,7 +18,24 @@ def upgraded(block: dict[str, Any]) -> dict[str, Any]:
     if block.get("schema") != 1:
         return block
     with_missing = _each(block, "missing", _row)
+    for name in ("arms", "repeats"):
+        with_missing = _each(with_missing, name, lambda arm: _with_settings(arm, block))
     return {**_each(with_missing, "claims", lambda claim: _each(claim, "comparisons", _row)), "schema": 2}
+
+
+def _with_settings(arm: Any, block: dict[str, Any]) -> Any:
+    """Schema 1 kept threads beside the versions, and not whether a card rounds to TF32: by default it does."""
+    if not isinstance(arm, dict) or not isinstance(arm.get("key"), dict):
+        return arm
+    timed, learnt = bool(arm.get("round_seconds")), bool(arm.get("curves"))
+    if block.get("device") == "gpu":
+        known = {"tf32": "true"} if timed or learnt else {}
+    else:
+        environment = block.get("environment")
+        software = environment.get("software") if isinstance(environment, dict) else None
+        threads = software.get("threads") if isinstance(software, dict) else None
+        known = {"threads": threads} if timed and isinstance(threads, str) else {}
+    return {**arm, "key": {**known, **arm["key"]}}
 
 
 def _each(record: Any, name: str, change: Callable[[Any], Any]) -> Any:

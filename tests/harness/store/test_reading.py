@@ -10,8 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dlcv04.harness.store.baselines import Store
-from dlcv04.harness.store.reading import RunFileError
+from dlcv04.harness.store.reading import RunFileError, decode_run
 from tests.harness.store.records import COMMIT, HERE, accept, make_document, make_run
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_a_round_that_is_no_number_is_refused(store):
@@ -125,3 +127,50 @@ def test_a_run_that_nobody_accepted_is_told(store):
     (store.root / HERE / "0001_x.json").write_text(json.dumps(document))
     (problem,) = store.load(machine_class=HERE).problems
     assert "nobody accepted it" in problem and "dlcv04 accept" in problem
+
+
+class TestSchemaOne:
+    """Files of the first version are read in today's words; what they did not say is filled in where it is known."""
+
+    def block(self, **changes):
+        document = json.loads((ROOT / "baselines/portable/0002_real-mnist.json").read_text())
+        assert document["dlcv04"]["schema"] == 1
+        return {**document["dlcv04"], **changes}
+
+    def test_a_whole_file(self):
+        run = decode_run(self.block(), "x")
+        assert run.schema == 2 and run.arms and run.acceptance is not None
+
+    @pytest.mark.parametrize(
+        ("device", "measured", "added"),
+        [
+            ("cpu", {"round_seconds": [0.1]}, {"threads": "2"}),
+            ("cpu", {}, {}),
+            ("gpu", {"round_seconds": [0.1]}, {"tf32": "true"}),
+        ],
+    )
+    def test_settings_that_are_part_of_the_key_now(self, device, measured, added):
+        arm = {"name": "a", "test": "t", "key": {"data": "d"}, **measured}
+        run = decode_run(self.block(device=device, arms=[arm]), "x")
+        assert run.arms[0].key == {"data": "d", **added}
+
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            (("INCOMPARABLE", "seconds an epoch"), ("NO_BASELINE", "times")),
+            (("IMPROVED", "seconds an epoch"), ("IMPROVED", "times")),
+            (("IMPROVED", "mean validation accuracy over epochs"), ("CHANGED", "learning")),
+        ],
+    )
+    def test_words(self, old, new):
+        row = dict.fromkeys(("new", "old", "effect", "low", "high", "gate", "minimum_detectable_effect"))
+        row |= {"test": "t", "arm": "a", "metric": old[1], "direction": "equal", "unit": "", "n_new": 1, "n_old": 1}
+        (found,) = decode_run(self.block(missing=[{**row, "verdict": old[0], "method": ""}]), "x").missing
+        assert (found.verdict, found.kind, found.direction) == (*new, "none")
+
+    @pytest.mark.parametrize("name", ["arms", "claims", "missing", "environment"])
+    @pytest.mark.parametrize("value", [None, 3, "text", {"a": 1}, [1], [{"key": 3}]])
+    def test_what_has_another_shape_is_refused_with_a_sentence(self, name, value):
+        if (name, value) != ("environment", {"a": 1}):
+            with pytest.raises(RunFileError, match="cut or edited by hand"):
+                decode_run(self.block(**{name: value}), "x")
