@@ -63,16 +63,20 @@ def test_cpu_and_auto() -> None:
 class FakeCard:
     """TensorFlow, or JAX, on a machine with one GPU: as much of them as the device's door asks."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, framework: str) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, framework: str, *, tf32: bool = True) -> None:
         self.started, self.waited = False, 0
-        self.visible = [NS(device_type="GPU")]
+        self.visible, self.tf32 = [NS(device_type="GPU")], tf32
         details = {"device_name": "NVIDIA H100 80GB HBM3"}
         memory = {"peak": 5_000_000, "peak_bytes_in_use": 5_000_000}
         config = NS(
             get_visible_devices=lambda kind: self.visible,
             set_visible_devices=self.hide,
             threading=NS(get_intra_op_parallelism_threads=lambda: 3),
-            experimental=NS(get_device_details=lambda device: details, get_memory_info=lambda name: memory),
+            experimental=NS(
+                get_device_details=lambda device: details,
+                get_memory_info=lambda name: memory,
+                tensor_float_32_execution_enabled=lambda: self.tf32,
+            ),
         )
         card = NS(device_kind="NVIDIA H100 80GB HBM3", memory_stats=lambda: memory)
         monkeypatch.setattr(tensorflow, "tf", NS(__version__="2.21.0", config=config))
@@ -83,7 +87,10 @@ class FakeCard:
                 __version__="0.8",
                 default_backend=lambda: "gpu" if self.visible else "cpu",
                 devices=lambda: [card],
-                config=NS(update=lambda name, value: self.hide([], "GPU")),
+                config=NS(
+                    update=lambda name, value: self.hide([], "GPU"),
+                    jax_default_matmul_precision=None if self.tf32 else "highest",
+                ),
             ),
         )
         monkeypatch.setattr(keras.config, "backend", lambda: framework)
@@ -106,6 +113,13 @@ class TestOnAFakedCard:
         facts = backends.facts()
         assert (facts.device, facts.device_name, facts.jit) == ("gpu", "NVIDIA H100 80GB HBM3", True)
         assert facts.threads >= 1 and not facts.deterministic
+
+    @pytest.mark.parametrize("tf32", [True, False])
+    def test_whether_it_rounds_to_tf32_is_known(
+        self, monkeypatch: pytest.MonkeyPatch, framework: str, tf32: bool
+    ) -> None:
+        FakeCard(monkeypatch, framework, tf32=tf32)
+        assert backends.facts().tf32 is tf32
 
     def test_its_times_are_absolute_and_its_memory_is_its_own(
         self, monkeypatch: pytest.MonkeyPatch, framework: str
