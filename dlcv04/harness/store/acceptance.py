@@ -107,7 +107,7 @@ def only_part(run: Run, part: Part, acceptance: Acceptance) -> Run:
     claims = [claim for claim in run.claims if claim.assertions or claim.is_control]
     run = replace(run, claims=claims, missing=[], repeats=[], rechecks=[], against=None)
     if part == "timing":
-        arms = [replace(arm, curves=[]) for arm in run.arms]
+        arms = [replace(arm, curves=[], figures=[f for f in arm.figures if f.kind == "times"]) for arm in run.arms]
         return replace(run, arms=arms, claims=[_bare(claim) for claim in run.claims], acceptance=acceptance)
     return replace(
         run,
@@ -139,6 +139,7 @@ def _clockless(arm: Arm) -> Arm:
         calibrator_seconds=[],
         clocks={},
         curves=curves,
+        figures=[figure for figure in arm.figures if figure.kind != "times"],
     )
 
 

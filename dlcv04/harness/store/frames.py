@@ -219,6 +219,7 @@ def _series(run: Run) -> Iterator[_Samples]:
         yield from _exact(arm)
         yield from _times(arm, 0)
         yield from _curves(arm, clocks)
+        yield from _own(arm)
     timed_before: Counter[str] = Counter()
     for arm in run.repeats:
         timed_before[arm.fullname] += 1
@@ -262,6 +263,15 @@ def _curves(arm: Arm, clocks: bool) -> Iterator[_Samples]:
             values = [getattr(epoch, metric) for epoch in curve.epochs]
             index = {"seed": [curve.seed] * len(values), "epoch": range(1, len(values) + 1)}
             yield _Samples(*_of(arm), "learning", metric, unit, values, index, curve.status)
+
+
+def _own(arm: Arm) -> Iterator[_Samples]:
+    """A test's own metrics, by seed, and what else was stored as a figure, by round."""
+    for figure in arm.figures:
+        index = figure.index or range(len(figure.values))
+        place = {"seed": index} if figure.kind == "learning" else {"round": index}
+        kind = {"times": "time"}.get(figure.kind, figure.kind)
+        yield _Samples(*_of(arm), kind, figure.name, figure.unit, figure.values, place)
 
 
 def _pair(rounds: PairRounds) -> Iterator[_Samples]:

@@ -5,7 +5,7 @@ import pytest
 
 from dlcv04.harness.store.acceptance import enough_processes, may_accept, only_part, parts, span
 from dlcv04.harness.store.files import BaselineError
-from dlcv04.harness.store.schema import Acceptance, Claim, Commit
+from dlcv04.harness.store.schema import Acceptance, Claim, Commit, Figure
 from tests.harness.store.records import HERE, accept, comparison, make_run
 
 
@@ -89,3 +89,16 @@ def test_an_interrupted_run_is_no_baseline(code):
 def test_an_expected_violation_is_no_reason_against_a_baseline():
     assert "violated" in may_accept(make_run(claims=claims("VIOLATED")))
     assert may_accept(make_run(claims=claims("VIOLATED", expected="known"))) is None
+
+
+def test_a_clock_is_no_part_of_what_travels_and_a_metric_none_of_the_times():
+    figures = [
+        Figure(name=name, kind=kind, unit="J", direction="lower", values=[1.0])
+        for name, kind in (("energy", "times"), ("depth", "learning"), ("layers", "exact"))
+    ]
+    run = make_run()
+    run = msgspec.structs.replace(run, arms=[msgspec.structs.replace(run.arms[0], figures=figures)])
+    for part, kept in (("timing", ["energy"]), ("portable", ["depth", "layers"])):
+        acceptance = Acceptance(reason="r", accepted="t", commit=Commit(), part=part)
+        (arm,) = only_part(run, part, acceptance).arms
+        assert [figure.name for figure in arm.figures] == kept

@@ -8,6 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 from statistics import mean, median, stdev
 
+import msgspec
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -25,6 +26,7 @@ from dlcv04.harness.store.schema import (
     DataRecord,
     Environment,
     EpochRow,
+    Figure,
     PairRounds,
     Run,
     SeedCurve,
@@ -81,6 +83,17 @@ class TestColumns:
     def test_they_are_the_promised_ones_in_order(self, tmp_path):
         save(tmp_path, make_run())
         assert columns(load_runs(tmp_path)) == " ".join(PROMISED.split())
+
+    def test_a_tests_own_figures_are_rows_too(self, tmp_path):
+        own = [
+            Figure(name="depth", kind="learning", unit="layers", direction="higher", values=[1.0, None], index=[3, 4]),
+            Figure(name="energy", kind="times", unit="J", direction="lower", values=[9.0]),
+        ]
+        arm = msgspec.structs.replace(make_run().arms[0], figures=own)
+        save(tmp_path, make_run(arms=[arm]))
+        table = load_runs(tmp_path)
+        assert of(table, "depth")[["seed", "unit"]].values.tolist() == [[3, "layers"], [4, "layers"]]
+        assert of(table, "depth")["value"].tolist()[0] == 1.0 and of(table, "energy")["value"].tolist() == [9.0]
 
     def test_an_empty_folder_has_them_too(self, tmp_path):
         table = load_runs(tmp_path)
