@@ -99,6 +99,15 @@ class TestTests:
         result, block = compared(stored)
         assert result.ret == 1 and len(missing(block)) == 2
 
+    def test_somebody_elses_folder_of_that_name_is_left_alone(self, pytester):
+        """No claim, no manifest: pytest-benchmark compares as it does without us."""
+        (pytester.path / "baselines/theirs").mkdir(parents=True)
+        (pytester.path / "baselines/theirs/0001_x.json").write_text("{}")
+        (pytester.path / "baselines/manifest.json").write_text("{}")
+        pytester.makepyfile("def test_plain():\n    pass\n")
+        result = pytester.runpytest("--benchmark-compare")
+        assert result.ret == 0 and "MISSING" not in result.stdout.str()
+
     @pytest.mark.parametrize(
         ("old", "new"),
         [
