@@ -26,7 +26,7 @@ class Sizes:
 
 
 SIZES = {
-    "smoke": Sizes(6, 64, shown=8, steps=10, of_small=12),
+    "smoke": Sizes(8, 64, shown=8, steps=10, of_small=12),
     "standard": Sizes(16, 128, shown=16),
     "paper": Sizes(64, 128, shown=32),
 }

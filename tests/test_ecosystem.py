@@ -90,4 +90,4 @@ def test_bencher_finds_a_latency_for_every_arm(document):
 def test_what_they_need_around_it_is_there(document):
     """The version says which form the file has; the commit's id and time order runs on a page."""
     assert document["version"] and {"id", "time"} <= document["commit_info"].keys() and document["datetime"]
-    assert document["dlcv04"]["schema"] == 1
+    assert document["dlcv04"]["schema"] == 2

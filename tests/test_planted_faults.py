@@ -104,7 +104,7 @@ def test_the_claims_on_tricks_are_violated_where_no_trick_does_anything(tmp_path
         "test_dropout_narrows_the_gap",
         "test_trained_weights_are_better_than_random_ones",
     )
-    options = ("-k", " or ".join(claims), "--dl-profile=standard", "--dl-seeds=3")
+    options = ("-k", " or ".join(claims), "--dl-profile=standard", "--dl-seeds=8")
     code, printed, block = bench(tmp_path, *options, fault="tricks_do_nothing")
     assert code == 1
     assert verdicts(block) == dict.fromkeys(claims, "VIOLATED"), printed
@@ -193,7 +193,7 @@ def test_a_tenth_of_the_rate_as_the_self_test_plants_it(monkeypatch):
 
 
 def test_a_loss_that_is_no_number_violates_and_names_the_epoch(tmp_path):
-    code, printed, block = bench(tmp_path, "-k", "learns_worse", "--dl-seeds=3", fault="exploding_rate")
+    code, printed, block = bench(tmp_path, "-k", "learns_worse", "--dl-seeds=8", fault="exploding_rate")
     assert code == 1
     assert verdicts(block)["test_one_conv_less_learns_worse"] == "VIOLATED"
     assert "epoch 1" in printed

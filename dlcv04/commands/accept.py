@@ -18,7 +18,7 @@ def accept(
     retire: Annotated[str, typer.Option(metavar="TEST", help="take a test out that was removed or renamed")] = "",
     force: Force = False,
 ) -> None:
-    """Accept one saved run as a baseline after an intended change, or take a test out that is gone on purpose."""
+    """Accept a saved run as a baseline, or retire a test."""
     if bool(run) == bool(retire):
         stop("Say which saved run to accept, or with --retire which test to take out: one of both.")
     from dlcv04.harness.machine import git

@@ -175,6 +175,7 @@ class Store:
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             with filelock.FileLock(self.root / _LOCK, timeout=60):
+                _clear(self.root)
                 yield
         except (OSError, TimeoutError) as error:
             raise BaselineError(f"{self.root} can't be written ({error}): nothing was stored.") from error
@@ -282,8 +283,7 @@ class Store:
 
     def _write(self, folder: Path, name: str, run: Run, text: bytes) -> Path:
         """Write under the store's lock: no other writer is alive, so what looks unfinished is left over."""
-        for leftover in folder.glob(f".*{atomic.PARTIAL}"):
-            leftover.unlink()
+        _clear(folder)
         for path in files.json_files(folder):
             if reading.run_id(path) == run.id:
                 raise BaselineError(f"Run {run.id} is stored already, as {path}: a run counts once.")
@@ -359,6 +359,12 @@ def _sort_in(loaded: Loaded, stored: StoredRun, machine_class: str) -> None:
         if twin:
             raise RunFileError(f"{stored.path} holds the same run as {twin.path}, it is counted once: delete one.")
         home.append(stored)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a killed writer left: under the lock no other is alive."""
+    for leftover in folder.glob(f".*{atomic.PARTIAL}"):
+        leftover.unlink()
 
 
 def _folder_name(machine_class: str) -> str:
