@@ -33,7 +33,8 @@ def baseline(
     """
     from dlcv04.harness.machine import git
     from dlcv04.harness.session import recording
-    from dlcv04.harness.store import baselines, files
+    from dlcv04.harness.store import baselines, files, manifest
+    from dlcv04.harness.store.reading import RunFileError
 
     commit = git.commit(".")
     if commit.dirty and not force:
@@ -45,15 +46,16 @@ def baseline(
     options = [f"--dl-profile={profile}", f"--dl-data={data}", f"--dl-device={device}", f"--dl-seeds={seeds}"]
     store = baselines.Store("baselines")
     try:
+        manifest.read(store.root)  # one that can't be read is found before the minutes of recording
         candidates = _record(parts, options, suite, force, name or profile)
     except KeyboardInterrupt:
         stop("Stopped; nothing was stored.", 130)
-    except recording.RecordingError as error:
+    except (recording.RecordingError, RunFileError) as error:
         stop(str(error), 1)
     try:
         for path in store.accept_all(candidates, reason=reason, commit=commit):
             say(f"stored: {path}")
-    except files.BaselineError as error:
+    except (files.BaselineError, RunFileError) as error:
         stop(str(error), 1)
     _say_power(store, candidates[-1])
 

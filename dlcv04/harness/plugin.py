@@ -14,7 +14,7 @@ import pytest
 
 from dlcv04.harness.session import benchmark_adapter, options, state
 from dlcv04.harness.session.claim_fixtures import arms_of, claim, claim_mode, first_seed, picture
-from dlcv04.harness.session.items import is_claim, is_timing
+from dlcv04.harness.session.items import is_claim, is_control, is_timing
 from dlcv04.lazy import LazyModule
 
 if TYPE_CHECKING:
@@ -73,31 +73,31 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Note every test before `-k` takes some away: all that are timed share the budget of `--dl-against`."""
     known = state.of(item.config)
-    known.collected.add(item.nodeid)
+    known.collected[item.nodeid] = is_claim(item) and not is_control(item)
     known.timing_tests += is_timing(item)
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
     """Note what takes tests away: what is taken by choice is not missed."""
     if items:
-        by = selection.taken_by(items[0].config)
-        state.of(items[0].config).taken.update({item.nodeid: by for item in items})
+        state.of(items[0].config).taken.update(selection.take(items[0].config, items))
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[Any]) -> None:
-    """Find the claims; refuse what would judge nothing; add an item for every stored test that is gone."""
-    if any(is_claim(item) for item in items) or options.names_commit(config) or options.has_baselines(config):
-        collecting.collected(session, config, items)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[Any]) -> None:
+    """Find the claims; refuse what would judge nothing; read what they are held against."""
+    asked = state.of(config).options
+    if any(is_claim(item) for item in items) or options.names_commit(config) or options.has_baselines(config, asked):
+        collecting.collected(config, items)
     else:
-        benchmark_adapter.give_comparison_back(config, state.of(config).options.compare)
+        benchmark_adapter.give_comparison_back(config, asked.compare)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Put every control right behind its claim."""
+    """Put every control right behind its claim, and add an item for every stored test that is gone."""
     if state.of(session.config).suite is not None:
-        collecting.controls_behind_claims(session.items)
+        collecting.finished(session)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -109,7 +109,8 @@ def pytest_testnodedown(node: Any) -> None:
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[Any]) -> list[str]:
     """The first line of a run: how many claims, which profile, data, device, about how long."""
-    return first_line.lines(config, items) if state.of(config).suite is not None else []
+    known = state.of(config)
+    return first_line.lines(config, items) if known.suite is not None or known.left_out else []
 
 
 @pytest.hookimpl(wrapper=True)

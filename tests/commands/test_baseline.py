@@ -53,6 +53,50 @@ def test_ctrl_c_says_that_nothing_was_stored_only_where_that_is_so(fake_suite, m
     assert Path("baselines").exists() == (said == "Stopped.")
 
 
+MIXED = """
+import numpy as np
+from dlcv04 import claim, planted, reference_everywhere
+
+@claim("The long arm is slower", control=reference_everywhere("short"))
+def test_longer_is_slower(epoch_time, machine, claim):
+    times = epoch_time(short=machine.arm(0.1), long=machine.arm(0.2))
+    claim.slower(times.long, than=times.short, by=1.10)
+
+@claim("The same", control=planted("one off", lambda compute: lambda seed: compute(seed) + 1, only="a"))
+def test_identity(computed, claim):
+    values = computed(a=lambda seed: np.arange(5.0), b=lambda seed: np.arange(5.0))
+    claim.identical(values.a, values.b, within=0)
+
+@pytest.mark.slow
+def test_ordinary():
+    pass
+"""
+
+SLOW_LEFT_OUT = """
+def pytest_collection_modifyitems(config, items):
+    gone = [item for item in items if item.get_closest_marker("slow")]
+    config.hook.pytest_deselected(items=gone)
+    items[:] = [item for item in items if item not in gone]
+"""
+
+
+def test_each_half_of_a_suite_is_recorded_though_the_other_is_left_out(fake_suite):
+    """So is a suite of which a conftest takes ordinary tests away."""
+    Path("bench/test_it.py").write_text("import pytest\n" + MIXED)
+    Path("bench/conftest.py").write_text(SLOW_LEFT_OUT)
+    commit_all(Path())
+    result = baseline("--reason", "first", "--processes", "1")
+    assert result.exit_code == 0, result.output
+    assert {path.parent.name for path in Path("baselines").glob("*/*.json")} == {"portable", "cpu-fake-2-cores"}
+
+
+def test_a_manifest_that_can_not_be_read_is_told_before_anything_is_measured(fake_suite):
+    Path("baselines").mkdir()
+    Path("baselines/manifest.json").write_text("<<<<<<< HEAD\n")
+    result = baseline(*RECORD, "--processes", "1")
+    assert result.exit_code == 1 and "manifest.json can't be read" in result.output and "process 1" not in result.output
+
+
 def test_stores_every_process_and_says_what_the_gate_then_sees(fake_suite):
     result = baseline(*RECORD, "--processes", "5")
     assert result.exit_code == 0, result.output

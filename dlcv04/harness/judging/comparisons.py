@@ -115,7 +115,7 @@ def stored_tests(stored: Stored, key: dict[str, str]) -> dict[str, str]:
     }
 
 
-def missing_comparison(test: str, path: str, arm: str = "") -> Comparison:
+def missing_comparison(test: str, path: str, arm: str = "", how: str = "was not run") -> Comparison:
     """The red row of a stored figure that was not measured although the whole suite was asked for."""
     what = f"the arm {arm!r} of {test}" if arm else test
     return Comparison(
@@ -135,15 +135,14 @@ def missing_comparison(test: str, path: str, arm: str = "") -> Comparison:
         n_old=1,
         verdict="MISSING",
         method="stored for this profile, not run",
-        reason=f"{what} is stored in {path} and was not run: restore it, or, where it is gone on purpose, take it out "
+        reason=f"{what} is stored in {path} and {how}: restore it, or, where it is gone on purpose, take it out "
         "with `dlcv04 accept --retire`",
         baselines=[path],
     )
 
 
-def lost_file(sentence: str) -> Comparison:
-    """The red row of an accepted file that is gone or can't be used; the sentence starts with its path."""
-    path = sentence.split(" ", 1)[0]
+def lost_file(path: str, sentence: str) -> Comparison:
+    """The red row of an accepted file that is gone or can't be used."""
     return _replace(missing_comparison(path, path), method="named by the store's manifest", reason=sentence)
 
 

@@ -179,7 +179,7 @@ def pair_with_commit(config: pytest.Config, suite: Suite, tests: list[str], *, r
 def _asked(config: pytest.Config) -> Asked | None:
     """Whether a test that REV alone has was asked for: its folder or file is named, and nothing selects among tests."""
     whole = [(config.invocation_params.dir / path).resolve() for path in config.args if "::" not in path]
-    if not whole or selection.command_options(config) or state.of(config).options.half is not None:
+    if not whole or selection.leaves_out(config) or state.of(config).options.half is not None:
         return None
 
     def asked(test: str) -> bool:

@@ -11,6 +11,7 @@ import pytest
 
 from dlcv04.harness.policy import RECORDED_SEEDS, Policy
 from dlcv04.harness.session import benchmark_adapter, items, selection, state
+from dlcv04.harness.session.options import asks_to_compare
 from dlcv04.harness.session.suite import Suite
 from dlcv04.lazy import LazyModule
 
@@ -37,8 +38,8 @@ else:
 REFUSED = "dlcv04_refused"
 
 
-def collected(session: pytest.Session, config: pytest.Config, tests: list[Any]) -> None:
-    """Take up the claims: refuse what would judge nothing, and add an item for every stored test that is gone.
+def collected(config: pytest.Config, tests: list[Any]) -> None:
+    """Take up the claims: refuse what would judge nothing, and read what they are held against.
 
     Raises:
         pytest.UsageError: the claims can't be judged as they are written, or as the command line has it.
@@ -68,7 +69,24 @@ def collected(session: pytest.Session, config: pytest.Config, tests: list[Any]) 
     _keep_half(config, session_state, claims, tests)
     if suite.compare:
         _load_baselines(config, session_state, suite)
-        tests.extend(_missing_items(session, config, suite, tests))
+
+
+def finished(session: pytest.Session) -> None:
+    """Once every plugin has taken tests away: bring the controls behind their claims, and add what is gone."""
+    controls_behind_claims(session.items)
+    config, known = session.config, state.of(session.config)
+    suite = state.suite_of(config)
+    if not suite.compare:
+        return
+    session.items.extend(_missing_items(session, config, suite))
+    on_purpose = bool(known.left_out) or not asks_to_compare(config)
+    if on_purpose and not _has_claims(session) and known.options.against is None:
+        known.suite = None  # a session without claims
+        benchmark_adapter.give_comparison_back(config, known.options.compare)
+
+
+def _has_claims(session: pytest.Session) -> bool:
+    return any(isinstance(item, MissingItem) or items.is_claim(item) for item in session.items)
 
 
 def controls_behind_claims(tests: list[pytest.Item]) -> None:
@@ -208,7 +226,7 @@ def _load_baselines(config: pytest.Config, session_state: state.SessionState, su
     except files.BaselineError as error:
         raise pytest.UsageError(str(error)) from error
     suite.stored = loaded.as_stored(lambda path: _short(path, config))
-    session_state.lost = loaded.problems
+    session_state.lost = {_short(path, config): sentence for path, sentence in loaded.lost.items()}
 
 
 def _short(path: Path, config: pytest.Config) -> str:
@@ -237,18 +255,32 @@ class MissingItem(pytest.Item):
         return self.path, None, self.name
 
 
-def _missing_items(session: pytest.Session, config: pytest.Config, suite: Suite, tests: list[Any]) -> list[Any]:
+def _missing_items(session: pytest.Session, config: pytest.Config, suite: Suite) -> list[Any]:
     known = state.of(config)
-    lost = [comparisons.lost_file(sentence) for sentence in known.lost]
+    lost = [comparisons.lost_file(path, sentence) for path, sentence in known.lost.items()]
     if known.options.half is None:
         stored = comparisons.stored_tests(suite.stored, suite.key)
-        present = {item.nodeid for item in tests}
-        gone, left_out = selection.missing(config, stored, present, known.collected, known.taken)
-        lost += [comparisons.missing_comparison(test, path) for test, path in gone.items()]
-        suite.left_out += [
+        present = {item.nodeid for item in session.items if items.is_claim(item)}
+        gone, left_out = selection.missing(config, stored, present, set(known.collected), known.taken)
+        lost += [
+            comparisons.missing_comparison(test, path, how=_how_gone(test, session, known))
+            for test, path in gone.items()
+        ]
+        known.left_out += [
             f"{count} stored {'test' if count == 1 else 'tests'} left out by {by}" for by, count in left_out.items()
         ]
     return [MissingItem.from_parent(session, name=row.test, nodeid=row.test, row=row) for row in lost]
+
+
+def _how_gone(test: str, session: pytest.Session, known: state.SessionState) -> str:
+    if test not in known.collected:
+        return "was not run"
+    if any(item.nodeid == test for item in session.items):
+        return "is no claim any more"
+    return (
+        "was taken away by none of the command's own arguments (an ini file, PYTEST_ADDOPTS, a hook that does not "
+        "report it)"
+    )
 
 
 def add_gone(session: pytest.Session, pairs: Against) -> None:
@@ -260,7 +292,8 @@ def add_gone(session: pytest.Session, pairs: Against) -> None:
 
 
 def is_whole_suite(config: pytest.Config) -> bool:
-    """Whether whole folders run, with nothing left out."""
-    option = config.option
-    filtered = any(getattr(option, name, None) for name in selection.LEAVING_OUT) or bool(state.of(config).taken)
+    """Whether whole folders run, with no claim left out."""
+    option, known = config.option, state.of(config)
+    filtered = any(getattr(option, name, None) for name in selection.LEAVING_OUT)
+    filtered = filtered or any(known.collected.get(test) for test in known.taken)
     return not filtered and all(Path(argument).is_dir() for argument in config.args)

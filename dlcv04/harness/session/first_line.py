@@ -27,8 +27,9 @@ def lines(config: pytest.Config, tests: list[Any]) -> list[str]:
     """What pytest's header says of the claims; nothing where there are none."""
     session = state.of(config)
     suite = session.suite
+    left_out = [f"dlcv04: {said}" for said in session.left_out]
     if suite is None:
-        return []
+        return left_out
     claims = [item for item in tests if items.is_claim(item)]
     controls = sum(items.is_control(item) for item in claims)
     plan = suite.plan()
@@ -43,7 +44,7 @@ def lines(config: pytest.Config, tests: list[Any]) -> list[str]:
         header.append(f"dlcv04: comparing with {count[0]} stored timing and {count[1]} portable runs")
     if session.options.against is not None:
         header.append(_process_pairs(session.options.against, sum(items.is_timing(item) for item in tests)))
-    return header + [f"dlcv04: {said}" for said in (*suite.left_out, *suite.problems)]
+    return header + left_out + [f"dlcv04: {said}" for said in suite.problems]
 
 
 def _device(suite: Suite, device: str) -> str:

@@ -112,14 +112,18 @@ def names_commit(config: pytest.Config) -> bool:
     return any(str(argument).startswith("--dl-against") for argument in config.invocation_params.args)
 
 
-def has_baselines(config: pytest.Config) -> bool:
-    """Whether a comparison is asked for and a claim was accepted here: then a suite without claims has lost them.
+def asks_to_compare(config: pytest.Config) -> bool:
+    """Whether the command's own arguments ask for `--benchmark-compare`."""
+    return any(str(argument).partition("=")[0] == "--benchmark-compare" for argument in config.invocation_params.args)
+
+
+def has_baselines(config: pytest.Config, options: Options) -> bool:
+    """Whether runs are compared and a claim was accepted here: then a suite without claims may have lost them.
 
     A folder `baselines/` of somebody else's has no such manifest.
     """
-    asked = any(str(argument).startswith("--benchmark-compare") for argument in config.invocation_params.args)
     path = config.rootpath / "baselines" / "manifest.json"
-    return asked and path.is_file() and b'"retired"' in path.read_bytes()
+    return options.compares and path.is_file() and b'"retired"' in path.read_bytes()
 
 
 def check(options: Options) -> None:

@@ -30,9 +30,10 @@ class SessionState:
         timing_tests: how many were collected, before `-k` took some away.
         uncollected: what could not be collected, each with the name of its error.
         ended: node ids of the tests that were run to their end, teardown included.
-        collected: node ids of all tests, before any was taken away.
+        collected: whether each test is a claim (no control), by node id, before any was taken away.
         taken: what took tests away, by node id: "-k" of the command line, a plugin.
-        lost: a sentence for each stored file that was accepted and can't be used.
+        left_out: a sentence for whatever leaves stored tests out, with their number.
+        lost: a sentence for each stored file that was accepted and can't be used, by its path.
         stopped: what ended the session before its time; empty where nothing did.
         run: everything measured and judged, once all tests have ended.
         beside: the stored runs that reports show beside it.
@@ -47,9 +48,10 @@ class SessionState:
     timing_tests: int = 0
     uncollected: list[str] = field(default_factory=list)
     ended: set[str] = field(default_factory=set)
-    collected: set[str] = field(default_factory=set)
+    collected: dict[str, bool] = field(default_factory=dict)
     taken: dict[str, str] = field(default_factory=dict)
-    lost: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    lost: dict[str, str] = field(default_factory=dict)
     stopped: str = ""
     run: Run | None = None
     beside: Sequence[Run] = ()

@@ -73,7 +73,6 @@ class Suite:
     stored: Stored = field(default_factory=Stored)
     against: Against | None = None
     problems: list[str] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
     settings: dict[str, str] = field(default_factory=dict)
     device_layer: DeviceLayer | None = None
     arms: list[Arm] = field(default_factory=list)

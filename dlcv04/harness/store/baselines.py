@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,7 +66,7 @@ class Store:
         """Return the stored runs to compare with, without the tests that were retired.
 
         Without selectors: every accepted run of this machine class and every portable one. With them, those
-        alone. A file that is gone, cut, edited by hand or out of place becomes a sentence in `problems`; the
+        alone. A file that is gone, cut, edited by hand or out of place becomes a sentence in `lost`; the
         others still load.
 
         Args:
@@ -80,45 +80,48 @@ class Store:
                 `.py` file or a node id.
         """
         paths = self._select(selectors) if selectors else self._files()
-        loaded = Loaded([], [], [], [])
+        loaded = Loaded([], [], [], {})
         folders = {PORTABLE, machine_class}
-        listed = self._manifest(loaded.problems)
+        listed = self._manifest(loaded.lost)
         for path in paths:
             silent = not selectors and path.parent.name not in folders
             try:
                 run = self._read(path)
-                if self._is_accepted(path):
+                if self._is_accepted(path) and listed is not None:
                     run = self._listed(path, run, listed)
+                elif run.acceptance is not None and run.acceptance.listed and self._is_accepted(path):
+                    if not silent:
+                        loaded.lost[self.root / manifest.NAME] = self._manifest_gone()
+                    continue
                 _sort_in(loaded, StoredRun(path, run), machine_class)
             except RunFileError as error:
                 # A broken file of other hardware decides nothing here; its own machine reports it.
                 if not silent:
-                    loaded.problems.append(str(error))
+                    loaded.lost[path] = str(error)
         if listed is not None and not selectors:
-            loaded.problems.extend(listed.lost(self.root, folders))
+            loaded.lost.update(listed.lost(self.root, folders))
         return loaded
 
-    def _manifest(self, lost: list[str]) -> Manifest | None:
+    def _manifest(self, lost: dict[Path, str]) -> Manifest | None:
         try:
             return manifest.read(self.root)
         except RunFileError as error:
-            lost.append(str(error))
+            lost[self.root / manifest.NAME] = str(error)
             return Manifest()
 
-    def _listed(self, path: Path, run: Run, listed: Manifest | None) -> Run:
+    def _manifest_gone(self) -> str:
+        return (
+            f"{self.root / manifest.NAME} is gone, so nobody knows whether the runs beside it are all there were: restore "
+            "it from git."
+        )
+
+    def _listed(self, path: Path, run: Run, listed: Manifest) -> Run:
         """An accepted run without its retired tests.
 
         Raises:
-            RunFileError: the manifest lists another file of this name, or is gone itself.
+            RunFileError: the manifest lists another file of this name.
         """
         accepted = run.acceptance
-        if listed is None:
-            if accepted is not None and accepted.listed:
-                raise RunFileError(
-                    f"{self.root / manifest.NAME} is gone, so nobody knows whether {path} is all there was: restore it "
-                    "from git."
-                )
-            return run
         name = path.relative_to(self.root).as_posix()
         # One that is not listed was accepted all the same, by its own hash: on another branch, or just before a kill.
         if name in listed.files and accepted is not None and listed.files[name] != accepted.sha256:
@@ -131,31 +134,47 @@ class Store:
     def retire(self, test: str, *, reason: str, commit: Commit) -> int:
         """Take a test out of all files that are stored, and return out of how many: it was removed or renamed.
 
-        The files stay as they are: what is accepted later has the test again where it was measured.
+        The files stay as they are: what is accepted later has the test again where it was measured. A listed file that
+        was deleted on purpose is taken out of the list in the same way, by its path.
 
         Raises:
-            BaselineError: the reason is empty, no stored run has the test, or the store can't be written.
+            BaselineError: the reason is empty, no stored run has the test, it is retired already, the file is still
+                there, or the store can't be written.
             RunFileError: the manifest can't be read.
         """
         if not reason.strip():
             raise BaselineError("Retiring a test needs a reason: say with `--reason` why it is gone on purpose.")
         with self._writing():
             old = manifest.read(self.root) or Manifest()
-            runs = {path: self._read(path) for path in self._files()}
-            tests = [claim.test for run in runs.values() for claim in run.claims if not claim.is_control]
-            old.named(tests, test)
-            names = [
-                path.relative_to(self.root).as_posix()
-                for path, run in runs.items()
-                if any(claim.test == test for claim in run.claims)
-            ]
-            entry = Retired(test=test, reason=reason.strip(), retired=_now(), commit=commit, files=names)
-            manifest.write(self.root, self._all_listed(old, [*old.retired, entry]))
+            name = Path(test).relative_to(self.root).as_posix() if Path(test).is_relative_to(self.root) else test
+            names = [name] if name in old.files else self._holding(test, old)
+            if name in old.files and (self.root / name).exists():
+                raise BaselineError(f"{self.root / name} is still there: delete it first, or retire its tests.")
+            entry = Retired(test=name, reason=reason.strip(), retired=_now(), commit=commit, files=names)
+            left = {listed: sha256 for listed, sha256 in old.files.items() if listed != name}
+            manifest.write(self.root, self._all_listed(left, [*old.retired, entry]))
         return len(names)
 
-    def _all_listed(self, old: Manifest, retired: Sequence[Retired]) -> Manifest:
+    def _holding(self, test: str, listed: Manifest) -> list[str]:
+        """The files that a test is taken out of: those that have it, and those of which nobody can tell.
+
+        Raises:
+            BaselineError: none has it, or it is taken out of all of them already.
+        """
+        tests: dict[str, set[str] | None] = dict.fromkeys(listed.files)
+        for path in self._files():
+            with contextlib.suppress(RunFileError):
+                claims = self._read(path).claims
+                tests[path.relative_to(self.root).as_posix()] = {one.test for one in claims if not one.is_control}
+        listed.named({one for found in tests.values() for one in found or ()}, test)
+        names = [name for name, found in tests.items() if found is None or test in found]
+        if listed.is_retired(test, names):
+            raise BaselineError(f"{test} is retired already, from all {len(names)} files that have it.")
+        return names
+
+    def _all_listed(self, listed: Mapping[str, str], retired: Sequence[Retired]) -> Manifest:
         """The manifest of what was listed and of every accepted file that can be read."""
-        found = dict(old.files)
+        found = dict(listed)
         for path in self._files():
             try:
                 accepted = self._read(path).acceptance
@@ -227,13 +246,13 @@ class Store:
         with self._writing():
             old = manifest.read(self.root)
             if old is None:  # before the first file that says there is one: a kill in between must not look like a loss
-                old = self._all_listed(Manifest(), [])
+                old = self._all_listed({}, [])
                 manifest.write(self.root, old)
             try:
                 for folder, name, run, text in ready:
                     folder.mkdir(exist_ok=True)
-                    written.append(self._write(folder, name, run, text))
-                manifest.write(self.root, self._all_listed(old, old.retired))
+                    written.append(self._write(folder, name, run, text, old))
+                manifest.write(self.root, self._all_listed(old.files, old.retired))
             except (OSError, BaselineError):
                 for path in written:
                     path.unlink()
@@ -281,13 +300,15 @@ class Store:
             files.encode(acceptance.part_document(candidate.document, part, stored)),
         )
 
-    def _write(self, folder: Path, name: str, run: Run, text: bytes) -> Path:
+    def _write(self, folder: Path, name: str, run: Run, text: bytes, listed: Manifest) -> Path:
         """Write under the store's lock: no other writer is alive, so what looks unfinished is left over."""
         _clear(folder)
         for path in files.json_files(folder):
             if reading.run_id(path) == run.id:
                 raise BaselineError(f"Run {run.id} is stored already, as {path}: a run counts once.")
-        target = folder / f"{_next_number(folder):04d}_{name}.json"
+        known = [folder.name + "/" + path.name for path in folder.iterdir()]
+        number = _next_number(folder.name, [*known, *listed.names()])
+        target = folder / f"{number:04d}_{name}.json"
         with atomic.creating(target) as file:
             file.write(text)
         return target
@@ -345,8 +366,10 @@ def as_stored(paths: Sequence[Path], machine_class: str) -> Stored:
     return loaded.as_stored()
 
 
-def _next_number(folder: Path) -> int:
-    taken = [int(match.group(1)) for path in folder.iterdir() if (match := _NUMBERED.fullmatch(path.name))]
+def _next_number(folder: str, names: Iterable[str]) -> int:
+    """A number above those of all files of a folder that there are or were ("folder/name.json")."""
+    inside = [name.removeprefix(f"{folder}/") for name in names if name.startswith(f"{folder}/")]
+    taken = [int(match.group(1)) for name in inside if (match := _NUMBERED.fullmatch(name))]
     return max(taken, default=0) + 1
 
 

@@ -14,6 +14,7 @@ from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dlcv04.harness.store import manifest
 from dlcv04.harness.store.reading import RunFileError, read_stored
 from dlcv04.harness.store.schema import Arm, PairRounds, Run
 from dlcv04.harness.store.selftests import FOLDER as SELF_TESTS
@@ -151,7 +152,7 @@ def load_runs(folder: Path | str) -> pd.DataFrame:
 
     Args:
         folder: such as `baselines` or `.benchmarks`; searched in depth for `*.json`. Self-tests (in folders named
-            `selftest`) hold no run and are passed over.
+            `selftest`) and a store's manifest hold no run and are passed over.
 
     Returns:
         A DataFrame with a row a figure; without any row where no run is stored.
@@ -179,7 +180,7 @@ def _read_all(root: Path) -> list[tuple[str, Run]]:
     runs: list[tuple[str, Run]] = []
     unread: list[str] = []
     for path in sorted(root.rglob("*.json")):
-        if path.parent.name == SELF_TESTS:
+        if path.parent.name == SELF_TESTS or path.name == manifest.NAME:
             continue
         try:
             runs.append((path.relative_to(root).as_posix(), _read(path)))

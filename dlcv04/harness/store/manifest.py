@@ -24,7 +24,10 @@ MANIFEST = 1
 
 
 class Retired(Record, frozen=True, kw_only=True):
-    """A test that was taken out of the files that there were: it is neither gated nor missed in them any more."""
+    """A test that was taken out of the files that there were: it is neither gated nor missed in them any more.
+
+    `test` is its node id, or the name of a whole file that was deleted on purpose.
+    """
 
     test: str
     reason: str
@@ -40,26 +43,31 @@ class Manifest(Record, frozen=True, kw_only=True):
     files: dict[str, str] = {}
     retired: list[Retired] = []
 
+    def names(self) -> set[str]:
+        """Every file that was ever listed here: no other gets the name of one."""
+        return {*self.files, *(name for entry in self.retired for name in entry.files)}
+
     def without_retired(self, name: str, run: Run) -> Run:
         """The run of a file without the tests that were retired in it, and their controls."""
         gone = {entry.test for entry in self.retired if name in entry.files}
         if not gone:
             return run
+        gone |= {_control_of(test) for test in gone}
+        claims = [claim for claim in run.claims if claim.test not in gone]
+        return msgspec.structs.replace(run, claims=claims, arms=[arm for arm in run.arms if arm.test not in gone])
 
-        def kept(test: str) -> bool:
-            return test not in gone and test.removesuffix("[control]") not in gone
-
-        claims = [claim for claim in run.claims if kept(claim.test)]
-        return msgspec.structs.replace(run, claims=claims, arms=[arm for arm in run.arms if kept(arm.test)])
-
-    def lost(self, root: Path, folders: Collection[str]) -> list[str]:
+    def lost(self, root: Path, folders: Collection[str]) -> dict[Path, str]:
         """A sentence for each listed file of these folders that is not there."""
         gone = [name for name in self.files if name.partition("/")[0] in folders and not (root / name).is_file()]
-        return [
-            f"{root / name} was accepted and is gone: restore it from git, or take its tests out with "
-            "`dlcv04 accept --retire`."
+        return {
+            root / name: f"{root / name} was accepted and is gone: restore it from git, or, where it was deleted on "
+            f"purpose, say so with `dlcv04 accept --retire {root.name}/{name}`."
             for name in gone
-        ]
+        }
+
+    def is_retired(self, test: str, files: Collection[str]) -> bool:
+        """Whether a test was taken out of all these files."""
+        return set(files) <= {name for entry in self.retired if entry.test == test for name in entry.files}
 
     def named(self, tests: Iterable[str], test: str) -> str:
         """The test as it is stored.
@@ -73,6 +81,11 @@ class Manifest(Record, frozen=True, kw_only=True):
         near = difflib.get_close_matches(test, known, 3, 0.5) or known[:3]
         there = f"stored are, for example, {', '.join(near)}" if near else "no test is stored"
         raise BaselineError(f"No stored run has the test {test!r}, so there is nothing to retire; {there}.")
+
+
+def _control_of(test: str) -> str:
+    """The node id of a test's control."""
+    return f"{test[:-1]}-control]" if test.endswith("]") else f"{test}[control]"
 
 
 def read(root: Path) -> Manifest | None:

@@ -28,14 +28,19 @@ class Loaded(NamedTuple):
     """What `Store.load` found.
 
     `timing` and `portable` are in order of their files' names; `elsewhere` holds clocks of other machine
-    classes, which NO_BASELINE names as its reason; `problems` holds one sentence for each file of this machine class or
-    of all machines that was accepted and can't be used.
+    classes, which NO_BASELINE names as its reason; `lost` has one sentence for each file of this machine class or
+    of all machines that was accepted and can't be used, by its path.
     """
 
     timing: list[StoredRun]
     portable: list[StoredRun]
     elsewhere: list[StoredRun]
-    problems: list[str]
+    lost: dict[Path, str]
+
+    @property
+    def problems(self) -> list[str]:
+        """The sentences of `lost`."""
+        return list(self.lost.values())
 
     def as_stored(self, shown: Callable[[Path], str] = str) -> Stored:
         """As the judge takes it; `shown` writes a path as the report will show it."""

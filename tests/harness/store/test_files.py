@@ -137,7 +137,7 @@ def test_nothing_is_ever_overwritten(store, monkeypatch, links):
         monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError("no links here")))
     first = accept(store)
     before = first.read_bytes()
-    monkeypatch.setattr(baselines, "_next_number", lambda folder: 1)
+    monkeypatch.setattr(baselines, "_next_number", lambda *_: 1)
     with pytest.raises(BaselineError, match="can't be written"):
         accept(store, make_run("second"))
     assert first.read_bytes() == before

@@ -166,6 +166,12 @@ class TestFiles:
         with pytest.warns(UnreadableRunWarning, match="edited by hand"):
             assert len(load_runs(tmp_path)) == 0
 
+    def test_a_manifest_is_no_run_and_no_problem(self, tmp_path):
+        accept(tmp_path, make_run(), "timing")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert len(load_runs(tmp_path / "baselines"))
+
     def test_self_tests_are_no_runs_and_no_problem(self, tmp_path):
         (tmp_path / "cpu-x" / "selftest").mkdir(parents=True)
         (tmp_path / "cpu-x" / "selftest" / "1.json").write_text("{}")
