@@ -111,8 +111,8 @@ class Store:
 
     def _manifest_gone(self) -> str:
         return (
-            f"{self.root / manifest.NAME} is gone, so nobody knows whether the runs beside it are all there were: restore "
-            "it from git."
+            f"{self.root / manifest.NAME} is gone, so nobody knows whether the runs beside it are all there were: "
+            "restore it from git."
         )
 
     def _listed(self, path: Path, run: Run, listed: Manifest) -> Run:
