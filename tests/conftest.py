@@ -110,12 +110,12 @@ exit {status}
     path.chmod(0o755)
 
 
-def accept_processes(folder, file, processes=5):
-    """Store a saved run as a timing baseline of some processes; on a fake machine every process measures the same."""
+def accept_processes(folder, file, processes=5, part="timing"):
+    """Store a saved run as a baseline of some processes; on a fake machine every process measures the same."""
     for number in range(processes):
         document = json.loads(file.read_text())
         document["dlcv04"]["id"] += str(number)
-        Store(folder / "baselines").accept(document, part="timing", reason="test", commit=Commit())
+        Store(folder / "baselines").accept(document, part=part, reason="test", commit=Commit())
 
 
 SUITE = """

@@ -24,9 +24,9 @@ def run_block(pytester, *arguments):
     return result, json.loads((pytester.path / "run.json").read_text())["dlcv04"]
 
 
-def store(pytester, processes=5):
+def store(pytester, processes=5, part="timing"):
     assert pytester.runpytest("bench", "--benchmark-json=stored.json").ret == 0
-    accept_processes(pytester.path, pytester.path / "stored.json", processes)
+    accept_processes(pytester.path, pytester.path / "stored.json", processes, part)
 
 
 def with_slowdown(ratio):

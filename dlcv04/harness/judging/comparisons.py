@@ -550,7 +550,17 @@ def _missing_arms(claim: Claim, arms: Sequence[Arm], context: Context) -> list[C
         for arm in run.arms
         if arm.test == claim.test and arm.name not in present
     }
-    return [missing_comparison(claim.test, path, arm) for arm, path in lost.items()]
+    rows = [missing_comparison(claim.test, path, arm) for arm, path in lost.items()]
+    judged = None if rows or claim.assertions else _newest_assertions(claim.test, context)
+    return [missing_comparison(claim.test, judged, how="was not judged")] if judged else rows
+
+
+def _newest_assertions(test: str, context: Context) -> str | None:
+    """The newest stored run in which a test asserted something; None where none did."""
+    for path, run in reversed(context.stored.everything):
+        if _fits(run, context.key) and any(old.test == test and old.assertions for old in run.claims):
+            return path
+    return None
 
 
 def _mean(values: Iterable[float]) -> float | None:

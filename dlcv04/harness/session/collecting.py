@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dlcv04.harness.measuring import round_server
     from dlcv04.harness.session import against
     from dlcv04.harness.store import baselines, files, selftests
-    from dlcv04.harness.store.schema import Against
+    from dlcv04.harness.store.schema import Against, Comparison
 else:
     against = LazyModule("dlcv04.harness.session.against")
     comparisons = LazyModule("dlcv04.harness.judging.comparisons")
@@ -270,6 +270,13 @@ def _missing_items(session: pytest.Session, config: pytest.Config, suite: Suite)
             f"{count} stored {'test' if count == 1 else 'tests'} left out by {by}" for by, count in left_out.items()
         ]
     return [MissingItem.from_parent(session, name=row.test, nodeid=row.test, row=row) for row in lost]
+
+
+def not_reached(config: pytest.Config, suite: Suite, tests: list[str]) -> list[Comparison]:
+    """The stored ones of the tests that a session did not come to, though it was ended as one in which all is well."""
+    stored = comparisons.stored_tests(suite.stored, suite.key) if suite.compare else {}
+    how = f"was not run to its end ({state.of(config).stopped or 'the session ended early'})"
+    return [comparisons.missing_comparison(test, stored[test], how=how) for test in tests if test in stored]
 
 
 def _how_gone(test: str, session: pytest.Session, known: state.SessionState) -> str:

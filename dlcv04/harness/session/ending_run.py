@@ -39,6 +39,8 @@ def decide(session: pytest.Session, suite: Suite) -> Run:
     early = bool(not_run) or code not in _ENDED
     interrupted = (known.stopped or "the session ended early") if early else ""
     suite.failures += known.uncollected
+    if early and code == 0:
+        suite.missing += collecting.not_reached(config, suite, not_run)
     run = suite.run(
         exit_status=code,
         command="pytest " + " ".join(config.invocation_params.args),

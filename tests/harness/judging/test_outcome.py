@@ -31,6 +31,12 @@ def a_row(verdict, metric=SECONDS):
     )  # fmt: skip
 
 
+def a_kind(kind, verdict, *, stored):
+    """A row of a figure of this kind that a claim asserts; where nothing is comparable, `stored` says if any is."""
+    files = ["baselines/other/0001_run.json"] if stored else []
+    return msgspec.structs.replace(a_row(verdict), kind=kind, asserted=True, baselines=files)
+
+
 CHANGED = a_row("CHANGED", LEARNING)
 ROWS = [
     [],
@@ -116,6 +122,24 @@ class TestGrid:
             assert worst == TONES.get(colour(claim, strict), ""), claim
             counted = {tile.tone for tile in view.tiles} & {"bad", "unsure"}
             assert counted == {concern.badge.tone for concern in view.concerns}, claim
+
+    @pytest.mark.parametrize("strict", [False, True])
+    @pytest.mark.parametrize("lost", [[], ["times"], ["learning"], ["exact"], ["times", "learning"]])
+    def test_a_kind_that_was_gated_and_had_nothing_to_be_held_against_is_no_green_tick(self, lost, strict):
+        """Live, report and `judge` ask the same functions; a kind of which nothing is stored is none that is lost."""
+        names = {"times": "time", "learning": "figure of learning", "exact": "exact figure"}
+        kinds = [a_kind(kind, "NO_BASELINE" if kind in lost else "PASS", stored=True) for kind in names]
+        new = [a_kind(kind, "NO_BASELINE", stored=False) for kind in names]
+        for claim in REAL:
+            run = a_run(claim, a_claim(rows=[*kinds, *new]), strict=strict)
+            found, view = outcome.exit_status(run, asked=True), model.build(run)
+            red, open_ = (colour(claim, strict) == wanted for wanted in ("red", "yellow"))
+            assert outcome.lost_kinds(run) == lost
+            assert found == (1 if red else 7 if lost and strict else 0), claim
+            assert view.headline.tone == ("bad" if red else "unsure" if lost or open_ else "good"), claim
+            said = f"No {' and no '.join(names[kind] for kind in lost)} could be compared"
+            assert view.headline.text.startswith(said) == bool(lost)
+            assert any(concern.title == said for concern in view.concerns) == bool(lost)
 
     @pytest.mark.parametrize("strict", [False, True])
     def test_an_interrupted_run_is_undecided_at_best_and_keeps_its_exit_code(self, strict):

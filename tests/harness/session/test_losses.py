@@ -14,6 +14,23 @@ FOLDER = "cpu-fake-2-cores"
 LONGEST = "bench/test_it.py::test_longest_is_slower"
 IN_TWO = "bench/test_two.py::test_longest_is_slower"
 ONE_CLAIM = TWO_CLAIMS.split('@claim("The longest')[0]
+COUNTED = """
+import pytest
+from dlcv04 import claim, planted
+
+@claim("A count", control=planted("one more", lambda arm: arm, only="a"))
+def test_count(claim):
+    claim.exactly(3, 3, of="a")
+
+def test_ordinary():
+    pass
+"""
+SKIPPED = """
+@pytest.mark.skip(reason="not yet")
+@claim("It is new", control=reference_everywhere("short"))
+def test_new(epoch_time, machine, claim):
+    pass
+"""
 
 
 @pytest.fixture
@@ -128,6 +145,28 @@ class TestTests:
         rows = [row for claim in block["claims"] for row in claim["comparisons"]] + block["missing"]
         assert result.ret == 1
         assert any(row["verdict"] == "MISSING" and row["test"] == LONGEST for row in rows)
+
+    @pytest.mark.parametrize("mark", ["skip", "skipif(True, reason='later')", "xfail(run=False)"])
+    @pytest.mark.parametrize("option", ["--benchmark-compare", "--dl-strict"])
+    def test_a_claim_without_arms_that_was_taken_out(self, suite, mark, option):
+        pytester = suite(COUNTED)
+        store(pytester, part="portable")
+        suite(COUNTED.replace("@claim", f"@pytest.mark.{mark}\n@claim"))
+        result, block = compared(pytester, option)
+        (row,) = block["claims"][0]["comparisons"]
+        assert result.ret == 1 and row["verdict"] == "MISSING"
+
+    def test_a_claim_that_is_new_may_skip_itself(self, stored):
+        path = stored.path / "bench/test_it.py"
+        path.write_text("import pytest\n" + path.read_text() + SKIPPED)
+        result, block = compared(stored)
+        assert result.ret == 0 and block["claims"][-1]["comparisons"] == []
+
+    @pytest.mark.parametrize("where", ["    pytest.exit('all is well', returncode=0)\n", ""])
+    def test_a_session_that_is_ended_as_if_all_were_well(self, stored, where):
+        (stored.path / "bench/test_a.py").write_text(f"import pytest\n\ndef test_first():\n    pass\n{where}")
+        result, block = compared(stored)
+        assert result.ret == bool(where) and len(missing(block)) == 2 * bool(where)
 
     def test_a_file_that_is_named_is_asked_for_whole(self, stored):
         (stored.path / "bench/test_it.py").write_text(ONE_CLAIM)
