@@ -122,7 +122,7 @@ class Store:
             RunFileError: the manifest lists another file of this name.
         """
         accepted = run.acceptance
-        name = path.relative_to(self.root).as_posix()
+        name = _name(path)
         # One that is not listed was accepted all the same, by its own hash: on another branch, or just before a kill.
         if name in listed.files and accepted is not None and listed.files[name] != accepted.sha256:
             raise RunFileError(f"{path} is another file than was accepted: restore it from git.")
@@ -146,7 +146,8 @@ class Store:
             raise BaselineError("Retiring a test needs a reason: say with `--reason` why it is gone on purpose.")
         with self._writing():
             old = manifest.read(self.root) or Manifest()
-            name = Path(test).relative_to(self.root).as_posix() if Path(test).is_relative_to(self.root) else test
+            root, path = self.root.resolve(), Path(test).resolve()
+            name = path.relative_to(root).as_posix() if path.is_relative_to(root) else test
             names = [name] if name in old.files else self._holding(test, old)
             if name in old.files and (self.root / name).exists():
                 raise BaselineError(f"{self.root / name} is still there: delete it first, or retire its tests.")
@@ -165,7 +166,7 @@ class Store:
         for path in self._files():
             with contextlib.suppress(RunFileError):
                 claims = self._read(path).claims
-                tests[path.relative_to(self.root).as_posix()] = {one.test for one in claims if not one.is_control}
+                tests[_name(path)] = {one.test for one in claims if not one.is_control}
         listed.named({one for found in tests.values() for one in found or ()}, test)
         names = [name for name, found in tests.items() if found is None or test in found]
         if listed.is_retired(test, names):
@@ -181,7 +182,7 @@ class Store:
             except RunFileError:
                 continue  # listed before or not: `load` reports it
             if accepted is not None:
-                found[path.relative_to(self.root).as_posix()] = accepted.sha256
+                found[_name(path)] = accepted.sha256
         return Manifest(files=found, retired=list(retired))
 
     @contextlib.contextmanager
@@ -364,6 +365,11 @@ def as_stored(paths: Sequence[Path], machine_class: str) -> Stored:
     if loaded.problems:
         raise BaselineError(" ".join(loaded.problems))
     return loaded.as_stored()
+
+
+def _name(path: Path) -> str:
+    """An accepted file as the manifest lists it, however its path is written."""
+    return f"{path.parent.name}/{path.name}"
 
 
 def _next_number(folder: str, names: Iterable[str]) -> int:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -73,6 +74,21 @@ def test_a_file_that_is_gone_is_told_and_its_name_is_given_to_no_other(store):
     assert str(newest) in problem and f"accept --retire baselines/{HERE}/{newest.name}" in problem
     assert accept(store, make_run("third")) != newest
     assert len(store.load(machine_class=HERE).problems) == 1
+
+
+@pytest.mark.parametrize("selected", ["relative", "absolute"])
+def test_a_file_is_listed_however_its_path_is_written(store, monkeypatch, selected):
+    """The store's own path may be written in the other way."""
+    monkeypatch.chdir(store.root.parent)
+    path = accept(store)
+    retire(store, TEST)
+    named, root = (str(path.relative_to(store.root.parent)), store.root)
+    if selected == "absolute":
+        named, root = str(path), Path("baselines")
+    loaded = Store(root).load([named], machine_class=HERE)
+    assert loaded.problems == [] and len(loaded.timing) == 1 and claims_in(loaded) == []
+    path.unlink()
+    assert Store(root).retire(named, reason="an old machine", commit=Commit()) == 1
 
 
 def test_a_file_that_was_deleted_on_purpose_is_taken_out_of_the_list(store):
