@@ -250,11 +250,15 @@ class TestWithoutClaims:
         (stored.path / "bench/test_it.py").write_text(self.ORDINARY)
         assert stored.runpytest("bench").ret == 1
 
-    def test_an_ordinary_folder_where_an_ini_file_asks_to_compare(self, stored):
-        configure(stored, "--benchmark-compare -q")
+    @pytest.mark.parametrize("beside", ["-q", "--benchmark-disable"])
+    def test_an_ordinary_folder_where_an_ini_file_asks_to_compare(self, stored, beside):
+        """pytest-xdist disables benchmarks too, which only claims mind."""
+        configure(stored, f"--benchmark-compare {beside}")
         stored.mkdir("tests")
         (stored.path / "tests/test_a.py").write_text(self.ORDINARY)
         assert stored.runpytest("tests").ret == 0
+        (stored.path / "bench/test_it.py").write_text(self.ORDINARY)
+        assert stored.runpytest("bench").ret == 1
 
     def test_none_is_stored_for_this_profile(self, stored):
         (stored.path / "bench/test_it.py").write_text(self.ORDINARY)
