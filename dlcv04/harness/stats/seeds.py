@@ -133,7 +133,8 @@ def count_test(
             the margin an effect lies that is within half of it.
         allowed: seeds that may fail and the claim still hold; they count as falling short all the same.
         cap: no more seeds than these will come.
-        also: bounds of another error at a number of seeds, such as that of the pictures: they must say the same.
+        also: bounds of another error at a number of seeds, such as that of the pictures: they must say the same. Asked
+            only where the effect of one of these seeds is known.
         control: the far bound shown is at the level of the near one, so that a control of five seeds has one.
 
     Raises:
@@ -145,8 +146,13 @@ def count_test(
     n, half, failed = len(effects.low), step / 2, sum(effects.failed)
     verdict: ClaimVerdict = "CONTINUE"
     near, far = -math.inf, math.inf
+
+    def other(seeds: int) -> tuple[float, float]:
+        # Where nothing is known of any seed, or all failed, the seeds say all there is to say.
+        return also(seeds) if also and any(map(math.isfinite, effects.low[:seeds])) else (math.inf, -math.inf)
+
     for look in (look for look in LOOKS if look <= n):
-        other_low, other_high = also(look) if also else (math.inf, -math.inf)
+        other_low, other_high = other(look)
         if beating := HOLDS_BY.get(look):
             near = min(sorted(effects.low[:look], reverse=True)[beating - 1], other_low)
         if short := VIOLATED_BY.get(look):
@@ -161,8 +167,7 @@ def count_test(
         verdict = "INCONCLUSIVE"
     if control:
         mirrored = by_seed((-high, -low, failed) for low, high, failed in zip(*effects, strict=True))
-        far = -_near_bound(mirrored.low)
-        far = max(far, also(n)[1]) if also else far
+        far = max(-_near_bound(mirrored.low), other(n)[1])
     known = effects.known
     effect = median(known) if known else math.nan
     return SequentialResult(verdict, effect, near, far, margin, n, f"count at {n} of {', '.join(map(str, LOOKS))}")
@@ -174,14 +179,28 @@ def _near_bound(low: Sequence[float]) -> float:
     return sorted(low[: looks[-1]], reverse=True)[HOLDS_BY[looks[-1]] - 1] if looks else -math.inf
 
 
-def count_exactly(value: float, margin: float, *, step: float = 0.0) -> SequentialResult:
-    """One figure without any chance in it against a margin; within half a step of it nothing is known."""
+def count_exactly(
+    effects: Effects, margin: float, *, step: float = 0.0, also: Bounds | None = None
+) -> SequentialResult:
+    """The one figure of an arm that no seed changes against a margin; within half a step of it nothing is known.
+
+    Args:
+        effects: of one seed. Where it is not known (a target that neither arm reached), neither is the verdict.
+        margin: the smallest effect that matters.
+        step: the smallest difference that the figure can show.
+        also: bounds of another error at one seed, such as that of the pictures: they must say the same.
+    """
+    low, high = effects.low[0], effects.high[0]
+    if also and math.isfinite(low):
+        least, most = also(1)
+        low, high = min(low, least), max(high, most)
     verdict: ClaimVerdict = "INCONCLUSIVE"
-    if value > margin + step / 2:
+    if low > margin + step / 2:
         verdict = "HOLDS"
-    elif not value >= margin - step / 2:
+    elif high < margin - step / 2:
         verdict = "VIOLATED"
-    return SequentialResult(verdict, value, value, value, margin, 1, "one deterministic figure")
+    effect = next(iter(effects.known), math.nan)
+    return SequentialResult(verdict, effect, low, high, margin, 1, "one deterministic figure")
 
 
 def _can_decide(effects: Effects, margin: float, half: float, cap: int) -> bool:
@@ -202,27 +221,28 @@ def equivalence_test(
     HOLDS when both sides hold, VIOLATED when one is violated. `low` and `high` are the near bounds of both sides
     (each as that of HOLDS in `count_test`), so that HOLDS is an interval within the margins.
     """
-    mirrored = by_seed(_mirrored(*seed) for seed in zip(*effects, strict=True))
+    other_way = mirrored(effects)
     options = {"step": step, "allowed": allowed, "cap": cap, "control": control}
     above = count_test(effects, -margin, **options)  # type: ignore[arg-type]
-    below = count_test(mirrored, -margin, **options)  # type: ignore[arg-type]
+    below = count_test(other_way, -margin, **options)  # type: ignore[arg-type]
     verdicts = {above.verdict, below.verdict}
     verdict: ClaimVerdict = next(word for word in _WORST_FIRST if word in verdicts)
-    if verdict == "CONTINUE" and "INCONCLUSIVE" in verdicts and not _may_violate(effects, mirrored, margin, step, cap):
+    if verdict == "CONTINUE" and "INCONCLUSIVE" in verdicts and not _may_violate(effects, other_way, margin, step, cap):
         verdict = "INCONCLUSIVE"
     return SequentialResult(verdict, above.effect, above.low, -below.low, margin, above.n, above.decided_by)
 
 
-def _may_violate(effects: Effects, mirrored: Effects, margin: float, step: float, cap: int) -> bool:
+def _may_violate(effects: Effects, other_way: Effects, margin: float, step: float, cap: int) -> bool:
     """Whether one side may still be violated: all that is left where the other can no longer hold."""
     looks = [look for look in LOOKS if len(effects.low) < look <= cap and look in VIOLATED_BY]
-    inside = min(sum(high >= -margin - step / 2 for high in side.high) for side in (effects, mirrored))
+    inside = min(sum(high >= -margin - step / 2 for high in side.high) for side in (effects, other_way))
     return any(look - inside >= VIOLATED_BY[look] for look in looks)
 
 
-def _mirrored(low: float, high: float, failed: bool) -> tuple[float, float, bool]:
-    """The seed seen from the other side: what failed falls short there too."""
-    return FAILED_SEED if failed else (-high, -low, False)
+def mirrored(effects: Effects) -> Effects:
+    """The effects seen from the other side: what failed falls short there too."""
+    seeds = zip(*effects, strict=True)
+    return by_seed(FAILED_SEED if failed else (-high, -low, False) for low, high, failed in seeds)
 
 
 def sign_count_test(

@@ -199,6 +199,12 @@ def test_no_failure_in_few_seeds_excludes_little():
 
 @pytest.mark.parametrize(("value", "expected"), [(0.2, "HOLDS"), (0.1, "INCONCLUSIVE"), (0.05, "VIOLATED")])
 def test_one_deterministic_figure_is_judged_exactly(value, expected):
-    result = stats.count_exactly(value, 0.1, step=0.02)
+    result = stats.count_exactly(effects([value]), 0.1, step=0.02)
     assert (result.verdict, result.n, result.low) == (expected, 1, value)
-    assert stats.count_exactly(math.nan, 0.1).verdict == "VIOLATED"
+    wide = stats.count_exactly(effects([value]), 0.1, also=lambda seeds: (0.0, 0.3))
+    assert (wide.verdict, wide.low, wide.high) == ("INCONCLUSIVE", 0.0, 0.3)
+
+
+def test_a_deterministic_figure_that_failed_or_is_not_known():
+    for seed, expected in ((stats.FAILED_SEED, "VIOLATED"), (stats.UNKNOWN_SEED, "INCONCLUSIVE")):
+        assert stats.count_exactly(stats.by_seed([seed]), 0.1, also=lambda seeds: (0.2, 0.3)).verdict == expected

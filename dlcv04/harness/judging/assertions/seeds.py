@@ -6,8 +6,8 @@ import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from statistics import stdev
-from typing import TYPE_CHECKING, Any, Final
+from statistics import median, stdev
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from dlcv04.harness.judging.assertions import common
 from dlcv04.harness.judging.assertions.common import UNDECIDED, ArmSeeds, Judged
@@ -25,8 +25,13 @@ else:
 #: What `right_more_often` judges, as stored runs name it.
 ANSWERS: Final = "share of validation pictures classed rightly"
 
-_COUNTED = "seeds counted: HOLDS when all of the first 5 or 10 of 12 beat the margin{half}, VIOLATED when all of the "
-_COUNTED += "first 8 or 11 of 12 fall short of it{half}"
+_COUNTED = (
+    "seeds counted: HOLDS when all of the first 5 or 10 of 12 beat the margin{half}, VIOLATED when all of the first "
+    "8 or 11 of 12 fall short of it{half}"
+)
+_ONE_FIGURE = "one deterministic figure: HOLDS when it beats the margin{half}, VIOLATED when it falls short of it{half}"
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -44,63 +49,93 @@ class Counting:
         return {"cap": self.cap, "allowed": self.allowed, "control": self.control}
 
 
+@dataclass(frozen=True)
+class Seen:
+    """The figure of each seed, arm by arm: NaN where training diverged, one value where the arm is deterministic.
+
+    Attributes:
+        values: by arm, in order of seed.
+        higher: which way is better.
+        step: the smallest difference that the figure can show, 0 where it is continuous.
+    """
+
+    values: Sequence[list[float]]
+    higher: bool = True
+    step: float = 0.0
+
+    def effects(self, *, sign: float = 1.0, alike: bool = False) -> stats.Effects:
+        """Treatment less reference by seed (or the treatment alone), times `sign`: positive as the claim has it."""
+        n = max(map(len, self.values))
+        treatment, reference = [_for_all(values, n) for values in (*self.values, [0.0])][:2]
+        return stats.paired_effects(
+            treatment, reference, step=self.step, higher_is_better=self.higher, sign=sign, alike=alike
+        )
+
+
 def paired(sides: Sequence[ArmSeeds], metric: Metric, by: float, counting: Counting) -> Judged:
     """PAIRED: the metric of the first arm exceeds that of the second by `by` or more, for the typical seed."""
-    effects, step = _effects(sides, metric), _step(sides, metric)
+    seen = _seen(sides, metric)
+    effects = seen.effects()
     return _over_seeds(
         sides,
+        seen,
         effects,
-        _counted(sides, effects, by, step, counting),
+        _counted(sides, effects, by, seen.step, counting),
         counting,
-        metric=metric,
+        metric=metric.name,
         kind="PAIRED",
         sentence=f"{metric.name} of {sides[0].name} {metric.beats} that of {sides[1].name} by {by:g} or more",
         unit=metric.unit,
         margin=by,
-        method=_method(step),
+        method=_method(sides, seen.step),
         relation=">",
     )
 
 
 def not_better(sides: Sequence[ArmSeeds], metric: Metric, by: float, counting: Counting) -> Judged:
     """PAIRED, the other way: the first arm does not exceed the second by `by`; the claim is about an upper bound."""
-    effects, step = _effects(sides, metric, sign=-1.0), _step(sides, metric)
-    mirrored = _counted(sides, effects, -by, step, counting)
+    seen = _seen(sides, metric)
+    effects = seen.effects(sign=-1.0)
+    mirrored = _counted(sides, effects, -by, seen.step, counting)
     return _over_seeds(
         sides,
+        seen,
         effects,
         dataclasses.replace(mirrored, effect=-mirrored.effect, low=-mirrored.high, high=-mirrored.low),
         counting,
-        metric=metric,
+        metric=metric.name,
         kind="PAIRED",
         sentence=f"{metric.name} of {sides[0].name} {metric.beats} that of {sides[1].name} by less than {by:g}",
         unit=metric.unit,
         margin=by,
-        method=_method(step),
+        method=_method(sides, seen.step),
         relation="<",
     )
 
 
 def equivalent(sides: Sequence[ArmSeeds], metric: Metric, within: float, counting: Counting) -> Judged:
     """EQUIVALENT: both arms differ by less than `within`, for the typical seed; the count on each side."""
-    effects, step = _effects(sides, metric, alike=True), _step(sides, metric)
+    seen = _seen(sides, metric)
+    effects = seen.effects(alike=True)
     if _is_one_figure(sides):
-        low, high = (stats.count_exactly(sign * effects.low[0], -within, step=step) for sign in (1, -1))
+        views = effects, stats.mirrored(effects)
+        low, high = (stats.count_exactly(view, -within, step=seen.step) for view in views)
         worse = low if low.verdict != "HOLDS" else high
         result = dataclasses.replace(worse, effect=effects.low[0], low=effects.low[0], high=effects.low[0])
     else:
-        result = stats.equivalence_test(effects, within, step=step, **counting.options)
+        result = stats.equivalence_test(effects, within, step=seen.step, **counting.options)
     return _over_seeds(
         sides,
+        seen,
         effects,
         result,
         counting,
-        metric=metric,
+        metric=metric.name,
         kind="EQUIVALENT",
         sentence=f"{metric.name} of {sides[0].name} and of {sides[1].name} differ by less than {within:g}",
         unit=metric.unit,
         margin=within,
-        method=f"{_method(step)}; on each side",
+        method=f"{_method(sides, seen.step)}; on each side",
     )
 
 
@@ -108,27 +143,27 @@ def level(sides: Sequence[ArmSeeds], metric: Metric, least: float, counting: Cou
     """LEVEL: the metric is at least `least`, for new seeds and, where it is a proportion, for new pictures."""
     (arm,) = sides
     images = arm.images if metric.proportion else 0
+    seen = _seen(sides, metric)
     # A level is about the figure itself, whichever way is better.
-    effects, step = _effects(sides, metric, sign=1.0 if metric.higher else -1.0), _step(sides, metric)
+    effects = seen.effects(sign=1.0 if metric.higher else -1.0)
 
     def pictures(seeds: int) -> tuple[float, float]:
-        known = dataclasses.replace(arm, curves=arm.curves[:seeds]).values(metric)
-        share = _median([value for value in known if math.isfinite(value)])
+        share = median(value for value in seen.values[0][:seeds] if math.isfinite(value))
         return stats.share_bounds(share, images, counting.policy.alpha_holds, counting.policy.alpha_violated)
 
-    result = _counted(sides, effects, least, step, counting, also=pictures if images and effects.known else None)
-    known = f"; and the same by Clopper-Pearson bounds over {images:,} pictures" if images else ""
+    by_pictures = f"; and the same by Clopper-Pearson bounds over {images:,} pictures" if images else ""
     return _over_seeds(
         sides,
+        seen,
         effects,
-        result,
+        _counted(sides, effects, least, seen.step, counting, also=pictures if images else None),
         counting,
-        metric=metric,
+        metric=metric.name,
         kind="LEVEL",
         sentence=f"{metric.name} of {arm.name} is at least {least:g}",
         unit=metric.unit,
         margin=least,
-        method=_method(step) + known,
+        method=_method(sides, seen.step) + by_pictures,
         relation=">",
     )
 
@@ -139,19 +174,16 @@ def right_more_often(sides: Sequence[ArmSeeds], by: float, counting: Counting) -
     Both errors count: other seeds, and other pictures. Pictures of one class are alike, so classes are what is drawn.
     """
     pictures = max((len(curve.answers) for side in sides for curve in side.curves), default=0)
-    treatment, reference = (side.answers(pictures) for side in sides)
-    seeds = max(len(treatment), len(reference))
-    differences = _repeated(treatment, seeds) - _repeated(reference, seeds)
-    step = 1 / max(1, pictures)
-    shares = (_repeated_list([float(row.mean()) for row in rows], seeds) for rows in (treatment, reference))
-    effects = stats.paired_effects(*shares, step=step)
+    rows = [list(side.answers(pictures)) for side in sides]
+    seen = Seen([[float(row.mean()) for row in found] for found in rows], step=1 / max(1, pictures))
+    effects = seen.effects()
+    n = max(map(len, rows))
+    differences = [new - old for new, old in zip(*(_for_all(found, n) for found in rows), strict=True)]
     classes: Sequence[Any] = sides[0].classes or range(pictures)
 
-    def by_class(seen: int) -> tuple[float, float]:
-        rows = [row for row in differences[:seen] if math.isfinite(float(row.mean()))]
-        if not rows:  # then the seeds say all there is to say
-            return math.inf, -math.inf
-        mean = sum(rows) / len(rows)
+    def by_class(seeds: int) -> tuple[float, float]:
+        known = [row for row in differences[:seeds] if math.isfinite(float(row.mean()))]
+        mean = sum(known) / len(known)
         # Halved: each verdict may fall at two numbers of seeds, with the same pictures.
         rates = counting.policy.alpha_holds / 2, counting.policy.alpha_violated / 2
         return stats.clustered_interval(mean, classes, *rates)
@@ -159,16 +191,17 @@ def right_more_often(sides: Sequence[ArmSeeds], by: float, counting: Counting) -
     clusters = f"{len(set(classes))} classes of " if sides[0].classes else ""
     return _over_seeds(
         sides,
+        seen,
         effects,
-        _counted(sides, effects, by, step, counting, also=by_class),
+        _counted(sides, effects, by, seen.step, counting, also=by_class),
         counting,
         kind="PAIRED",
         sentence=f"{ANSWERS} of {sides[0].name} exceeds that of {sides[1].name} by {by:g} or more",
         unit="points",
         margin=by,
-        method=f"{_method(step)}; and the same by t over {clusters}{pictures} pictures that all arms share",
+        method=f"{_method(sides, seen.step)}; and the same by t over {clusters}{pictures} pictures that all arms share",
         relation=">",
-        what=ANSWERS,
+        metric=ANSWERS,
     )
 
 
@@ -181,18 +214,18 @@ def reach(sides: Sequence[ArmSeeds], series: Series, target: float, by: float, c
     """
     names = sides[0].name, sides[1].name
     budget = max((len(curve.epochs) for side in sides for curve in side.curves), default=1) or 1
-    new, old = ([_epochs(curve, series, target, budget) for curve in side.curves] for side in sides)
-    n = max(len(new), len(old))
-    new, old = _repeated_list(new, n), _repeated_list(old, n)
-    curves = zip(*(_repeated_list(list(side.curves), n) for side in sides), strict=True)
+    lost = Seen([[math.nan if curve.status == "diverged" else 0.0 for curve in side.curves] for side in sides])
+    n = max(len(side.curves) for side in sides)
+    new, old = (_for_all([_epochs(curve, series, target, budget) for curve in side.curves], n) for side in sides)
     effects = stats.by_seed(
-        [
-            _reached(treatment.status == "diverged", reference.status == "diverged", stats.reach_ratio(late, early))
-            for (treatment, reference), early, late in zip(curves, new, old, strict=True)
-        ]
+        _reached(math.isnan(treatment), math.isnan(reference), stats.reach_ratio(late, early))
+        for treatment, reference, early, late in zip(
+            *(_for_all(values, n) for values in lost.values), new, old, strict=True
+        )
     )
     return _over_seeds(
         sides,
+        lost,
         effects,
         _counted(sides, effects, by, 0.0, counting),
         counting,
@@ -201,10 +234,10 @@ def reach(sides: Sequence[ArmSeeds], series: Series, target: float, by: float, c
         f"{target:g}",
         unit="ratio",
         margin=by,
-        method=f"{_method(0.0)}; epochs to the target, interpolated, censored at {budget} epochs",
+        method=f"{_method(sides, 0.0)}; epochs to the target, interpolated, censored at {budget} epochs",
         reason=_missed(new, old, names, by, budget),
         relation=">",
-        what=series.name,
+        metric=series.name,
         target=target,
     )
 
@@ -212,12 +245,11 @@ def reach(sides: Sequence[ArmSeeds], series: Series, target: float, by: float, c
 # -- what is known of each seed --------------------------------------------------------------------------------------
 
 
-def _effects(sides: Sequence[ArmSeeds], metric: Metric, *, sign: float = 1.0, alike: bool = False) -> stats.Effects:
-    """Treatment less reference by seed (or the treatment alone), times `sign`: positive in the claim's direction."""
-    step, n = _step(sides, metric), max(len(side.curves) for side in sides)
-    values = [_repeated_list(side.values(metric), n) for side in sides]
-    reference = values[1] if len(values) > 1 else [0.0] * n
-    return stats.paired_effects(values[0], reference, step=step, higher_is_better=metric.higher, sign=sign, alike=alike)
+def _seen(sides: Sequence[ArmSeeds], metric: Metric) -> Seen:
+    """The metric of each seed; it moves in steps of one picture of the smallest split that it may be a share of."""
+    pictures = [count for side in sides for count in (side.images, side.train_images) if count]
+    step = 1 / min(pictures) if metric.unit == "points" and pictures else 0.0
+    return Seen([side.values(metric) for side in sides], metric.higher, step)
 
 
 def _reached(lost: bool, no_reference: bool, ratio: tuple[float, float]) -> tuple[float, float, bool]:
@@ -230,15 +262,9 @@ def _epochs(curve: Any, series: Series, target: float, budget: float) -> stats.E
     return stats.epochs_to_target(series.of_curve(curve), target, budget, higher_is_better=series.higher)
 
 
-def _step(sides: Sequence[ArmSeeds], metric: Metric) -> float:
-    """The smallest difference that the metric can show: one picture of the smallest split it may be a share of."""
-    pictures = [count for side in sides for count in (side.images, side.train_images) if count]
-    return 1 / min(pictures) if metric.unit == "points" and pictures else 0.0
-
-
 def _is_one_figure(sides: Sequence[ArmSeeds]) -> bool:
     """Whether no seed changes anything: what is judged is one figure, without any chance."""
-    return all(side.deterministic for side in sides)
+    return all(side.deterministic and side.curves for side in sides)
 
 
 def _counted(
@@ -249,24 +275,14 @@ def _counted(
     counting: Counting,
     also: Callable[[int], tuple[float, float]] | None = None,
 ) -> stats.SequentialResult:
-    if _is_one_figure(sides) and effects.low:
-        return stats.count_exactly(effects.low[0], margin, step=step)
+    if _is_one_figure(sides):
+        return stats.count_exactly(effects, margin, step=step, also=also)
     return stats.count_test(effects, margin, step=step, also=also, **counting.options)
 
 
-def _repeated_list(values: list[Any], n: int) -> list[Any]:
+def _for_all(values: list[Value], n: int) -> list[Value]:
     """The one figure of a deterministic arm for every seed of the other."""
-    return values * n if len(values) == 1 and n > 1 else values
-
-
-def _repeated(rows: Any, n: int) -> Any:
-    return rows.repeat(n, axis=0) if len(rows) == 1 and n > 1 else rows
-
-
-def _median(values: list[float]) -> float:
-    ordered = sorted(values)
-    middle = len(ordered) // 2
-    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+    return values * n if len(values) == 1 else values
 
 
 # -- the assertion ---------------------------------------------------------------------------------------------------
@@ -274,14 +290,13 @@ def _median(values: list[float]) -> float:
 
 def _over_seeds(
     sides: Sequence[ArmSeeds],
+    seen: Seen,
     effects: stats.Effects,
     result: stats.SequentialResult,
     counting: Counting,
     *,
     kind: Any,
     unit: str,
-    metric: Metric | None = None,
-    what: str = "",
     reason: str = "",
     **figures: Any,
 ) -> Judged:
@@ -306,9 +321,8 @@ def _over_seeds(
         n=result.n,
         n_unit="seeds",
         verdict=verdict,
-        reason="; ".join(filter(None, (_failures(sides, effects, metric, counting), reason))),
+        reason="; ".join(filter(None, (_failures(sides, seen, effects, counting), reason))),
         minimum_detectable_effect=_detectable(effects, unit, counting),
-        metric=what or (metric.name if metric else ""),
         failed=sum(effects.failed),
         failures_allowed=counting.allowed,
         **figures,
@@ -316,35 +330,27 @@ def _over_seeds(
     return Judged(made, result.verdict == UNDECIDED)
 
 
-def _method(step: float) -> str:
-    return _COUNTED.format(half=f" by more than half a step of {step:.2g}" if step else "")
+def _method(sides: Sequence[ArmSeeds], step: float) -> str:
+    method = _ONE_FIGURE if _is_one_figure(sides) else _COUNTED
+    return method.format(half=f" by more than half a step of {step:.2g}" if step else "")
 
 
-def _failures(sides: Sequence[ArmSeeds], effects: stats.Effects, metric: Metric | None, counting: Counting) -> str:
+def _failures(sides: Sequence[ArmSeeds], seen: Seen, effects: stats.Effects, counting: Counting) -> str:
     """Which seeds failed, and what follows; empty where none did."""
     found = []
-    for side in sides:
-        names = _failed_of(side, metric, 0.0 if metric is None else _step(sides, metric))
+    for side, values in zip(sides, seen.values, strict=True):
+        lost = stats.failed_seeds(values, higher_is_better=seen.higher, step=seen.step)
+        names = [
+            curve.reason or f"seed {curve.seed}: {value:.4g}, far from the other seeds"
+            for curve, value, failed in zip(side.curves, values, lost, strict=True)
+            if failed
+        ]
         if names:
             found.append(f"{len(names)} of {len(side.curves)} seeds of {side.name} failed ({'; '.join(names)})")
     failed = sum(effects.failed)
     if failed > counting.allowed:
         found.append(f"a claim with failed seeds holds only where it says failures={failed}")
     return "; ".join(found)
-
-
-def _failed_of(side: ArmSeeds, metric: Metric | None, step: float) -> list[str]:
-    """A sentence for each seed that diverged or ended far on the bad side of its arm's others."""
-    values = [math.nan if curve.status == "diverged" else 0.0 for curve in side.curves]
-    higher = True
-    if metric is not None:
-        values, higher = side.values(metric), metric.higher
-    lost = stats.failed_seeds(values, higher_is_better=higher, step=step)
-    return [
-        curve.reason or f"seed {curve.seed}: {value:.4g}, far from the other seeds"
-        for curve, value, failed in zip(side.curves, values, lost, strict=True)
-        if failed
-    ]
 
 
 def _detectable(effects: stats.Effects, unit: str, counting: Counting) -> float | None:

@@ -56,6 +56,12 @@ def answering(seeds_differ=0.05, pictures=400, **shares):
     return SeededBlock({name: trained(name, share) for name, share in shares.items()}).arms
 
 
+def deterministic(arms):
+    for arm in arms.values():
+        arm.deterministic = True
+    return arms
+
+
 class TestRightMoreOften:
     def test_more_pictures_hold_and_equal_arms_violate(self):
         arms, made = answering(a=0.5, c=0.75), recorder()
@@ -213,15 +219,19 @@ class TestReach:
 
 
 class TestFailedSeeds:
-    def arms(self, failing=(), of="b"):
-        """b is ten points better; a seed of `failing` ends at .1 there."""
+    def arms(self, failing=(), of="b", figure=0.1):
+        """b is ten points better; a seed of `failing` ends at `figure` there, or diverges."""
         arms = curves(a=[0.7], b=[0.8], images=1000)
         train = arms[of].train
 
         def one(seed):
             curve = train(seed)
-            low = [msgspec.structs.replace(row, val_accuracy=0.1) for row in curve.epochs]
-            return msgspec.structs.replace(curve, epochs=low) if seed in failing else curve
+            if seed not in failing:
+                return curve
+            if figure is None:
+                return SeedCurve(seed=seed, epochs=[], status="diverged", reason="the loss was NaN in epoch 1")
+            low = [msgspec.structs.replace(row, val_accuracy=figure) for row in curve.epochs]
+            return msgspec.structs.replace(curve, epochs=low)
 
         arms[of].train = one
         return arms
@@ -251,6 +261,13 @@ class TestFailedSeeds:
         made.at_least(arms["b"], 0.7)
         assert verdict(made) == "INCONCLUSIVE" and made.assertions[0].failed == 1
 
+    @pytest.mark.parametrize(("failing", "expected"), [(5, "INCONCLUSIVE"), (8, "VIOLATED")])
+    def test_a_level_whose_first_seeds_all_failed(self, failing, expected):
+        """Of the share of pictures nothing is known then; the seeds say all there is to say."""
+        arms, made = self.arms(failing=set(range(failing)), figure=None), recorder()
+        made.at_least(arms["b"], 0.7)
+        assert (verdict(made), made.assertions[0].failed) == (expected, failing)
+
 
 class TestSeedsThatChangeNothing:
     def test_equal_curves_of_different_seeds_are_refused(self):
@@ -262,15 +279,48 @@ class TestSeedsThatChangeNothing:
 
     @pytest.mark.parametrize(("by", "expected"), [(0.1, "HOLDS"), (0.3, "VIOLATED")])
     def test_deterministic_arms_are_one_figure(self, by, expected):
-        arms, made = curves(noise=0.0, a=SLOW, b=FAST), recorder()
-        for arm in arms.values():
-            arm.deterministic = True
+        arms, made = deterministic(curves(noise=0.0, a=SLOW, b=FAST)), recorder()
         made.better(arms["b"], than=arms["a"], by=by)
         assert verdict(made) == expected and made.assertions[0].n == 1
         assert [len(arm.curves) for arm in arms.values()] == [1, 1]
         for within, expected in ((0.2, "HOLDS"), (0.05, "VIOLATED")):
             made.equivalent(arms["b"], arms["a"], within=within)
             assert verdict(made) == expected
+
+    @pytest.mark.parametrize(
+        ("a", "b", "target", "expected"),
+        [
+            (SLOW, FAST, 0.6, "HOLDS"),
+            (SLOW, FAST, 0.95, "INCONCLUSIVE"),  # neither arrives
+            (None, FAST, 0.6, "INCONCLUSIVE"),  # the reference diverged
+            (SLOW, None, 0.6, "VIOLATED"),
+            (FAST, [0.1] * 6, 0.6, "VIOLATED"),
+        ],
+    )
+    def test_what_is_unknown_of_deterministic_arms_stays_open(self, a, b, target, expected):
+        arms, made = deterministic(curves(noise=0.0, a=a, b=b)), recorder()
+        made.reaches_sooner(arms["b"], than=arms["a"], target=target, by=1.25)
+        assert verdict(made) == expected, made.assertions[0]
+
+    @pytest.mark.parametrize(("a", "b", "expected"), [(None, FAST, "INCONCLUSIVE"), (SLOW, None, "VIOLATED")])
+    def test_a_deterministic_arm_that_diverged(self, a, b, expected):
+        arms, made = deterministic(curves(noise=0.0, a=a, b=b)), recorder()
+        made.better(arms["b"], than=arms["a"], by=0.02)
+        made.not_better(arms["b"], than=arms["a"], by=0.02)
+        assert [a.verdict for a in made.assertions] == [expected] * 2, made.assertions
+
+    def test_few_pictures_leave_one_figure_open_too(self):
+        """No seed changes it; other pictures would."""
+        for images, expected in ((0, "HOLDS"), (20, "INCONCLUSIVE"), (2000, "HOLDS")):
+            arms, made = deterministic(curves(noise=0.0, images=images, a=[0.8])), recorder()
+            made.at_least(arms["a"], 0.7)
+            assert verdict(made) == expected, images
+            assert made.assertions[0].method.startswith("one deterministic figure")
+            assert ("Clopper-Pearson" in made.assertions[0].method) == bool(images)
+        for pictures, expected in ((20, "INCONCLUSIVE"), (4000, "HOLDS")):
+            arms, made = deterministic(answering(seeds_differ=0.2, pictures=pictures, a=0.5, b=0.6)), recorder()
+            made.right_more_often(arms["b"], than=arms["a"], by=0.03)
+            assert (verdict(made), made.assertions[0].n) == (expected, 1)
 
     def test_a_deterministic_reference_is_trained_once_and_held_against_every_seed(self):
         arms, made = curves(a=SLOW, b=FAST), recorder()
