@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,11 @@ def jpeg(seed: int = 0, side: int = 20, mode: str = "RGB", kind: str = "JPEG", *
     return held.getvalue()
 
 
-def layout(train: int = 9, val: int = 6, side: int = 20) -> dict[str, bytes]:
-    """The files of a small data set with three classes, by name."""
+def layout(train: int = 9, val: int = 6, side: int = 20, classes: Sequence[str] = CLASSES) -> dict[str, bytes]:
+    """The files of a small data set, by name; its pictures are of one class after the other."""
     files = {}
     for split, count, first in (("train", train, 0), ("val", val, 1000)):
-        rows = [f"{first + n}\t{CLASSES[n % 3]}" for n in range(count)]
+        rows = [f"{first + n}\t{classes[n % len(classes)]}" for n in range(count)]
         files[f"{split}/annotation.txt"] = "\n".join(["ImageID\tClassID", *rows, ""]).encode()
         files |= {f"{split}/images/{first + n}.jpg": jpeg(first + n, side) for n in range(count)}
     return files
