@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -341,7 +341,7 @@ def _pictures(arm: Any, data: Any, recipe: Any, extras: Extras) -> dict[str, Any
     return {
         "images": val,
         "train_images": min(train, val, training.TRAIN_EVALUATION_IMAGES),
-        "labels": labels if extras.answers else tuple,
+        "labels": cache(labels) if extras.answers else tuple,
         "deterministic": as_trained(arm).deterministic,
     }
 

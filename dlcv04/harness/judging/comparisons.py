@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from dlcv04.harness.judging import declared, figures
 from dlcv04.harness.judging.differences import (
     clock_changes,
@@ -143,7 +145,9 @@ def missing_comparison(test: str, path: str, arm: str = "", how: str = "was not 
 
 def lost_file(path: str, sentence: str) -> Comparison:
     """The red row of an accepted file that is gone or can't be used."""
-    return _replace(missing_comparison(path, path), method="named by the store's manifest", reason=sentence)
+    return msgspec.structs.replace(
+        missing_comparison(path, path), method="named by the store's manifest", reason=sentence
+    )
 
 
 def _fits(run: Run, key: dict[str, str]) -> bool:
@@ -528,7 +532,7 @@ def _stale(claim: Claim, arms: Sequence[Arm], context: Context) -> list[Comparis
 
 
 def _stale_row(claim: Claim, reasons: list[str], path: str) -> Comparison:
-    return _replace(
+    return msgspec.structs.replace(
         missing_comparison(claim.test, path),
         metric="source",
         verdict="STALE",
@@ -581,8 +585,3 @@ def _row(figure: Figure, test: str, **details: Any) -> Comparison:
     filled = {**known, "n_new": 0, "n_old": 0, **blank, **details}
     filled.update({name: finite(filled[name]) for name in blank})
     return Comparison(test=test, arm=figure.arm, metric=figure.name, **filled)
-
-
-def _replace(comparison: Comparison, **changes: Any) -> Comparison:
-    fields = {name: getattr(comparison, name) for name in comparison.__struct_fields__}
-    return Comparison(**{**fields, **changes})

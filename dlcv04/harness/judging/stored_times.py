@@ -14,7 +14,7 @@ from functools import cached_property
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dlcv04.harness.judging.card_times import FIGURES, CardHistory
+from dlcv04.harness.judging.card_times import FIGURES, SMALLEST_SD, CardHistory
 from dlcv04.harness.policy import MIN_PROCESSES, Policy
 from dlcv04.harness.store.schema import Arm, Run
 from dlcv04.lazy import LazyModule
@@ -31,10 +31,6 @@ PROCESS_SHARE = math.sqrt(1 - (0.025 / 0.04) ** 2)
 
 #: Degrees of freedom from which a class's own processes need no prior beside them.
 OWN_DF = 6
-
-
-#: No class is believed to be quieter than this between processes.
-SMALLEST_SD = 0.005
 
 
 #: What is said of a time that is faster than a change of code makes it.

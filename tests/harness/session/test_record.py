@@ -62,6 +62,19 @@ def test_1(around, claim):
     claim.exactly(1, 1, of="a")
 """
 
+IN_A_TESTCASE = """
+class TestSizes(unittest.TestCase):
+    @pytest.fixture(autouse=True)
+    def taken(self, claim):
+        self.judge = claim
+
+    @one("in a TestCase")
+    {mark}
+    def test_1(self):
+        self.judge.exactly(1, 1, of="a")
+        {body}
+"""
+
 
 def marked(mark, text, **parts):
     return text.format(mark=f"@pytest.mark.{mark}", **parts)
@@ -135,46 +148,11 @@ CASES = {
     "-x": (RED_THEN + OTHER, ["-x"], 1, "bad"),
     "--maxfail, in the last test": (RED_THEN, ["--maxfail=1"], 1, "bad"),
     "--stepwise": (RED_THEN + OTHER, ["--stepwise"], 2, "bad"),
-    "a TestCase that takes the fixture": (
-        """
-class TestSizes(unittest.TestCase):
-    @pytest.fixture(autouse=True)
-    def taken(self, claim):
-        self.judge = claim
-
-    @one("in a TestCase")
-    def test_1(self):
-        self.judge.exactly(1, 1, of="a")
-        self.fail("no")
-""", [], 1, "bad",
-    ),
+    "a TestCase that takes the fixture": (IN_A_TESTCASE.format(mark="", body="self.fail('no')"), [], 1, "bad"),
     "a TestCase that is expected to fail": (
-        """
-class TestSizes(unittest.TestCase):
-    @pytest.fixture(autouse=True)
-    def taken(self, claim):
-        self.judge = claim
-
-    @one("in a TestCase")
-    @unittest.expectedFailure
-    def test_1(self):
-        self.judge.exactly(1, 1, of="a")
-        self.fail("no")
-""", [], 0, "unsure",
+        IN_A_TESTCASE.format(mark="@unittest.expectedFailure", body="self.fail('no')"), [], 0, "unsure"
     ),
-    "a TestCase that skips": (
-        """
-class TestSizes(unittest.TestCase):
-    @pytest.fixture(autouse=True)
-    def taken(self, claim):
-        self.judge = claim
-
-    @one("in a TestCase")
-    def test_1(self):
-        self.judge.exactly(1, 1, of="a")
-        self.skipTest("no")
-""", [], 0, "unsure",
-    ),
+    "a TestCase that skips": (IN_A_TESTCASE.format(mark="", body="self.skipTest('no')"), [], 0, "unsure"),
 }  # fmt: skip
 
 
