@@ -104,11 +104,18 @@ def _layer_facts(layer: Any) -> LayerFacts:
 
 
 def _macs(layer: Any, shape: tuple[int, ...]) -> int:
-    """Multiply-adds for one picture: each kernel weight works once an output position."""
-    if isinstance(layer, keras.layers.Dense):
+    """Multiply-adds for one picture: each kernel weight works once an output position; transposed, once an input's."""
+    layers = keras.layers
+    if isinstance(layer, layers.Dense):
         return math.prod(layer.kernel.shape) * math.prod(shape[:-1])
-    convolutions = keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D, keras.layers.DepthwiseConv2D
-    if isinstance(layer, convolutions):
-        positions = shape[:-1] if layer.data_format == "channels_last" else shape[1:]
-        return math.prod(layer.kernel.shape) * math.prod(positions)
-    return 0
+    if isinstance(layer, (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)):
+        return math.prod(layer.kernel.shape) * _places(layer, tuple(layer.input.shape[1:]))
+    if isinstance(layer, (layers.SeparableConv1D, layers.SeparableConv2D)):
+        kernels = layer.depthwise_kernel, layer.pointwise_kernel
+        return sum(math.prod(kernel.shape) for kernel in kernels) * _places(layer, shape)
+    plain = layers.Conv1D, layers.Conv2D, layers.Conv3D, layers.DepthwiseConv1D, layers.DepthwiseConv2D
+    return math.prod(layer.kernel.shape) * _places(layer, shape) if isinstance(layer, plain) else 0
+
+
+def _places(layer: Any, shape: tuple[int, ...]) -> int:
+    return math.prod(shape[:-1] if layer.data_format == "channels_last" else shape[1:])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from dlcv04 import datasets
+from dlcv04 import Dataset, datasets
 from dlcv04.datasets import embedded
 
 SHAPES = {"mnist": (28, 28), "cifar10": (32, 32, 3)}
@@ -45,6 +45,22 @@ def check_digits(dataset):
         assert (digits.target[nearest] == y[:100]).mean() > 0.95
 
 
+def check_permuted():
+    """The control's labels are those of both splits, at other pictures: as many agree as by chance."""
+    x = np.arange(600, dtype=np.uint16).view(np.uint8).reshape(600, 1, 2, 1)
+    y = (np.arange(600) % 5).astype(np.int32)
+    real = Dataset("numbered", x[:400], y[:400], x[400:], y[400:], 5)
+    found = [datasets.permuted_labels(real, seed) for seed in (0, 0, 1)]
+    labels = [np.concatenate([one.y_train, one.y_val]) for one in found]
+    for one, given in zip(found, labels, strict=True):
+        np.testing.assert_array_equal(np.concatenate([one.x_train, one.x_val]), x)
+        np.testing.assert_array_equal(np.bincount(given), np.bincount(y))
+        for part in (slice(400), slice(400, None)):
+            assert 0.1 < (given[part] == y[part]).mean() < 0.3
+    np.testing.assert_array_equal(labels[0], labels[1])
+    assert (labels[0] != labels[2]).any()
+
+
 @pytest.fixture(params=SHAPES)
 def name(request, tmp_path, monkeypatch):
     monkeypatch.setenv("DLCV04_DATA", str(tmp_path))
@@ -58,6 +74,10 @@ def test_a_files_labels_stay_with_their_pictures(name):
 
 def test_the_stand_ins_labels_are_the_digits():
     check_digits(embedded.digits())
+
+
+def test_the_controls_labels_are_permuted():
+    check_permuted()
 
 
 # -- planted faults ----------------------------------------------------------------------------------------------------
@@ -89,3 +109,22 @@ def test_other_labels_of_the_stand_in_are_seen(change):
     digits = embedded.digits()
     with pytest.raises(AssertionError):
         check_digits(replace(digits, y_train=change(digits.y_train), y_val=change(digits.y_val)))
+
+
+def kept(real):
+    return lambda dataset, seed=0: dataset
+
+
+def in_training_alone(real):
+    return lambda dataset, seed=0: replace(dataset, y_train=real(dataset, seed).y_train)
+
+
+def by_no_seed(real):
+    return lambda dataset, seed=0: real(dataset, 0)
+
+
+@pytest.mark.parametrize("fault", [kept, in_training_alone, by_no_seed])
+def test_a_control_that_permutes_less_is_seen(fault, monkeypatch):
+    monkeypatch.setattr(datasets, "permuted_labels", fault(datasets.permuted_labels))
+    with pytest.raises(AssertionError):
+        check_permuted()

@@ -1,9 +1,13 @@
 """A t-SNE map is made of pictures alone: other labels on the same pictures leave every point where it was.
 
-Asked at the door that sees both, the command, on a data set that is put in place of MNIST.
+Asked at the doors that see both, the command and the fixture of the bench, on a data set in place of MNIST.
 """
 
+import importlib
+import inspect
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +16,7 @@ from dlcv04 import Dataset, datasets
 from dlcv04.visualization import embedding
 from tests.commands.asking import Command
 
-IMAGES = 40
+IMAGES = 100  # a third of which is t-SNE's perplexity, or more
 
 
 def noise(labels):
@@ -50,6 +54,24 @@ def test_other_labels_leave_the_map_as_it_is(tmp_path, monkeypatch):
     check(tmp_path, monkeypatch)
 
 
+def check_bench(monkeypatch):
+    """The same of the map that the bench judges."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "bench")
+    task3 = importlib.import_module("test_task3_visualization")
+    request = SimpleNamespace(config=SimpleNamespace(getoption=lambda name: "smoke"))
+    labels = np.arange(IMAGES) % 10
+    maps = []
+    for given in (labels, np.random.RandomState(1).permutation(labels)):
+        chosen, found = inspect.unwrap(task3.mapped)(noise(given), request)(0)
+        assert len(chosen.y_train) == IMAGES
+        maps.append(found.points)
+    np.testing.assert_array_equal(*maps)
+
+
+def test_other_labels_leave_the_benchs_map_as_it_is(monkeypatch):
+    check_bench(monkeypatch)
+
+
 # -- planted faults ----------------------------------------------------------------------------------------------------
 
 
@@ -71,6 +93,8 @@ def test_pictures_that_depend_on_labels_are_seen(fault, tmp_path, monkeypatch):
     monkeypatch.setattr(Dataset, "subset", lambda self, *args, **settings: fault(real(self, *args, **settings)))
     with pytest.raises(AssertionError):
         check(tmp_path, monkeypatch)
+    with pytest.raises(AssertionError):
+        check_bench(monkeypatch)
 
 
 def test_a_label_appended_to_the_pixels_is_seen(tmp_path, monkeypatch):

@@ -11,7 +11,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from dlcv04 import Dataset
+from dlcv04 import Dataset, seeding
+from dlcv04.fit_trainer import FitTrainer
 from dlcv04.lazy import LazyModule
 from dlcv04.networks import mnist_convnet
 from dlcv04.recipes import Recipe, mnist_recipe
@@ -120,6 +121,37 @@ def check_adadelta(dataset, recipe, network=NETWORK):
         np.testing.assert_allclose(new, value, rtol=0, atol=OFF)
 
 
+def check_epochs(network=NETWORK):
+    """Two epochs of two batches, each epoch in its own order: by gradient descent, batch by batch."""
+    random = np.random.RandomState(4)
+    pictures = random.randint(0, 256, (2 * BATCH, 8, 8, 1)).astype(np.uint8)
+    labels = (np.arange(2 * BATCH) % CLASSES).astype(np.int32)
+    dataset = Dataset("order", pictures, labels, pictures[:3], labels[:3], CLASSES)
+    trainer = Trainer(network, dataset, Recipe("order", "SGD", 0.3, **SIZES), seed=1)
+    orders = [trainer.batch_order(epoch) for epoch in range(2)]
+    assert all(sorted(order.ravel()) == list(range(2 * BATCH)) for order in orders)
+    if sorted(orders[0][0]) in [sorted(batch) for batch in orders[1]]:
+        pytest.fail("nothing is compared: both epochs have the same batches")
+    expected = weights(trainer)
+    for order in orders:
+        trainer.train_epoch()
+        for batch in order:
+            _, _, found = gradients(expected, pictures[batch], labels[batch])
+            expected = [value - 0.3 * gradient for value, gradient in zip(expected, found, strict=True)]
+    for new, value in zip(weights(trainer), expected, strict=True):
+        np.testing.assert_allclose(new, value, rtol=0, atol=OFF)
+
+
+def check_fit(dataset):
+    """The step that stock `fit` is made to take when its trainer is built is that of the reference."""
+    recipe = Recipe("fit", "SGD", 1.0, **SIZES)
+    before = [values.astype(np.float64) for values in seeding.build(NETWORK, dataset, recipe, 1)[0].get_weights()]
+    trainer = FitTrainer(NETWORK, dataset, recipe, images=BATCH, seed=1)
+    _, _, expected = gradients(before, dataset.x_train, dataset.y_train)
+    for old, new, gradient in zip(before, trainer.model.get_weights(), expected, strict=True):
+        np.testing.assert_allclose(old - new, gradient, rtol=0, atol=OFF)
+
+
 def adadelta():
     return replace(mnist_recipe("smoke"), **SIZES)
 
@@ -146,6 +178,14 @@ def test_the_gradients_are_those_of_the_loss(dataset):
 
 def test_adadelta(dataset):
     check_adadelta(dataset, adadelta())
+
+
+def test_each_epoch_goes_through_its_own_order():
+    check_epochs()
+
+
+def test_the_step_of_keras_fit(dataset):
+    check_fit(dataset)
 
 
 # -- planted faults ----------------------------------------------------------------------------------------------------
@@ -198,3 +238,46 @@ def test_other_labels_on_the_way_to_the_step_are_seen(change, dataset, monkeypat
 def test_another_optimizer_is_seen(fault, dataset):
     with pytest.raises(AssertionError):
         check_adadelta(dataset, replace(adadelta(), **fault))
+
+
+def first_order(real):
+    return lambda self, epoch: real(self, 0)
+
+
+def test_epochs_in_one_order_are_seen(monkeypatch):
+    """The order that is asked for is another than the one that is trained in."""
+    real = Trainer.train_epoch
+
+    def faulty(self):
+        with monkeypatch.context() as patched:
+            patched.setattr(Trainer, "batch_order", first_order(Trainer.batch_order))
+            return real(self)
+
+    monkeypatch.setattr(Trainer, "train_epoch", faulty)
+    with pytest.raises(AssertionError):
+        check_epochs()
+
+
+def test_a_rate_that_is_lost_after_the_first_epoch_is_seen(monkeypatch):
+    real = Trainer.train_epoch
+
+    def faulty(self):
+        trained = real(self)
+        self.optimizer.learning_rate.assign(0.03)
+        return trained
+
+    monkeypatch.setattr(Trainer, "train_epoch", faulty)
+    with pytest.raises(AssertionError):
+        check_epochs()
+
+
+def test_fit_on_pixels_that_are_not_scaled_is_seen(dataset, monkeypatch):
+    real = FitTrainer.run_steps
+
+    def faulty(self, count):
+        self._x = self._x * np.float32(255)
+        real(self, count)
+
+    monkeypatch.setattr(FitTrainer, "run_steps", faulty)
+    with pytest.raises(AssertionError):
+        check_fit(dataset)
