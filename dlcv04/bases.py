@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from dlcv04 import backends, caching, checkpoints, code_hash, networks, seeding
+from dlcv04 import architecture, backends, caching, checkpoints, networks, seeding
 from dlcv04.backends import keras
 from dlcv04.datasets import Dataset
 from dlcv04.recipes import Recipe
@@ -67,6 +67,12 @@ class Base:
                 digest.update(f":{values.dtype.str}{values.shape}".encode())
                 digest.update(values.data)
         return digest.hexdigest()
+
+    @cached_property
+    def key(self) -> dict[str, str] | None:
+        """All that its outputs depend on, as plain values; None where it has layers of your own."""
+        layers = architecture.fingerprint(self.model)
+        return {"weights": self.fingerprint, "layers": layers} if layers else None
 
     @property
     def end(self) -> Tap:
@@ -156,6 +162,8 @@ def trained_base(
 ) -> Base:
     """A network trained here on other pictures, without its last layer; trained once and kept on disk.
 
+    With layers or a class of recipe of your own, whose code can't be told from their settings, nothing is kept.
+
     A training that was stopped goes on after its last whole epoch on disk.
 
     Args:
@@ -171,31 +179,38 @@ def trained_base(
         dlcv04.seeding.TrainingError: network, data and recipe do not fit each other.
         TransferError: the training diverged.
     """
-    key = {
-        "network": networks.describe(network),
-        "network's code": code_hash.code_hash(network),
+    with seeding.seeded(seed):
+        model = network()
+    drawn = Base("", model, "", "").key
+    key: dict[str, Any] | None = drawn and {
+        "drawn": drawn,
         "data": dataset.fingerprint,
         "recipe": recipe.settings(),
         "seed": seed,
-        "backend": backends.name(),
+        "backend": asdict(backends.facts()),
     }
-    checkpoint = checkpoints.Checkpoint.of("training", key, folder, tell)
+    if key is None or type(recipe) is not Recipe:
+        tell(f"{networks.describe(network)} or its recipe has code of its own: what is trained is not kept on disk.")
+        key = None
+    checkpoint = checkpoints.Checkpoint.of("training", key, folder, tell) if key else None
+
+    def forget() -> None:
+        if checkpoint:
+            checkpoint.remove()
 
     def compute() -> caching.Arrays:
         with backends.deterministic():
             trainer = Trainer(network, dataset, recipe, seed=seed)
             run = checkpoints.complete(trainer, checkpoint, on_epoch)
         if run.status != "ok":
-            checkpoint.remove()
+            forget()
             raise TransferError(f"{run.network} did not learn {dataset.name}: {run.reason}")
         weights = {f"weight{number:03d}": values for number, values in enumerate(_weights(trainer.model))}
         return {"val_accuracy": np.array(run.epochs[-1].val_accuracy), **weights}
 
     arrays = caching.cached("trained", key, compute, folder=folder, tell=tell)
-    checkpoint.remove()
+    forget()
     accuracy = float(arrays.pop("val_accuracy"))
-    with seeding.seeded(seed):
-        model = network()
     _fill(model, [arrays[name] for name in sorted(arrays)])
     provenance = f"{networks.describe(network)} trained on {dataset.provenance}, accuracy {accuracy:.3f}"
     trunk = keras.Model(model.inputs, model.layers[-2].output, name=model.name)

@@ -1,18 +1,17 @@
 """Arrays that are slow to compute, kept on disk: whole files only, safe against a second process and against damage.
 
-Every key holds what made the arrays beside what they depend on: a hash of this package's code, and the versions of
-Keras, its backend and NumPy. What other code made is never found, so that nothing judges a network of old code.
+Every key holds what made the arrays beside what they depend on: a hash of this package's code, and of functions that
+were put in place of its own. What other code made is never found, so that nothing judges a network of old code or of a
+planted fault. What a framework computed has `dlcv04.backends.facts` in its key, too.
 """
 
 import functools
 import hashlib
 import json
 import os
-import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
-from dlcv04 import atomic, backends
-from dlcv04.code_hash import package_hash
+from dlcv04 import atomic
+from dlcv04.code_hash import package_hash, replaced
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -52,7 +51,7 @@ def location(kind: str, key: Mapping[str, Any], folder: str | Path | None = None
 
 def cached(
     kind: str,
-    key: Mapping[str, Any],
+    key: Mapping[str, Any] | None,
     compute: Callable[[], Arrays],
     *,
     folder: str | Path | None = None,
@@ -62,11 +61,13 @@ def cached(
 
     Args:
         kind: the beginning of the file's name.
-        key: all that the arrays depend on, as plain values for JSON.
+        key: all that the arrays depend on, as plain values for JSON; None if that can't be known: nothing is kept.
         compute: called where there is no such file, or a damaged one.
         folder: where the files lie; `default_folder` unless given.
         tell: is given a sentence when a file is damaged, or can't be written (then nothing is kept).
     """
+    if key is None:
+        return compute()
     path = location(kind, key, folder)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -126,15 +127,12 @@ def _text(key: Mapping[str, Any]) -> str:
     return json.dumps({**key, "made by": made_by()}, sort_keys=True, allow_nan=False)
 
 
-@functools.cache
 def made_by() -> dict[str, str]:
-    """The code and the libraries that compute what is kept here; the judge's half and the commands compute nothing."""
-    versions = {name: _version(name) for name in ("keras", backends.name(), "numpy")}
-    return {"code": package_hash(Path(__file__).parent, without=_COMPUTE_NOTHING), **versions}
+    """The code that computes what is kept here; the judge's half and the commands compute nothing."""
+    patches = replaced(without=_COMPUTE_NOTHING)
+    return {"code": _package_hash(), "numpy": np.__version__, **({"replaced": patches} if patches else {})}
 
 
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:  # TensorFlow comes under several names
-        return str(getattr(sys.modules.get(name), "__version__", "unknown"))
+@functools.cache
+def _package_hash() -> str:
+    return package_hash(Path(__file__).parent, without=_COMPUTE_NOTHING)

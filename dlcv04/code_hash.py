@@ -1,16 +1,22 @@
-"""Hashes of code: of what a function does, with the functions and constants of its own module, and of a package."""
+"""Hashes of code: of a function with the functions and constants of its module, of a package, and of its patches."""
 
 from __future__ import annotations
 
 import ast
 import functools
 import inspect
+import os
+import sys
+import sysconfig
 import textwrap
 from collections.abc import Callable, Collection, Iterator
 from hashlib import sha256
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
+_PACKAGE = str(Path(__file__).parent)
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _SIMPLE = (bool, int, float, complex, str, bytes, type(None))
 
 
@@ -31,6 +37,46 @@ def package_hash(folder: Path, *, without: Collection[str] = ()) -> str:
         if name.split("/")[0] not in without:
             digest.update(f"{name}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
+
+
+def replaced(*, without: Collection[str] = ()) -> str:
+    """A hash of the functions that a planted fault or a patch put in place of this package's own; "" if there are none.
+
+    Args:
+        without: packages and modules below this one that are not looked at.
+    """
+    found = []
+    for name, module in sorted(sys.modules.items()):
+        part = f"{name}.".split(".")[1]
+        if name.startswith("dlcv04.") and part != "faults" and not {part, f"{part}.py"} & set(without):
+            found += [f"{name}.{place} {code_hash(function)}" for place, function in _strangers(module)]
+    return sha256("\n".join(found).encode()).hexdigest()[:16] if found else ""
+
+
+def _strangers(module: Any) -> Iterator[tuple[str, FunctionType]]:
+    """Functions and methods in a module that are neither this package's nor a library's."""
+    for name, value in sorted(vars(module).items()):
+        for place, each in vars(value).items() if isinstance(value, type) else ((name, value),):
+            function = _behind(each)
+            if isinstance(function, FunctionType) and not _at_home(function):
+                yield f"{name}.{place}", function
+
+
+def _behind(value: Any) -> Any:
+    """The function of a method, a property or a partial; anything else as it is."""
+    if isinstance(value, (staticmethod, classmethod)):
+        return value.__func__
+    if isinstance(value, (functools.partial, functools.cached_property)):
+        return value.func
+    return value.fget if isinstance(value, property) else value
+
+
+def _at_home(function: FunctionType) -> bool:
+    """Whether a function's code is this package's, a library's, or made by one, as a dataclass's methods."""
+    file = function.__code__.co_filename
+    if file.startswith(_PACKAGE):
+        return not file.startswith(f"{_PACKAGE}{os.sep}faults")
+    return file.startswith(("<string>", "<frozen ", *_LIBRARIES))
 
 
 def _lines(value: Any, seen: set[int]) -> Iterator[str]:

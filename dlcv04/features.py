@@ -7,7 +7,7 @@ computation that was stopped goes on after the last pictures that it kept.
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,7 @@ from dlcv04.backends import keras
 from dlcv04.bases import Base, Tap, TransferError
 from dlcv04.datasets import DataError, Dataset
 
-# Part of every key on disk: raise it when features are computed differently.
-_VERSION = 2
+_VERSION = 2  # of a feature set's fingerprint, which stored runs hold
 # Of the pictures that are kept at once, and that a kill costs at most: 112 of 224 x 224, a minute on two cores.
 _KEPT_VALUES = 18_000_000
 
@@ -44,6 +43,14 @@ class FeatureSet(Dataset):
         x, y = getattr(self, f"x_{split}"), getattr(self, f"y_{split}")
         if x.dtype != np.float32 or x.ndim != 2 or len(x) != len(y) or not len(x):
             raise DataError(f"Features {self.name!r}: x_{split} is {x.dtype} of {x.shape} for {len(y)} labels.")
+
+    @cached_property
+    def content(self) -> str:
+        """SHA-256 over the features themselves and the labels: for keys of what is computed from them."""
+        digest = hashlib.sha256()
+        for values in (self.x_train, self.y_train, self.x_val, self.y_val):
+            digest.update(f"{values.shape}".encode() + np.ascontiguousarray(values).tobytes())
+        return digest.hexdigest()
 
     @cached_property
     def fingerprint(self) -> str:
@@ -167,15 +174,15 @@ class _Work:
             return {"features": computed[_label(tap)]}
 
         key = {
-            "version": _VERSION,
-            "base": self._base.fingerprint,
+            "base": self._base.key,
             "pictures": hashlib.sha256(np.ascontiguousarray(pictures).data).hexdigest(),
-            "backend": backends.name(),
+            "backend": asdict(backends.facts()),
         }
+        keys = {tap: {**key, "tap": _label(tap)} if self._base.key else None for tap in self._outputs}
         return {
-            tap: caching.cached(
-                "features", {**key, "tap": _label(tap)}, partial(compute, tap), folder=self._folder, tell=self._tell
-            )["features"]
+            tap: caching.cached("features", keys[tap], partial(compute, tap), folder=self._folder, tell=self._tell)[
+                "features"
+            ]
             for tap in self._outputs
         }
 

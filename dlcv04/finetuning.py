@@ -37,9 +37,6 @@ HEADS = (Head(), Head(l2=0.01))
 """Heads that are tried on each tap of VGG16."""
 
 
-_VERSION = 1  # of the keys of what is kept: raise it when the same settings give another result
-
-
 _UNFROZEN_EPOCHS = 30
 
 
@@ -281,8 +278,7 @@ def _choose(features: dict[Tap, FeatureSet], heads: Sequence[Head], recipe: Reci
     def kept(tap: Tap, head: Head, compute: Callable[[], float]) -> float:
         nonlocal done
         key = {
-            "version": _VERSION,
-            "features": features[tap].fingerprint,
+            "features": features[tap].content,
             "head": asdict(head),
             "recipe": recipe.settings(),
             "folds": FOLDS,
@@ -315,8 +311,7 @@ def _train(
 ) -> tuple[Tuned, Checkpoint]:
     """The last stage, and the checkpoint that it was kept in."""
     key = {
-        "version": _VERSION,
-        "base": base.fingerprint,
+        "base": base.key,
         "data": data.fingerprint,
         "tap": [tap.layer, tap.pooling],
         "head": asdict(head),

@@ -45,8 +45,6 @@ EVALUATIONS = 20
 Pixels = npt.NDArray[np.uint8]
 OnEvaluation = Callable[[int, int, float], None]
 
-_VERSION = 2  # of stored states: raise it with every change of what an iteration does
-
 
 class StyleError(ValueError):
     """Pictures, layers or a stored state that do not fit; the message says what to do."""
@@ -190,7 +188,7 @@ class Stylist:
         return {
             **pictures,
             "shape": list(self.content.shape),
-            "network": self.base.fingerprint,
+            "network": self.base.key,
             "content_layer": self.content_layer,
             "style_layers": list(self.style_layers),
             "loss_weights": asdict(self.loss_weights),
@@ -289,7 +287,7 @@ def run(
     Raises:
         StyleError: the state is of another run, or damaged; it is left as it is.
     """
-    key = {"version": _VERSION, "seed": seed, "backend": backends.name(backends.DIFFERENTIABLE), **stylist.key}
+    key = {"seed": seed, "backend": backends.versions(), **stylist.key}
     progress = progress or _stored(state, key) or Progress(noise_like(stylist.content.shape, seed))
     while progress.iterations < iterations:
         _iterate(stylist, progress, on_evaluation)

@@ -1,12 +1,19 @@
 """The hash of a control's or a metric's code: what it does counts, how it looks does not."""
 
+import functools
 import importlib.util
+import subprocess
+import sys
 from functools import partial
 
 import pytest
 
-from dlcv04 import planted, reference_everywhere
-from dlcv04.code_hash import code_hash, package_hash
+from dlcv04 import planted, reference_everywhere, training
+from dlcv04.bases import Base, Tap
+from dlcv04.code_hash import code_hash, package_hash, replaced
+from dlcv04.faults import FAULTS
+from dlcv04.recipes import Recipe
+from dlcv04.training import Trainer
 
 MODULE = '''
 FACTOR = 0.1
@@ -102,3 +109,60 @@ def test_a_package_is_its_files_but_for_those_left_out(tmp_path):
     assert package_hash(tmp_path, without=["judge"]) == before
     (tmp_path / "a.py").rename(tmp_path / "d.py")
     assert package_hash(tmp_path, without=["judge"]) != before
+
+
+# -- what stands in the place of the package's own functions -----------------------------------------------------------
+
+
+def test_the_package_as_it_is_has_nothing_replaced():
+    """In a process of its own, with every module loaded: what libraries make of classes is nobody's patch."""
+    walk = "import pkgutil, importlib, dlcv04\n"
+    walk += "for found in pkgutil.walk_packages(dlcv04.__path__, 'dlcv04.'):\n"
+    walk += "    skipped = ('dlcv04.faults.', 'dlcv04.backends.jax', 'dlcv04.backends.torch')\n"
+    walk += "    if not found.name.startswith(skipped) and not found.name.endswith('__main__'):\n"
+    walk += "        importlib.import_module(found.name)\n"
+    asked = f"{walk}from dlcv04.code_hash import replaced\nprint(repr(replaced()))"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert done.stdout == "''\n"
+
+
+def by(factor):
+    return lambda *arguments, **options: factor
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "patch"),
+    [
+        (training, "complete", by(1)),
+        (training, "complete", partial(by(1), 2)),
+        (Trainer, "train_epoch", by(1)),
+        (Recipe, "settings", property(by(1))),
+        (Base, "fingerprint", functools.cached_property(by(1))),
+        (Tap, "name", staticmethod(by(1))),
+        (training, "Trainer", type("Trainer", (), {"run": by(1)})),
+    ],
+)
+def test_what_is_put_in_a_functions_place_is_seen(place, name, patch, monkeypatch):
+    assert not replaced()
+    with monkeypatch.context() as patched:
+        patched.setattr(place, name, patch)
+        found = replaced()
+        assert found and found == replaced()
+    assert not replaced()
+
+
+def test_another_patch_is_another(monkeypatch):
+    found = set()
+    for factor in (1, 2):
+        monkeypatch.setattr(training, "complete", by(factor))
+        found.add(replaced())
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_planted_fault_is_seen(fault):
+    asked = "from dlcv04 import caching; print('replaced' in caching.made_by())"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import dlcv04.faults.{fault}\n{asked}"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "True\n"

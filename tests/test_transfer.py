@@ -18,6 +18,7 @@ from dlcv04.networks import cifar_convnet
 from dlcv04.recipes import Recipe, head_recipe
 from dlcv04.training import Trainer
 from dlcv04.transfer import Grafted, Head, HeadNetwork, choose, fine_tune, train_head
+from tests import own_layers
 
 RECIPE = Recipe("fine", "SGD", 0.05, 16, 3, optimizer_options=(("momentum", 0.9),))
 LEARNT = dataclasses.replace(RECIPE, learning_rate=0.02, epochs=12)
@@ -92,6 +93,82 @@ def test_a_trained_base_is_kept_and_comes_back_to_the_bit(base: Base, cache: Pat
     other = trained_base(NET, dataset("ten", 10), RECIPE, 4, folder=cache)
     assert other.fingerprint != base.fingerprint
     assert base.end == Tap("dense1_dropout", "none")
+
+
+class OwnNet:
+    """A network whose state tells how it is built; each object looks the same."""
+
+    def __init__(self, units: int = 16, first: Any = None) -> None:
+        self.units, self.first = units, first
+
+    def __call__(self) -> keras.Model:
+        if self.first is None:
+            return NET(dense_units=self.units)
+        dense = keras.layers.Dense(10, activation="softmax")
+        return keras.Sequential([keras.Input((16, 16, 3)), self.first(), keras.layers.Flatten(), dense])
+
+
+@dataclasses.dataclass(frozen=True)
+class OwnRecipe(Recipe):
+    def make_optimizer(self) -> Any:
+        return keras.optimizers.SGD(1e-4)
+
+
+def trained(cache: Path, network: Any = NET, recipe: Recipe = RECIPE, **options: Any) -> tuple[Base, bool]:
+    """The base, and whether it was trained now."""
+    epochs: list[int] = []
+    found = trained_base(
+        network, dataset("ten", 10), recipe, folder=cache, on_epoch=lambda number, _: epochs.append(number), **options
+    )
+    return found, bool(epochs)
+
+
+def test_a_network_is_known_by_what_it_builds(tmp_path: Path) -> None:
+    """Two objects with other state are other networks; equal layers and equal first weights are the same one."""
+    assert [trained(tmp_path, OwnNet(units))[1] for units in (16, 8, 16, 8)] == [True, True, False, False]
+    assert not trained(tmp_path, NET)[1]
+
+
+@pytest.mark.parametrize("own", [{"network": OwnNet(first=own_layers.Layer)}, {"recipe": OwnRecipe(**vars(RECIPE))}])
+def test_what_has_code_of_ones_own_is_not_kept(own: dict[str, Any], tmp_path: Path) -> None:
+    told: list[str] = []
+    assert [trained(tmp_path, **own, tell=told.append)[1] for _ in range(2)] == [True, True]
+    assert len(told) == 2 and "not kept on disk" in told[0] and not list(tmp_path.iterdir())
+
+
+def test_features_of_layers_of_ones_own_are_not_kept(buildings: Dataset, tmp_path: Path) -> None:
+    own = keras.Sequential([keras.Input((16, 16, 3)), own_layers.Layer(name="own"), keras.layers.Flatten()])
+    passes: list[int] = []
+    for _ in range(2):
+        compute_features(Base("own", own, "", ""), buildings, [Tap("own")], folder=tmp_path, on_batch=passes.append)
+    assert passes[: len(passes) // 2] == passes[len(passes) // 2 :] and not list(tmp_path.iterdir())
+
+
+def test_a_planted_fault_leaves_nothing_to_a_healthy_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Recipe.make_optimizer
+
+    def at(divisor: int) -> Any:
+        return lambda self: real(dataclasses.replace(self, learning_rate=self.learning_rate / divisor))
+
+    found = {}
+    for divisor in (10, 9, 10):
+        with monkeypatch.context() as patched:
+            patched.setattr(Recipe, "make_optimizer", at(divisor))
+            base, now = trained(tmp_path)
+        assert now == (divisor not in found)
+        found[divisor] = base.fingerprint
+    healthy, now = trained(tmp_path)
+    assert now and len({healthy.fingerprint, *found.values()}) == 3
+
+
+def test_another_dtype_policy_is_another_base(tmp_path: Path) -> None:
+    before = keras.config.dtype_policy()
+    try:
+        for policy, now in (("float32", True), ("mixed_bfloat16", True), ("float32", False)):
+            keras.config.set_dtype_policy(policy)
+            assert trained(tmp_path)[1] == now
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def test_a_base_that_diverged_is_no_base(cache: Path) -> None:

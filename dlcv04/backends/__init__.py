@@ -67,6 +67,7 @@ __all__ = [
     "select_device",
     "to_numpy",
     "value_and_gradient",
+    "versions",
 ]
 
 #: The backends that train, and those that give gradients with respect to pictures.
@@ -135,6 +136,12 @@ def facts() -> BackendFacts:
         threads=backend.threads(),
         tf32=backend.rounds_to_tf32(),
     )
+
+
+def versions() -> dict[str, str]:
+    """Keras's version and its backend's, by name, where no training is asked for."""
+    backend = _backend()
+    return {"keras": str(keras.__version__), backend.name: backend.version()}
 
 
 def has_gpu() -> bool:

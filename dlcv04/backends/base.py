@@ -84,6 +84,10 @@ class Backend(ABC):
     name: ClassVar[str]
 
     @abstractmethod
+    def version(self) -> str:
+        """Its version."""
+
+    @abstractmethod
     def has_gpu(self) -> bool:
         """Whether it computes on a GPU."""
 
@@ -110,10 +114,6 @@ class Backend(ABC):
 
 class TrainingBackend(Backend):
     """A framework that trains too."""
-
-    @abstractmethod
-    def version(self) -> str:
-        """Its version."""
 
     @abstractmethod
     def gpu_name(self) -> str:

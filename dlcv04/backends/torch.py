@@ -20,6 +20,10 @@ class Torch(Backend):
 
     name = "torch"
 
+    def version(self) -> str:
+        """PyTorch's version."""
+        return str(torch.__version__)
+
     def has_gpu(self) -> bool:
         """Whether CUDA is there."""
         return bool(torch.cuda.is_available())

@@ -30,9 +30,6 @@ else:
 METHOD = "squeezed to a square by Pillow's bilinear filter with antialiasing"
 
 
-_METHOD_VERSION = 1  # of the cache's keys: raise it with every change of what a decoded picture looks like
-
-
 _LARGEST_SIDE = 1024
 
 
@@ -60,8 +57,8 @@ def decode_cached(files: Sequence[File], size: int) -> DecodedFiles:
     """Decode the files, in their order, each squeezed to size x size.
 
     Where the files have more bytes than the result, the result is kept in the user's cache folder (`cache_folder`),
-    under a name made of the bytes of all files, the size, the method and Pillow's version: reading it is then faster
-    than decoding. Two processes that want the same pictures decode them once.
+    under a name made of the bytes of all files, the size, this package's code and Pillow's version: reading it is then
+    faster than decoding. Two processes that want the same pictures decode them once.
 
     Raises:
         DataError: the size is out of range, or a file is not a picture, or cut.
@@ -79,7 +76,7 @@ def decode_cached(files: Sequence[File], size: int) -> DecodedFiles:
     if total <= len(files) * size * size * 3:
         return DecodedFiles(make()["pictures"], tuple(digests))
     together = hashlib.sha256(b"".join(digests)).hexdigest()
-    key = {"method": _METHOD_VERSION, "pillow": PIL.__version__, "size": size, "files": together}
+    key = {"pillow": PIL.__version__, "size": size, "files": together}
     kept = caching.cached("pictures", key, make, folder=cache_folder())
     return DecodedFiles(kept["pictures"], tuple(digests))
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -238,8 +238,13 @@ def fine_tuned(base: Base, tap: Tap, dataset: Dataset, recipe: Recipe, seed: int
         kernel, bias = trainer.model.layers[-1].get_weights()
         return {"kernel": kernel, "bias": bias, "val_accuracy": np.array(run.epochs[-1].val_accuracy)}
 
-    key = {"features": features.fingerprint, "recipe": recipe.settings(), "seed": seed, "backend": backends.name()}
-    learnt = caching.cached("head", key, learn)
+    key = {
+        "features": features.content,
+        "recipe": recipe.settings(),
+        "seed": seed,
+        "backend": asdict(backends.facts()),
+    }
+    learnt = caching.cached("head", key if type(recipe) is recipes.Recipe else None, learn)
     model = Grafted(base, tap, dataset.classes, scaling=scaling)()
     model.layers[-1].set_weights([learnt["kernel"], learnt["bias"]])
     name = f"{base.name} with a head for {dataset.name} (accuracy {float(learnt['val_accuracy']):.2f})"
