@@ -76,6 +76,47 @@ def test_a_control_follows_its_claim_whoever_orders_the_tests(suite):
     alone.assert_outcomes(passed=1)
 
 
+WEAK = """
+import numpy as np
+import pytest
+from dlcv04 import claim, planted
+
+def values(name, mean):
+    return lambda seed: np.random.default_rng(len(name)).normal(mean, 1.0, 20)
+
+@pytest.fixture(params=["f"])
+def one(request):
+    return request.param
+
+def pytest_generate_tests(metafunc):
+    if "made" in metafunc.fixturenames:
+        metafunc.parametrize("made", ["m", "control"])
+
+@claim("Higher", control=planted("nothing at all", lambda arm: arm))
+def test_plain(computed, claim):
+    found = computed(a=values("a", 0.3), b=values("bb", 0.0))
+    claim.higher(found.a, than=found.b, by=0.3)
+
+@pytest.mark.parametrize("size", ["x"])
+@claim("Higher", control=planted("nothing at all", lambda arm: arm))
+def test_parametrised(size, computed, claim):
+    test_plain(computed, claim)
+
+@claim("Higher", control=planted("nothing at all", lambda arm: arm))
+def test_by_fixture_and_plugin(one, made, computed, claim):
+    test_plain(computed, claim)
+"""
+
+
+def test_a_control_finds_its_claim_whatever_gives_the_test_its_parameters(suite):
+    """By its id, which ends with the word: one that found no claim could not be told to be weak."""
+    result, block = run_block(suite(WEAK), "--dl-controls")
+    controls = {one["test"].partition("::")[2]: one["control_verdict"] for one in block["claims"] if one["is_control"]}
+    ids = ("plain[control]", "parametrised[x-control]")
+    ids += tuple(f"by_fixture_and_plugin[{made}-f-control]" for made in ("m", "control"))
+    assert controls == dict.fromkeys((f"test_{name}" for name in ids), "CONTROL_WEAK"), result.stdout.str()
+
+
 def test_a_claim_in_a_testcase_is_refused_with_a_sentence_that_fits(suite):
     method = """
 import unittest
