@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -17,8 +19,14 @@ DEFAULTS = {"profile": "smoke", "data": "auto", "device": "auto"}
 MIN_PROCESSES = 5
 #: Seeds that a learning baseline has at least: as many as any claim is judged by.
 RECORDED_SEEDS = 12
-#: Seeds of a claim that this profile shows and does not judge: further ones would buy nothing.
-SHOWN_SEEDS = 3
+
+
+def waiting(profiles: Iterable[str]) -> str:
+    """How many claims wait for which larger profile, in words: ``"5 claims wait for a larger profile (...)"``."""
+    counts = Counter(profiles)
+    total = sum(counts.values())
+    listed = ", ".join(f"{counts[name]} for {name}" for name in PROFILES if counts[name])
+    return f"{total} {'claim waits' if total == 1 else 'claims wait'} for a larger profile ({listed})"
 
 
 @dataclass(frozen=True)

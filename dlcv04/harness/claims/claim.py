@@ -48,7 +48,7 @@ def claim(
             collected, since nobody could know that it is able to fail.
         slide: the slide of the 2016 talk.
         published: the published figures, as a sentence or as `Published`.
-        judged_from: the smallest profile that can judge the claim; below it the run shows figures only.
+        judged_from: the smallest profile that can judge the claim; in a smaller one it is not run, but listed.
         task: the heading under which the report shows the claim.
 
     Raises:

@@ -30,7 +30,7 @@ from dlcv04.harness.judging.metrics import (
 from dlcv04.harness.measuring.blocks import ArmTimes
 from dlcv04.harness.measuring.seeds import ArmCurves
 from dlcv04.harness.measuring.values import ArmValues
-from dlcv04.harness.policy import SHOWN_SEEDS, Policy
+from dlcv04.harness.policy import Policy
 from dlcv04.harness.store.schema import Assertion, ClaimVerdict, Figure, finite
 from dlcv04.lazy import LazyModule
 
@@ -414,10 +414,9 @@ class ClaimRecorder:
 
     def _looks(self) -> tuple[int, ...]:
         """The numbers of seeds to train, one after the other; `--dl-seeds` only cuts them."""
-        looks = stats.LOOKS if self.policy.judges(self.info.judged_from) else (SHOWN_SEEDS,)
         if self.max_seeds is None:
-            return looks
-        return tuple(look for look in looks if look <= self.max_seeds) or (self.max_seeds,)
+            return stats.LOOKS
+        return tuple(look for look in stats.LOOKS if look <= self.max_seeds) or (self.max_seeds,)
 
     def _fixed_n(self) -> int | None:
         return None if self.fixed_n is None else self.fixed_n.get(len(self.assertions))

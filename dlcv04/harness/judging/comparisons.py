@@ -113,7 +113,7 @@ def stored_tests(stored: Stored, key: dict[str, str]) -> dict[str, str]:
         for path, run in stored.everything
         if _fits(run, key)
         for claim in run.claims
-        if not claim.is_control
+        if claim.judged and not claim.is_control
     }
 
 
@@ -140,6 +140,14 @@ def missing_comparison(test: str, path: str, arm: str = "", how: str = "was not 
         reason=f"{what} is stored in {path} and {how}: restore it, or, where it is gone on purpose, take it out "
         "with `dlcv04 accept --retire`",
         baselines=[path],
+    )
+
+
+def waits_now(test: str, path: str, profile: str, judged_from: str) -> Comparison:
+    """The red row of a claim that is stored for this profile, and now says that it can't be judged there."""
+    changed = f"judged from {profile} -> {judged_from}"
+    return msgspec.structs.replace(
+        missing_comparison(test, path, how=f"is not run for it now ({changed})"), verdict="STALE", differences=[changed]
     )
 
 

@@ -16,7 +16,6 @@ EXIT_NOTHING_COMPARABLE = 7
 #: What is neither red nor green: pytest's category and letter of each word; pytest shows all of them in yellow.
 LETTERS = {
     "INCONCLUSIVE": ("inconclusive", "I"),
-    "NOT JUDGED": ("figures only", "f"),
     "NO_BASELINE": ("no baseline", "N"),
     "CHANGED": ("changed", "C"),
     "CONTROL_WEAK": ("weak control", "W"),
@@ -83,8 +82,7 @@ def of_claim(claim: Claim, *, strict: bool) -> Outcome:
     """The outcome of a claim.
 
     Violated or red comparisons fail it; that pytest expected the test to fail excuses VIOLATED alone. What is open
-    comes next, also where its profile can't judge the claim: a figure that is compared is compared at every profile.
-    `strict` makes red what is open, but never what only waits for a larger profile or has no baseline yet.
+    comes next. `strict` makes red what is open, but never what only waits for a larger profile or has no baseline yet.
     """
     red: list[tuple[str, str]] = [
         (row.verdict, f"{row.arm or row.test}: {describe(row)}") for row in claim.comparisons if row.verdict in RED
@@ -100,9 +98,7 @@ def of_claim(claim: Claim, *, strict: bool) -> Outcome:
                 text = f"expected {text} (xfail: {claim.expected})"
             return Outcome(word, "red", f"{text} (--dl-strict)") if strict else Outcome(word, "yellow", text)
     if not claim.judged:
-        return Outcome(
-            "NOT JUDGED", "grey", f"figures only: judged from profile {claim.judged_from} ({claim.sentence})"
-        )
+        return Outcome("NOT JUDGED", "grey", f"waits for the profile {claim.judged_from} ({claim.sentence})")
     if claim.comparisons and not comparable(claim.comparisons):
         return Outcome("NO_BASELINE", "grey")
     return Outcome("HOLDS", "green")

@@ -58,7 +58,7 @@ def collected(config: pytest.Config, tests: list[Any]) -> None:
     _drop_unused_hypothesis(config)
     benchmark_adapter.keep_raw_samples(config)
     suite = session_state.suite = _make_suite(config, claims)
-    _drop_idle_controls(config, suite, tests)
+    _keep_judged(config, suite, tests)
     claims = [item for item in claims if item in tests]
     session_state.places = {item.nodeid: item.location[:2] for item in claims}
     if session_state.options.round_server is not None:
@@ -109,14 +109,15 @@ def _keep_half(config: pytest.Config, session_state: state.SessionState, claims:
     tests[:] = kept
 
 
-def _drop_idle_controls(config: pytest.Config, suite: Suite, tests: list[Any]) -> None:
-    """The control of a claim that this profile does not judge has no verdict to break."""
-    idle = [
-        item for item in tests if items.is_control(item) and not suite.policy.judges(items.info_of(item).judged_from)
+def _keep_judged(config: pytest.Config, suite: Suite, tests: list[Any]) -> None:
+    """Take away the claims that wait for a larger profile, and their controls: the record lists them."""
+    waiting = [
+        item for item in tests if items.is_claim(item) and not suite.policy.judges(items.info_of(item).judged_from)
     ]
-    if idle:
-        config.hook.pytest_deselected(items=idle)
-        tests[:] = [item for item in tests if item not in idle]
+    if waiting:
+        config.hook.pytest_deselected(items=waiting)
+        tests[:] = [item for item in tests if item not in waiting]
+    suite.waiting = {item.nodeid: items.info_of(item) for item in waiting if not items.is_control(item)}
 
 
 def _served(session_state: state.SessionState, claims: list[Any]) -> list[Any]:
@@ -264,10 +265,12 @@ def _missing_items(session: pytest.Session, config: pytest.Config, suite: Suite)
         stored = comparisons.stored_tests(suite.stored, suite.key)
         present = {item.nodeid for item in session.items if items.is_claim(item)}
         gone, left_out = selection.missing(config, stored, present, set(known.collected), known.taken)
-        lost += [
-            comparisons.missing_comparison(test, path, how=_how_gone(test, session, known))
-            for test, path in gone.items()
-        ]
+        for test, path in gone.items():
+            if test in suite.waiting:
+                judged_from = suite.waiting[test].judged_from
+                lost.append(comparisons.waits_now(test, path, suite.policy.profile, judged_from))
+            else:
+                lost.append(comparisons.missing_comparison(test, path, how=_how_gone(test, session, known)))
         known.left_out += [
             f"{count} stored {'test' if count == 1 else 'tests'} left out by {by}" for by, count in left_out.items()
         ]

@@ -128,7 +128,6 @@ def _claim(item: Any, suite: Suite, recorder: ClaimRecorder, arms: list[Arm], se
         item.nodeid,
         recorder,
         published=recorder.info.published,
-        judged=suite.policy.judges(recorder.info.judged_from),
         pictures=state.of_test(item).pictures,
         seconds=seconds,
         source_hash=source_hash(item.function),

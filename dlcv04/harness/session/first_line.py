@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dlcv04.harness.policy import waiting
 from dlcv04.harness.session import items, state
 from dlcv04.lazy import LazyModule
 
@@ -39,6 +40,9 @@ def lines(config: pytest.Config, tests: list[Any]) -> list[str]:
         f"dlcv04: {counted}, profile {suite.policy.profile}, data: {plan.data}, on the {_device(suite, plan.device)}, "
         f"about {seconds:.0f} s"
     ]
+    if suite.waiting:
+        waits = waiting(info.judged_from for info in suite.waiting.values())
+        header.append(f"dlcv04: {waits}: not run")
     if suite.compare:
         count = len(suite.stored.timing), len(suite.stored.portable)
         header.append(f"dlcv04: comparing with {count[0]} stored timing and {count[1]} portable runs")

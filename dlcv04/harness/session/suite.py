@@ -59,7 +59,8 @@ class DeviceLayer:
 class Suite:
     """Collects the records of a run; `run()` turns them into the stored form.
 
-    `settings` are recorded with the software: what of the command line may change a figure.
+    `settings` are recorded with the software: what of the command line may change a figure. `waiting` are the claims by
+    test that this profile is too small to judge: they are not run.
     """
 
     policy: Policy
@@ -74,6 +75,7 @@ class Suite:
     against: Against | None = None
     problems: list[str] = field(default_factory=list)
     settings: dict[str, str] = field(default_factory=dict)
+    waiting: dict[str, ClaimInfo] = field(default_factory=dict)
     device_layer: DeviceLayer | None = None
     arms: list[Arm] = field(default_factory=list)
     repeats: list[Arm] = field(default_factory=list)
@@ -150,6 +152,12 @@ class Suite:
         control = self.claim_of(test, recorder, is_control=True, control_verdict=word, seconds=seconds)
         return msgspec.structs.replace(control, reason=reason)
 
+    def _waiting(self) -> list[Claim]:
+        return [
+            self.claim_of(test, self.recorder(info), published=info.published, judged=False)
+            for test, info in self.waiting.items()
+        ]
+
     def add(self, claim: Claim, arms: Iterable[Arm]) -> None:
         """Keep the record of a test that has ended, and its arms; an earlier record of the same test gives way."""
         self.arms += arms
@@ -176,7 +184,7 @@ class Suite:
             arms=self.arms,
             repeats=self.repeats,
             rechecks=self.rechecks,
-            claims=self.claims,
+            claims=[*self.claims, *self._waiting()],
             missing=self.missing,
             failures=self.failures,
             overhead_seconds=self.overhead_seconds,

@@ -276,7 +276,8 @@ class Claim(Record, frozen=True, kw_only=True):
 
     `lacking` says what the machine lacked for a verdict, and how to get it; also why a test skipped itself. `expected`
     is why pytest expected the test to fail (xfail), where it did: VIOLATED is then no failure. `declared` is what the
-    test fixed in advance, as it was resolved: margins, targets, metrics, pairs, the control and its code.
+    test fixed in advance, as it was resolved: margins, targets, metrics, pairs, the control and its code. A claim that
+    is not `judged` waits for the profile `judged_from`: it was not run.
     """
 
     test: str

@@ -198,7 +198,7 @@ class Live:
         options = ["--benchmark-json=run.json", *(["--dl-controls"] if controls else []), *arguments]
         session = pytester.inline_run("bench", *options)
         reports = [one for one in session.getreports("pytest_runtest_logreport") if one.when == "call"]
-        return [one for one in reports if ("[control" in one.nodeid) == controls], int(session.ret)
+        return [one for one in reports if one.nodeid.endswith("control]") == controls], int(session.ret)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
+from dlcv04.harness.judging import outcome
 from dlcv04.harness.judging.replay import rejudge
 from dlcv04.harness.store.baselines import Store
 from dlcv04.harness.store.reading import decode_run
@@ -96,12 +97,36 @@ class TestVerdicts:
         result, _ = run_block(suite(AT_THE_MARGIN), "--dl-strict")
         assert result.ret == 1
 
-    def test_a_claim_below_its_profile_shows_figures_and_no_verdict(self, suite):
-        pytester = suite(SLOWER_IS_FALSE.replace("control=", 'judged_from="paper", control='))
-        result, block = run_block(pytester, "--dl-strict")
+    def test_a_claim_below_its_profile_is_not_run_but_listed(self, suite):
+        later = TWO_CLAIMS.replace('@claim("The longest arm is slower", ', '@claim("Later", judged_from="paper", ')
+        result, block = run_block(suite(later), "--dl-controls", "--dl-strict")
         assert result.ret == 0
-        assert block["claims"][0]["judged"] is False
-        result.stdout.fnmatch_lines(["*1 figures only*"])
+        result.assert_outcomes(passed=2, deselected=2)
+        waiting = [claim for claim in block["claims"] if not claim["judged"]]
+        assert [(claim["sentence"], claim["assertions"]) for claim in waiting] == [("Later", [])]
+        result.stdout.fnmatch_lines(
+            [
+                "dlcv04: 1 claim waits for a larger profile (1 for paper): not run",
+                "The only claim holds, 1 claim waits for a larger profile (1 for paper); 1 of 1 control broke*",
+            ]
+        )
+        again = rejudge(decode_run(block, "the run"), None)
+        assert outcome.exit_status(again, asked=False) == 0
+
+    def test_a_run_whose_claims_all_wait_says_so(self, suite):
+        pytester = suite(SUITE.replace("published=", 'judged_from="standard", published='))
+        result = pytester.runpytest("bench")
+        assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+        result.stdout.fnmatch_lines(["1 claim waits for a larger profile (1 for standard)."])
+
+    def test_a_stored_claim_that_waits_now_is_stale(self, suite):
+        """Else a claim could be taken out of every run without a word."""
+        pytester = suite(TWO_CLAIMS)
+        store(pytester, part="portable", processes=1)
+        suite(TWO_CLAIMS.replace('@claim("The longest arm is slower", ', '@claim("Later", judged_from="paper", '))
+        result = pytester.runpytest("bench", "--benchmark-compare")
+        assert result.ret == 1
+        result.stdout.fnmatch_lines(["*STALE*test_longest_is_slower*judged from smoke -> paper*"])
 
     def test_a_claims_command_repeats_it_at_the_same_sizes(self, suite):
         """Of the same claim at smoke, or on other data, nothing of this run would come back."""
@@ -127,9 +152,8 @@ class TestVerdicts:
 
     def test_a_control_below_its_claims_profile_is_not_run(self, suite):
         pytester = suite(SUITE.replace("published=", 'judged_from="standard", published='))
-        result, block = run_block(pytester, "--dl-controls", "--dl-strict")
-        assert result.ret == 0 and len(block["claims"]) == 1
-        result, block = run_block(pytester, "--dl-controls", "--dl-profile=standard")
+        assert pytester.runpytest("bench", "--dl-controls").ret == pytest.ExitCode.NO_TESTS_COLLECTED
+        _, block = run_block(pytester, "--dl-controls", "--dl-profile=standard")
         assert [claim["is_control"] for claim in block["claims"]] == [False, True]
 
     def test_a_claim_may_ask_for_more_pairs_and_its_control_has_as_many(self, suite):
@@ -341,7 +365,8 @@ class TestComparing:
         changed = suite(source.replace(old, new))
         result, block = run_block(changed, "--benchmark-compare")
         assert result.ret == 1
-        (row,) = [row for row in block["claims"][0]["comparisons"] if row["verdict"] == "STALE"]
+        rows = [*block["claims"][0]["comparisons"], *block["missing"]]
+        (row,) = [row for row in rows if row["verdict"] == "STALE"]
         assert said in row["reason"]
 
     def test_selecting_tests_changes_no_verdict(self, suite):

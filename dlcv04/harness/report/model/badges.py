@@ -36,7 +36,6 @@ BADGES: dict[str, Badge] = {
         Badge("INCONCLUSIVE", "?", "unsure", "the interval straddles the margin"),
         Badge("CHANGED", "≠", "unsure", "differs from the stored runs without being plainly worse"),
         Badge("NOT TRIED", "○", "none", "controls run only with --dl-controls"),
-        Badge("NOT JUDGED", "○", "none", "this profile is too small to judge the claim"),
         Badge("NO_BASELINE", "○", "none", "nothing comparable is stored for this figure"),
         Badge("IMPROVED", "▲", "better", "better than the stored runs, beyond the gate"),
         Badge("BROKE", "✓", "good", "the control broke the claim, as it should"),

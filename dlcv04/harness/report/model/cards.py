@@ -12,7 +12,6 @@ from dlcv04.harness.report.model.badges import BADGES, Badge, rank
 from dlcv04.harness.report.model.claims import controls, real_claims, real_test
 from dlcv04.harness.report.model.comparisons import ComparisonRow, comparison_row
 from dlcv04.harness.report.model.tone import (
-    assertion_badge,
     claim_badge,
     control_badge,
     is_notable,
@@ -131,7 +130,7 @@ def _card(claim: Claim, anchor: str, run: Run, stored: Times) -> Card:
         sentence=("Control of: " if claim.is_control else "") + claim.sentence,
         test=claim.test,
         where=" · ".join(where),
-        reason=_reason(claim, run),
+        reason=_reason(claim),
         command=claim.command,
         seconds=fmt.seconds(claim.seconds),
         published=claim.published.sentence,
@@ -152,10 +151,8 @@ def _shown(claim: Claim, run: Run, anchor: str) -> tuple[ComparisonRow, ...]:
     return tuple(sorted((comparison_row(c, run, anchor) for c in shown), key=lambda row: rank(row.badge.word)))
 
 
-def _reason(claim: Claim, run: Run) -> str:
+def _reason(claim: Claim) -> str:
     """Why a claim has its verdict, unless that only repeats its assertions, which stand below it."""
-    if not claim.judged:
-        return f"Figures only: judged from the profile {claim.judged_from!r} on, and this run is {run.profile!r}."
     repeated = any(text and text in claim.reason for a in claim.assertions for text in (a.sentence, a.reason))
     reason = "" if repeated else claim.reason
     return f"Expected to fail (xfail: {claim.expected}). {reason}".rstrip() if claim.expected else reason
@@ -164,7 +161,7 @@ def _reason(claim: Claim, run: Run) -> str:
 def _assertion_rows(claim: Claim) -> Iterable[AssertionRow]:
     for a in claim.assertions:
         yield AssertionRow(
-            badge=assertion_badge(a, claim),
+            badge=BADGES[a.verdict],
             sentence=a.sentence,
             effect=fmt.assertion_effect(a),
             margin=fmt.assertion_margin(a),
@@ -185,8 +182,7 @@ def _control_rows(claim: Claim, run: Run) -> Iterable[ControlRow]:
         text = f"{outcome.get(badge.word, badge.meaning)}. {_control_figures(control)}"
         yield ControlRow(badge, control.control or claim.control, text.strip())
     if not ran and claim.control and not claim.is_control:
-        profile = "" if claim.judged else f" in the profile {claim.judged_from!r}"
-        text = claim.control_verdict or f"run the suite with --dl-controls{profile} to see whether it breaks the claim."
+        text = claim.control_verdict or "run the suite with --dl-controls to see whether it breaks the claim."
         yield ControlRow(BADGES["NOT TRIED"], claim.control, text)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from dlcv04.harness import policy
 from dlcv04.harness.judging import outcome
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report.model.badges import in_sentence, rank
-from dlcv04.harness.report.model.claims import controls, real_claims, short_name
+from dlcv04.harness.report.model.claims import controls, real_claims, short_name, waiting_claims
 from dlcv04.harness.report.model.comparisons import held_against
 from dlcv04.harness.report.model.tone import control_badge, is_red, of_run, row_badge, symbol, unexplained_failures
 from dlcv04.harness.store.schema import Comparison, Run
@@ -47,15 +48,13 @@ def interruption(run: Run) -> str:
 
 
 def _claims_part(run: Run) -> str:
-    claims = real_claims(run)
-    expected = sum(1 for c in claims if c.judged and c.verdict == "VIOLATED" and c.expected)
-    judged = Counter(c.verdict for c in claims if c.judged)
-    total = sum(judged.values())
+    claims, waits = real_claims(run), waiting_claims(run)
+    waiting = policy.waiting(claim.judged_from for claim in waits) if waits else ""
+    expected = sum(1 for c in claims if c.verdict == "VIOLATED" and c.expected)
+    judged = Counter(c.verdict for c in claims)
+    total = len(claims)
     if not claims:
-        return "" if run.claims else f"no claim was {'judged' if run.failures else 'run'}"
-    shown = len(claims) - total
-    if not total:
-        return f"{fmt.plural(shown, 'claim')} shown without a verdict: profile {run.profile!r} is too small to judge"
+        return waiting or ("" if run.claims else f"no claim was {'judged' if run.failures else 'run'}")
     if judged["HOLDS"] == total:
         text = "the only claim holds" if total == 1 else f"all {total} claims hold"
     else:
@@ -66,7 +65,7 @@ def _claims_part(run: Run) -> str:
         "violated": judged["VIOLATED"] - expected,
     }
     text += "".join(f", {count} {what}" for what, count in counts.items() if count)
-    return text + (f", {shown} shown without a verdict" if shown else "")
+    return text + (f", {waiting}" if waiting else "")
 
 
 def _comparisons_part(run: Run) -> str:

@@ -37,8 +37,8 @@ def tiles(run: Run) -> tuple[Tile, ...]:
     claims = _Counts(claim_badge(claim, run) for claim in real_claims(run))
     compared = _Counts(row_badge(row, run) for row in run.comparisons)
     tried = _Counts(control_badge(control, run) for control in controls(run))
-    shown = [_share(claims["HOLDS"], claims.total - claims["NOT JUDGED"], "claims hold")]
-    shown += claims.tiles({"VIOLATED": "violated", "INCONCLUSIVE": "inconclusive", "NOT JUDGED": "not judged"})
+    shown = [_share(claims["HOLDS"], claims.total, "claims hold")]
+    shown += claims.tiles({"VIOLATED": "violated", "INCONCLUSIVE": "inconclusive"})
     if compared.total:
         shown.append(_share(compared["PASS"], compared.total, "figures pass"))
         shown += compared.tiles(_FIGURES)

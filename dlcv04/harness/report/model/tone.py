@@ -13,26 +13,20 @@ from dataclasses import replace
 from dlcv04.harness.judging import outcome
 from dlcv04.harness.report.model.badges import BADGES, Badge, rank
 from dlcv04.harness.report.model.claims import controls, real_claims
-from dlcv04.harness.store.schema import Assertion, Claim, Comparison, Run
+from dlcv04.harness.store.schema import Claim, Comparison, Run
 
 RED, UNDECIDED, NONE, BETTER, GOOD = _WORST_FIRST = "bad", "unsure", "none", "better", "good"
 _DECIDED: dict[outcome.Colour, str] = {"red": RED, "yellow": UNDECIDED}
 
 
 def claim_badge(claim: Claim, run: Run) -> Badge:
-    """The badge of a claim's own verdict; one that this profile can't judge says so."""
-    badge = BADGES[claim.verdict if claim.judged else "NOT JUDGED"]
-    return _decided(badge, outcome.of_verdict(claim, strict=run.strict))
+    """The badge of a claim's own verdict."""
+    return _decided(BADGES[claim.verdict], outcome.of_verdict(claim, strict=run.strict))
 
 
 def row_badge(row: Comparison, run: Run) -> Badge:
     """The badge of one comparison."""
     return _decided(BADGES[row.verdict], outcome.of_row(row, strict=run.strict))
-
-
-def assertion_badge(assertion: Assertion, claim: Claim) -> Badge:
-    """The badge of one assertion of a claim, by the same rule."""
-    return BADGES[assertion.verdict if claim.judged else "NOT JUDGED"]
 
 
 def control_badge(control: Claim, run: Run) -> Badge:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from dlcv04.harness.report.model.badges import Badge, rank
 from dlcv04.harness.report.model.cards import Card, cards
-from dlcv04.harness.report.model.claims import controls
+from dlcv04.harness.report.model.claims import controls, waiting_claims
 from dlcv04.harness.report.model.comparisons import ComparisonRow, comparison_row, held_against
 from dlcv04.harness.report.model.concerns import Concern, concerns
 from dlcv04.harness.report.model.environment import EnvironmentRow, environment
@@ -16,7 +17,7 @@ from dlcv04.harness.report.model.headline import Headline, headline
 from dlcv04.harness.report.model.readings import calibrator, clocks, overhead
 from dlcv04.harness.report.model.tiles import Tile, tiles
 from dlcv04.harness.report.model.tone import badge_counts, control_badge
-from dlcv04.harness.store.schema import Run
+from dlcv04.harness.store.schema import Claim, Run
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class View:
     comparison_counts: tuple[tuple[Badge, int], ...]
     claim_counts: tuple[tuple[Badge, int], ...]
     control_counts: tuple[tuple[Badge, int], ...]
+    waiting: tuple[tuple[str, tuple[Claim, ...]], ...]
     tasks: tuple[str, ...]
     environment: tuple[EnvironmentRow, ...]
     clocks: tuple[Fact, ...]
@@ -62,6 +64,7 @@ def build(run: Run, baselines: Sequence[Run] = ()) -> View:
         comparison_counts=badge_counts(row.badge for row in rows),
         claim_counts=badge_counts(badge for card in shown for badge in card.badges),
         control_counts=badge_counts(control_badge(c, run) for c in controls(run)),
+        waiting=tuple((name, tuple(found)) for name, found in groupby(waiting_claims(run), lambda c: c.judged_from)),
         tasks=tuple(sorted({card.claim.task for card in shown if card.claim.task})),
         environment=environment(run, baselines),
         clocks=clocks(run),

@@ -24,6 +24,10 @@ def render(run: Run, baselines: Sequence[Run] = ()) -> str:
         parts += ["### Suspects", _table(("Verdict", "What", "Why", "Changed since"), rows, len(view.concerns))]
     if view.cards:
         parts += ["### Claims", _claims(view.cards)]
+    if view.waiting:
+        rows = ([_text(profile), _text(claim.sentence)] for profile, claims in view.waiting for claim in claims)
+        count = sum(len(claims) for _, claims in view.waiting)
+        parts += ["### Not run: they wait for a larger profile", _table(("Profile", "Claim"), rows, count)]
     if pictures := [(card, picture) for card in view.cards for picture in card.claim.pictures]:
         rows = ([_text(p.name), _text(card.sentence), _text(p.caption), _text(p.published)] for card, p in pictures)
         head = ("Picture", "Claim", "What to see", "In 2016")

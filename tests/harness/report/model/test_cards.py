@@ -10,14 +10,22 @@ from dlcv04.harness.report.model.cards import COUNTED_FROM
 from tests.harness.report.sample import changed, green_run, node, sample_run
 
 
-def test_claims_below_their_profile_get_no_verdict() -> None:
+def test_claims_below_their_profile_are_listed_and_have_no_card() -> None:
     run = green_run()
-    claims = [msgspec.structs.replace(c, judged=False, judged_from="paper", comparisons=[]) for c in run.claims]
-    view = model.build(changed(run, claims=claims))
-    assert view.headline.tone == "none"
-    assert "shown without a verdict" in view.headline.text
-    assert {card.badge.word for card in view.cards} == {"NOT JUDGED"}
-    assert all("paper" in card.reason for card in view.cards)
+    waiting = [
+        msgspec.structs.replace(claim, test=f"t{number}", judged=False, judged_from=profile, comparisons=[])
+        for number, (claim, profile) in enumerate(zip(run.claims, ("paper", "standard", "paper"), strict=False))
+    ]
+    alone = model.build(changed(run, claims=waiting, missing=[]))
+    assert alone.headline.tone == "none" and not alone.cards
+    assert alone.headline.text == "3 claims wait for a larger profile (1 for standard, 2 for paper)."
+    assert [(name, [c.test for c in found]) for name, found in alone.waiting] == [
+        ("standard", ["t1"]),
+        ("paper", ["t0", "t2"]),
+    ]
+    beside = model.build(changed(run, claims=[*run.claims, waiting[0]]))
+    assert "hold, 1 claim waits for a larger profile (1 for paper)" in beside.headline.text
+    assert len(beside.cards) == len(model.build(run).cards)
 
 
 @pytest.mark.parametrize(
@@ -33,12 +41,6 @@ def test_a_control_stands_on_its_claims_card(suffix: str, real: str) -> None:
     (card,) = view.cards
     assert [c.badge.word for c in card.controls] == ["SURVIVED"]
     assert view.headline.tone == "bad"
-
-
-def test_the_control_of_a_claim_that_is_not_judged_names_the_profile_that_runs_it() -> None:
-    claim = msgspec.structs.replace(green_run().claims[0], judged=False, judged_from="standard", control="x")
-    (row,) = model.build(changed(green_run(), claims=[claim])).cards[0].controls
-    assert row.badge.word == "NOT TRIED" and "--dl-controls in the profile 'standard' to see" in row.text
 
 
 def test_a_control_without_its_claim_has_a_card() -> None:

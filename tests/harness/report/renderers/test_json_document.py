@@ -26,8 +26,8 @@ from tests.harness.report.sample import (
 from tests.harness.selftest.made import a_test
 
 KEYS = [
-    "format", "version", "headline", "run", "counts", "suspects", "claims", "comparisons", "history", "environment",
-    "clocks", "self_test",
+    "format", "version", "headline", "run", "counts", "suspects", "claims", "waiting", "comparisons", "history",
+    "environment", "clocks", "self_test",
 ]  # fmt: skip
 
 
