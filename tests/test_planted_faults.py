@@ -34,7 +34,7 @@ def bench(tmp_path, *arguments, fault=None, root=ROOT):
 
 
 def verdicts(block):
-    return {claim["test"].split("::")[1]: claim["verdict"] for claim in block["claims"]}
+    return {claim["test"].split("::")[1]: claim["verdict"] for claim in block["claims"] if claim["judged"]}
 
 
 def learning_rows(block):
