@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from dlcv04.harness.report import formatting as fmt
@@ -11,6 +12,12 @@ from dlcv04.harness.report.model.headline import lost_part
 from dlcv04.harness.store.schema import Run
 
 _WIDTH = 56
+_KINDS = {
+    "times": ("time", "times"),
+    "learning": ("figure of learning", "figures of learning"),
+    "exact": ("exact figure", "exact figures"),
+    None: ("other figure", "other figures"),
+}
 
 
 def lines(run: Run, baselines: Sequence[Run] = ()) -> list[str]:
@@ -29,7 +36,7 @@ def lines(run: Run, baselines: Sequence[Run] = ()) -> list[str]:
     tests = {card.test for card in view.cards}
     out += [_comparison(row) for row in view.comparisons if tone.is_red(row.badge) and row.test not in tests]
     out += [f"{'ERROR':<14}{fmt.shorten(text, 160)}" for text in tone.unexplained_failures(run)]
-    return [*out, *_pictures(view), *_overhead(run), fmt.printable(view.headline.text)]
+    return [*out, *_pictures(view), *_overhead(run), *_not_compared(run), fmt.printable(view.headline.text)]
 
 
 def _pictures(view: model.View) -> list[str]:
@@ -49,6 +56,15 @@ def _overhead(run: Run) -> list[str]:
     named = sorted(run.overhead_seconds.items())
     parts = ", ".join(f"{fmt.shorten(name, 40)} {fmt.seconds(value)}" for name, value in named)
     return [f"Of {fmt.seconds(run.seconds)}, beside rounds and training steps: {parts}."]
+
+
+def _not_compared(run: Run) -> list[str]:
+    """How many figures of each kind had nothing to be held against, and the command that stores some."""
+    counts: Counter[str | None] = Counter(row.kind for row in run.comparisons if row.verdict == "NO_BASELINE")
+    if not counts:
+        return []
+    parts = [fmt.plural(counts[kind], *named) for kind, named in _KINDS.items() if counts[kind]]
+    return [f"Not compared: {', '.join(parts)}: `dlcv04 baseline` stores what a later run is held against."]
 
 
 def _claim(card: model.Card) -> str:

@@ -42,6 +42,16 @@ def test_undecided_figures_stand_below_their_claim_with_their_sentence() -> None
     assert "INCONCLUSIVE" in lines[at + 1] and "The interval straddles the gate" in lines[at + 1]
 
 
+def test_what_was_not_compared_is_counted_by_kind_with_the_command_that_stores_it() -> None:
+    run = green_run()
+    claim = next(claim for claim in run.claims if claim.comparisons)
+    kinds = ("times", "learning", "learning", None)
+    rows = [msgspec.structs.replace(claim.comparisons[0], verdict="NO_BASELINE", kind=kind) for kind in kinds]
+    lines = terminal.lines(msgspec.structs.replace(run, claims=[msgspec.structs.replace(claim, comparisons=rows)]))
+    assert lines[-2].startswith("Not compared: 1 time, 2 figures of learning, 1 other figure: `dlcv04 baseline`")
+    assert not any(line.startswith("Not compared") for line in terminal.lines(run))
+
+
 def test_an_empty_run_is_one_line() -> None:
     assert terminal.lines(empty_run()) == ["No claim was run."]
 
