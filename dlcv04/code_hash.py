@@ -16,7 +16,12 @@ from types import FunctionType
 from typing import Any
 
 _PACKAGE = str(Path(__file__).parent)
-_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+_SCHEMES = (sysconfig.get_default_scheme(), sysconfig.get_preferred_scheme("user"))
+_LIBRARIES = tuple(
+    {sysconfig.get_path(f"{kind}lib", scheme) for kind in ("std", "platstd", "pure", "plat") for scheme in _SCHEMES}
+)
+#: Keras's own that a fault replaces as easily.
+_KERAS = frozenset(f"keras.{name}" for name in ("layers", "losses", "optimizers"))
 _SIMPLE = (bool, int, float, complex, str, bytes, type(None))
 
 
@@ -40,7 +45,7 @@ def package_hash(folder: Path, *, without: Collection[str] = ()) -> str:
 
 
 def replaced(*, without: Collection[str] = ()) -> str:
-    """A hash of the functions that a planted fault or a patch put in place of this package's own; "" if there are none.
+    """A hash of what a planted fault or a patch put in place of this package's or Keras's functions; "" for nothing.
 
     Args:
         without: packages and modules below this one that are not looked at.
@@ -48,7 +53,8 @@ def replaced(*, without: Collection[str] = ()) -> str:
     found = []
     for name, module in sorted(sys.modules.items()):
         part = f"{name}.".split(".")[1]
-        if name.startswith("dlcv04.") and part != "faults" and not {part, f"{part}.py"} & set(without):
+        own = name.startswith("dlcv04.") and part != "faults" and not {part, f"{part}.py"} & set(without)
+        if own or name in _KERAS:
             found += [f"{name}.{place} {code_hash(function)}" for place, function in _strangers(module)]
     return sha256("\n".join(found).encode()).hexdigest()[:16] if found else ""
 

@@ -36,11 +36,17 @@ def pytest_dlcv04_plan(config: pytest.Config, suite: Suite, device: Device, clai
     return True
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Start the processes that train once nothing is timed any more, while this one has other work."""
+    if state.of(item.config).suite is not None:
+        benching.start_pool_when_near(item)
+
+
 @pytest.fixture(scope="session")
 def workbench(request: pytest.FixtureRequest) -> Workbench:
     """Start the framework on the asked device and tell the harness what it is."""
     try:
-        return benching.start(state.suite_of(request.config))
+        return benching.start(request.config, state.suite_of(request.config))
     except (backends.DeviceError, backends.BackendError) as error:
         pytest.exit(str(error), returncode=int(pytest.ExitCode.USAGE_ERROR))
 

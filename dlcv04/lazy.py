@@ -35,5 +35,8 @@ class LazyModule:
         setattr(self, attribute, value)
         return value
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return LazyModule, (self._name,)
+
     def __repr__(self) -> str:
         return f"LazyModule({self._name!r})"

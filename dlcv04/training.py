@@ -351,6 +351,29 @@ def train_with(
         return complete(trainer.reset(seed), on_epoch, halves=halves)
 
 
+class Learned(NamedTuple):
+    """One seed of an arm: its run, whether each validation picture was classed rightly at its end, and its seconds."""
+
+    run: TrainingRun
+    right: Sequence[bool]
+    seconds: float
+
+
+def learn(
+    trainer: Trainer,
+    seed: int,
+    *,
+    answers: bool = False,
+    halves: bool = False,
+    on_epoch: Callable[[int, Epoch], None] | None = None,
+) -> Learned:
+    """One seed of an arm, by a compiled trainer; `answers` asks for the answer to each validation picture."""
+    start = time.perf_counter()
+    run = train_with(trainer, seed, halves=halves, on_epoch=on_epoch)
+    right = trainer.answers().tolist() if answers and run.status == "ok" else ()
+    return Learned(run, right, time.perf_counter() - start)
+
+
 def val_images(dataset: Dataset, recipe: Recipe) -> int:
     """Pictures that a validation accuracy under a recipe is a share of."""
     return min(recipe.val_images or len(dataset.x_val), len(dataset.x_val))

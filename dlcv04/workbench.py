@@ -10,9 +10,9 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache, partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from dlcv04 import backends, datasets, fit_trainer, footprints, networks, training
-    from dlcv04.harness.machine import load
+    from dlcv04 import pool as pools
+    from dlcv04.harness.machine import cpu, load
+    from dlcv04.harness.session import children
 else:
     np = LazyModule("numpy")
     backends = LazyModule("dlcv04.backends")
@@ -43,14 +45,21 @@ else:
     fit_trainer = LazyModule("dlcv04.fit_trainer")
     footprints = LazyModule("dlcv04.footprints")
     networks = LazyModule("dlcv04.networks")
+    pools = LazyModule("dlcv04.pool")
     training = LazyModule("dlcv04.training")
+    cpu = LazyModule("dlcv04.harness.machine.cpu")
     load = LazyModule("dlcv04.harness.machine.load")
+    children = LazyModule("dlcv04.harness.session.children")
 
 #: The module of the fixtures, one of which may be overridden.
 FIXTURES = "dlcv04.fixtures"
 #: Steps of a timed round, more where the fastest arm's would be too short (`blocks.SHORTEST_ROUND_SECONDS`). Longer
 #: rounds are hardly less noisy, so many short ones say more in the same time.
 STEPS_A_ROUND = 1
+#: Processes that train unless more are asked for: a claim has no more seeds to a look, and each takes half a gigabyte.
+MOST_WORKERS = 12
+
+_POOL = pytest.StashKey["pools.Pool"]()
 
 
 # -- what will run -------------------------------------------------------------------------------------------------
@@ -60,18 +69,55 @@ def set_plan(config: pytest.Config, suite: Suite, device: Device, claims: list[A
     """Say what will run before any framework is imported.
 
     Raises:
-        pytest.UsageError: data that a claim needs is not there.
+        pytest.UsageError: data that a claim needs is not there, or processes that train are asked for on a card.
     """
-    named = _data_sets(claims)
+    named, workers = _data_sets(claims), _workers(config, device)
+    if workers:
+        pool = config.stash[_POOL] = pools.Pool(workers, _plugins(config))
+        suite.before_timing = pool.close
+        config.add_cleanup(pool.close)
+    learning = f"learning in {workers} process{'es' * (workers > 1)} of one thread" if workers else ""
 
     def plan() -> Plan:
-        return Plan(device=device, data="; ".join(_where(config, name) for name in named), key=planned_key(device))
+        data = "; ".join(_where(config, name) for name in named)
+        return Plan(device=device, data=data, key=planned_key(device), learning=learning)
 
     suite.plan = plan
     try:
         plan()
     except datasets.DataError as error:
         raise pytest.UsageError(str(error)) from error
+
+
+def _workers(config: pytest.Config, device: Device) -> int:
+    """Processes that train: none on a card, whose memory this process holds."""
+    asked: int | None = config.getoption("dl_workers")
+    if device == "gpu" and asked:
+        raise pytest.UsageError(
+            f"--dl-workers {asked}: on a card learning runs in one process, which holds the card's memory. Drop the "
+            "option, or use --dl-device cpu."
+        )
+    if asked is None:
+        return 0 if device == "gpu" else min(MOST_WORKERS, max(1, int(cpu.usable_cores())))
+    return asked
+
+
+def _plugins(config: pytest.Config) -> list[str]:
+    """The modules that were loaded by `-p` or PYTEST_PLUGINS: a planted fault is one."""
+    names = [*(config.option.plugins or []), *os.environ.get("PYTEST_PLUGINS", "").split(",")]
+    found = [config.pluginmanager.get_plugin(name) for name in names if name]
+    return [plugin.__name__ for plugin in found if isinstance(plugin, ModuleType)]
+
+
+def start_pool_when_near(item: pytest.Item) -> None:
+    """Start the processes that train once nothing is timed any more: they take seconds to import the framework."""
+    pool = item.config.stash.get(_POOL, None)
+    if pool is None or pool.is_running:
+        return
+    rest = item.session.items[item.session.items.index(item) :]
+    fixtures = {name for other in rest for name in getattr(other, "fixturenames", ())}
+    if "learning" in fixtures and "epoch_time" not in fixtures:
+        pool.start()
 
 
 def _data_sets(claims: list[Any]) -> list[str]:
@@ -115,7 +161,8 @@ def planned_key(device: str) -> dict[str, str]:
 class Workbench:
     """What is built once a session: the device, compiled trainers, and curves already trained.
 
-    `of_times` and `of_learning` are what an arm's figures depend on beside its data: they are part of its key.
+    `of_times` is what an arm's figures depend on beside its data, where this process computes them: part of its key.
+    `optimizers` are the configurations of those that trained.
     """
 
     suite: Suite
@@ -123,11 +170,12 @@ class Workbench:
     calibrator: Callable[[], None] | None
     calibrator_name: str = ""
     of_times: dict[str, str] = field(default_factory=dict)
-    of_learning: dict[str, str] = field(default_factory=dict)
+    pool: pools.Pool | None = None
     meter: Callable[[], Any] = lambda: None
     clock: Callable[[], float] = time.perf_counter
     trainers: dict[tuple[Any, ...], Any] = field(default_factory=dict)
     curves: dict[tuple[Any, ...], SeedCurve] = field(default_factory=dict)
+    optimizers: dict[tuple[Any, ...], dict[str, Any]] = field(default_factory=dict)
     footprints: dict[tuple[Any, ...], Any] = field(default_factory=dict)
     datas: dict[tuple[Any, ...], Any] = field(default_factory=dict)
 
@@ -160,13 +208,13 @@ class Workbench:
         _note_data(self.suite, dataset)
 
 
-def start(suite: Suite) -> Workbench:
+def start(config: pytest.Config, suite: Suite) -> Workbench:
     """Start the framework on the planned device and tell the harness what it is.
 
     Raises:
         DeviceError, BackendError: there is no such device, or Keras runs on a backend that trains nothing here.
     """
-    begin = time.perf_counter()
+    begin, pool = time.perf_counter(), config.stash.get(_POOL, None)
     device = backends.select_device(suite.plan().device)
     facts = backends.facts()
     key = {"backend": facts.backend, "dtype_policy": facts.dtype_policy, "jit": str(facts.jit).lower()}
@@ -176,13 +224,14 @@ def start(suite: Suite) -> Workbench:
         "device": facts.device_name,
         "image data format": facts.image_data_format,
         "threads": str(facts.threads),
+        "threads of learning": "1" if pool else str(facts.threads),
     }
     suite.device_layer = DeviceLayer(device, key, software)
     suite.spend("starting the framework", time.perf_counter() - begin)
     name, run = backends.calibrator() or ("", None)
     rounding = {"tf32": str(facts.tf32).lower()} if device == "gpu" else {}
     of_times = rounding or {"threads": str(facts.threads)}
-    return Workbench(suite, device, run, name, of_times, rounding, partial(load.LoadMeter, gpu=device == "gpu"))
+    return Workbench(suite, device, run, name, of_times, pool, partial(load.LoadMeter, gpu=device == "gpu"))
 
 
 # -- what the fixtures measure ---------------------------------------------------------------------------------------
@@ -210,6 +259,7 @@ def measure_times(
         calibrator=bench.calibrator,
         clock=bench.clock,
         meter=bench.meter(),
+        prepare=bench.suite.before_timing,
     )
     if state.of(request.config).server is not None:
         return SimpleNamespace(**block.arms)  # timed where the claim names them, when the other process waits
@@ -234,11 +284,12 @@ def measure_learning(
     """Arms that train when a claim asks for seeds, as the fixture `learning` gives them."""
     shared = _data(request, bench, data)
     resolved = {name: _resolve(bench, arm, shared, recipe) for name, arm in arms.items()}
-    trainers = {name: _seed_trainer(bench, extras, partial(progress, name), *arm) for name, arm in resolved.items()}
+    learner = Learner(request, bench, resolved, extras, progress, bench.pool)
+    trainers = {name: partial(learner.train, name) for name in resolved}
     facts = {name: _pictures(arms[name], data, recipe, extras) for name, (_, data, recipe) in resolved.items()}
-    block = SeededBlock(trainers, first_seed=first_seed, facts=facts)
-    for name, arm in block.arms.items():
-        state.add_measured(request.node, partial(_learned_arm, request, bench, arm, *resolved[name]))
+    block = SeededBlock(trainers, first_seed=first_seed, facts=facts, train_all=learner.train_all)
+    for arm in block.arms.values():
+        state.add_measured(request.node, partial(_learned_arm, learner, arm))
     return SimpleNamespace(**block.arms)
 
 
@@ -261,6 +312,100 @@ class Extras:
 
     answers: bool
     halves: bool
+
+
+@dataclass
+class Learner:
+    """How the arms of one test learn: in the pool's processes, or in this one where there is no pool.
+
+    `arms` are network, data and recipe by name.
+    """
+
+    request: pytest.FixtureRequest
+    bench: Workbench
+    arms: dict[str, tuple[Any, Any, Any]]
+    extras: Extras
+    progress: Callable[[str, str], None]
+    pool: pools.Pool | None
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What the curves depend on beside their data."""
+        return self.bench.of_times if self.pool is None else {"threads": "1"}
+
+    def train(self, name: str, seed: int) -> SeedCurve:
+        """One seed of one arm."""
+        return self.train_all([(name, seed)])[0]
+
+    def train_all(self, wanted: Sequence[tuple[str, int]]) -> list[SeedCurve]:
+        """Seeds of arms; what another test has trained is taken from there.
+
+        Raises:
+            ClaimError: an arm can't be sent to another process, or a process died.
+        """
+        try:
+            if self.pool is not None and wanted and not self.pool.computes_alike():
+                self._leave_pool()
+            keys = [(*self.key(name), seed, self.extras, *self.settings.items()) for name, seed in wanted]
+            known = self.bench.curves
+            new = {key: each for key, each in zip(keys, wanted, strict=True) if key not in known}
+            for key, learned in zip(new, self._learn(list(new.values())), strict=True):
+                known[key] = self._take(learned, key)
+        except pools.PoolError as error:
+            raise ClaimError(str(error)) from error
+        return [known[key] for key in keys]
+
+    def key(self, name: str) -> tuple[Any, ...]:
+        """An arm's network, data and recipe; another arm with the same is the same."""
+        network, data, recipe = self.arms[name]
+        return id(network), data.fingerprint, recipe
+
+    def _leave_pool(self) -> None:
+        self.pool, layer = None, self.bench.suite.device_layer
+        threads = self.bench.of_times.get("threads", "")
+        if layer is not None:
+            layer.software["threads of learning"] = f"1, or {threads} where functions were replaced"
+        sentence = (
+            f"dlcv04: {self.request.node.nodeid} learns in this process, with its {threads} threads: a conftest, "
+            "fixture or test replaces functions that others do not see. A plugin of -p is seen by all."
+        )
+        children.show(self.request.config, sentence)
+
+    def _learn(self, wanted: list[tuple[str, int]]) -> Iterable[Any]:
+        if self.pool is None:
+            return self._here(wanted)
+        options = {"modules": _own_modules(self.request), **asdict(self.extras)}
+        lessons = {name: self.pool.lesson(name, *self.arms[name], **options) for name, _ in wanted}
+        jobs = [pools.Job(name, seed, lessons[name]) for name, seed in wanted]
+        return self.pool.train(jobs, partial(self.progress, "learning"))
+
+    def _here(self, wanted: list[tuple[str, int]]) -> Iterator[Any]:
+        for name, seed in wanted:
+            # Made where it is used: a trainer compiles anew for deterministic operations.
+            with backends.deterministic():
+                trainer = self.bench.trainer(*self.arms[name])
+                tell = partial(self._tell, name, seed)
+                learned = training.learn(trainer, seed, on_epoch=tell, **asdict(self.extras))
+            yield learned
+
+    def _tell(self, name: str, seed: int, number: int, epoch: Any) -> None:
+        epochs = self.arms[name][2].epochs
+        where = f"seed {seed}, epoch {number} of {epochs}, validation accuracy {epoch.val_accuracy:.3f}"
+        self.progress(name, where)
+
+    def _take(self, learned: Any, key: tuple[Any, ...]) -> SeedCurve:
+        run, right, seconds = learned
+        self.bench.optimizers[key[:3]] = run.optimizer_config
+        where = "" if self.pool is None else ", all processes"
+        trained = sum(epoch.train_seconds for epoch in run.epochs)
+        self.bench.suite.spend(f"evaluating and resetting{where}", seconds - trained)
+        return _curve(run, right)
+
+
+def _own_modules(request: pytest.FixtureRequest) -> list[ModuleType]:
+    """What pytest has imported of the suite in its own way: the test's module, and conftests, which share a name."""
+    loaded = [plugin for plugin in request.config.pluginmanager.get_plugins() if isinstance(plugin, ModuleType)]
+    return [request.node.module, *(one for one in loaded if Path(one.__file__ or "").name == "conftest.py")]
 
 
 # -- from the experiment's records to the harness's ---------------------------------------------------------------
@@ -346,29 +491,6 @@ def _pictures(arm: Any, data: Any, recipe: Any, extras: Extras) -> dict[str, Any
     }
 
 
-def _seed_trainer(
-    bench: Workbench, extras: Extras, tell: Callable[[str], None], network: Any, data: Any, recipe: Any
-) -> Callable[[int], SeedCurve]:
-    def train(seed: int) -> SeedCurve:
-        def on_epoch(number: int, epoch: Any) -> None:
-            tell(f"seed {seed}, epoch {number} of {recipe.epochs}, validation accuracy {epoch.val_accuracy:.3f}")
-
-        key = (id(network), data.fingerprint, recipe, seed, extras)
-        if key not in bench.curves:
-            start = time.perf_counter()
-            # Made where it is used: a trainer compiles anew for deterministic operations.
-            with backends.deterministic():
-                trainer = bench.trainer(network, data, recipe)
-                run = training.train_with(trainer, seed, halves=extras.halves, on_epoch=on_epoch)
-                right = trainer.answers() if extras.answers and run.status == "ok" else ()
-            curve = bench.curves[key] = _curve(run, right)
-            trained = sum(epoch.train_seconds for epoch in curve.epochs)
-            bench.suite.spend("evaluating and resetting", time.perf_counter() - start - trained)
-        return bench.curves[key]
-
-    return train
-
-
 def _curve(run: Any, right: Any) -> SeedCurve:
     rows = [
         EpochRow(
@@ -407,31 +529,30 @@ def _timed_arm(
         test=request.node.nodeid,
         network=_describe(inner) + how,
         key={"data": data.fingerprint, "calibrator": bench.calibrator_name, **bench.of_times},
-        facts=_facts(arm.workload, recipe),
+        facts=_facts(arm.workload.optimizer_config, recipe),  # type: ignore[attr-defined]
         images_per_epoch=len(data.x_train),
         **times_arm(arm),  # type: ignore[arg-type]
         **_exact(bench.footprint(inner, recipe)),
     )
 
 
-def _learned_arm(
-    request: pytest.FixtureRequest, bench: Workbench, arm: ArmCurves, network: Any, data: Any, recipe: Any
-) -> Arm:
-    trainer = bench.trainer(network, data, recipe)
+def _learned_arm(learner: Learner, arm: ArmCurves) -> Arm:
+    bench, (network, data, recipe) = learner.bench, learner.arms[arm.name]
+    optimizer = bench.optimizers.get(learner.key(arm.name)) or bench.trainer(network, data, recipe).optimizer_config
     return Arm(
         name=arm.name,
-        test=request.node.nodeid,
+        test=learner.request.node.nodeid,
         network=_describe(network),
-        key={"data": data.fingerprint, **bench.of_learning},
-        facts=_facts(trainer, recipe),
+        key={"data": data.fingerprint, **learner.settings},
+        facts=_facts(optimizer, recipe),
         images_per_epoch=recipe.train_images or len(data.x_train),
         **curves_arm(arm),  # type: ignore[arg-type]
         **_exact(bench.footprint(network, recipe)),
     )
 
 
-def _facts(trainer: Any, recipe: Any) -> dict[str, Any]:
-    return {"recipe": _plain(recipe.settings()), "optimizer": _plain(trainer.optimizer_config)}
+def _facts(optimizer: Any, recipe: Any) -> dict[str, Any]:
+    return {"recipe": _plain(recipe.settings()), "optimizer": _plain(optimizer)}
 
 
 def _plain(value: Any) -> Any:

@@ -8,6 +8,7 @@ on the device; nothing is waited for until `Steps.totals` or `Steps.barrier`.
 
 from __future__ import annotations
 
+import os
 import platform
 import resource
 import sys
@@ -50,6 +51,7 @@ __all__ = [
     "SUPPORTED",
     "Steps",
     "Totals",
+    "apply",
     "barrier",
     "calibrator",
     "deterministic",
@@ -60,11 +62,13 @@ __all__ = [
     "keras",
     "make_steps",
     "name",
+    "one_thread_environment",
     "peak_memory_bytes",
     "predict",
     "predictor",
     "resolved_jit",
     "select_device",
+    "settings",
     "to_numpy",
     "value_and_gradient",
     "versions",
@@ -136,6 +140,27 @@ def facts() -> BackendFacts:
         threads=backend.threads(),
         tf32=backend.rounds_to_tf32(),
     )
+
+
+def settings() -> tuple[Any, ...]:
+    """What Keras is set to and networks are built by, for `apply` in another process."""
+    config = keras.config
+    return config.floatx(), config.epsilon(), config.image_data_format(), config.dtype_policy().name
+
+
+def apply(settings: tuple[Any, ...]) -> None:
+    """Set Keras to the `settings` of another process."""
+    config = keras.config
+    setters = config.set_floatx, config.set_epsilon, config.set_image_data_format, config.set_dtype_policy
+    for setter, value in zip(setters, settings, strict=True):
+        setter(value)
+
+
+def one_thread_environment() -> dict[str, str]:
+    """Environment variables of a process in which every backend computes with one thread on the CPU."""
+    libraries = ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "TF_NUM_INTEROP", "TF_NUM_INTRAOP")
+    xla = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false"
+    return {**{f"{name}_THREADS": "1" for name in libraries}, "NPROC": "1", "PJRT_NPROC": "1", "XLA_FLAGS": xla.strip()}
 
 
 def versions() -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -92,7 +93,8 @@ class TensorFlow(TrainingBackend):
 
     def threads(self) -> int:
         """What the user has set, else the usable cores."""
-        return int(tf.config.threading.get_intra_op_parallelism_threads()) or super().threads()
+        given = os.environ.get("TF_NUM_INTRAOP_THREADS", "0")  # read by TensorFlow itself where nothing else is set
+        return int(tf.config.threading.get_intra_op_parallelism_threads()) or int(given) or super().threads()
 
     def to_numpy(self, tensor: Any) -> npt.NDArray[Any]:
         """A copy of a tensor."""

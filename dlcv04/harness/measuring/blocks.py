@@ -137,6 +137,7 @@ class InterleavedBlock:
         calibrator: a fixed kernel, timed beside the arms; its seconds are in `calibrator_seconds`.
         seed: draws the order of the arms.
         meter: watches what other processes do to the machine meanwhile.
+        prepare: called before anything is timed, to end what would disturb it.
     """
 
     def __init__(
@@ -148,6 +149,7 @@ class InterleavedBlock:
         seed: int = 0,
         clock: Clock = time.perf_counter,
         meter: Meter | None = None,
+        prepare: Callable[[], None] = lambda: None,
     ) -> None:
         if not workloads:
             raise MeasureError("There is no arm to time: pass at least one, as epoch_time(base=network).")
@@ -157,6 +159,7 @@ class InterleavedBlock:
         self.calibrator_seconds: list[float] = []
         self._calibrator = calibrator
         self._meter = meter
+        self._prepare = prepare
         self._clock = clock
         self._random = random.Random(seed)
         self._next_round = 0
@@ -194,6 +197,7 @@ class InterleavedBlock:
 
     def run(self, rounds: int, only: Sequence[str] | None = None) -> None:
         """Time `rounds` more rounds of all arms, or of those named in `only`; first call warms up."""
+        self._prepare()
         if self._next_round == 0:
             self.warm_up()
         with self._meter.watching() if self._meter else nullcontext():

@@ -247,6 +247,7 @@ def _measure(
     asked: Asked | None = None,
 ) -> Against:
     """Process pairs of `tests`, found below `paths`, in a checkout of the commit and in the working tree."""
+    suite.before_timing()
     start = time.perf_counter()
     try:
         with git.worktree(config.rootpath, commit) as tree:

@@ -60,6 +60,7 @@ def collected(config: pytest.Config, tests: list[Any]) -> None:
     suite = session_state.suite = _make_suite(config, claims)
     _keep_judged(config, suite, tests)
     claims = [item for item in claims if item in tests]
+    tests.sort(key=_turn)
     session_state.places = {item.nodeid: item.location[:2] for item in claims}
     if session_state.options.round_server is not None:
         tests[:] = _served(session_state, claims)
@@ -83,6 +84,12 @@ def finished(session: pytest.Session) -> None:
     if on_purpose and not _has_claims(session) and known.options.against is None:
         known.suite = None  # a session without claims
         benchmark_adapter.give_comparison_back(config, known.options.compare)
+
+
+def _turn(item: Any) -> int:
+    """Times first, with all cores; then what learns, in processes that would disturb them."""
+    fixtures = getattr(item, "fixturenames", ())
+    return ("learning" in fixtures) * (1 if "epoch_time" in fixtures else 2)
 
 
 def _has_claims(session: pytest.Session) -> bool:

@@ -36,9 +36,10 @@ def lines(config: pytest.Config, tests: list[Any]) -> list[str]:
     plan = suite.plan()
     seconds = SECONDS_TO_START + sum(_expected_seconds(suite, item) for item in claims)
     counted = _count(len(claims) - controls, "claim") + (f" and {_count(controls, 'control')}" if controls else "")
+    learning = f"{plan.learning}, " if plan.learning and any("learning" in item.fixturenames for item in claims) else ""
     header = [
         f"dlcv04: {counted}, profile {suite.policy.profile}, data: {plan.data}, on the {_device(suite, plan.device)}, "
-        f"about {seconds:.0f} s"
+        f"{learning}about {seconds:.0f} s"
     ]
     if suite.waiting:
         waits = waiting(info.judged_from for info in suite.waiting.values())

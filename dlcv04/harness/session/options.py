@@ -21,6 +21,7 @@ class Options:
         device: "auto", "cpu" or "gpu".
         data: "auto", "real" or "embedded".
         seeds: cap on the seeds of a learning claim, None without one.
+        workers: processes that train, 0 for this one, None for what the device has.
         controls: whether every claim's control runs too.
         report_dir: folder of the reports.
         strict: whether what is INCONCLUSIVE fails.
@@ -35,6 +36,7 @@ class Options:
     device: str
     data: str
     seeds: int | None
+    workers: int | None
     controls: bool
     report_dir: str
     strict: bool
@@ -81,6 +83,13 @@ def add(parser: pytest.Parser) -> None:
     )
     group.addoption("--dl-seeds", type=_seeds, metavar="N", help="cap on the seeds of a learning claim")
     group.addoption(
+        "--dl-workers",
+        type=_workers,
+        metavar="N",
+        help="processes of one thread each that train, on the CPU (default: the usable cores, 12 at most); curves do "
+        "not depend on N; 0 trains in pytest's own process, with all its threads",
+    )
+    group.addoption(
         "--dl-controls",
         action="store_true",
         help="also run every claim's control: an intervention on which the claim must not hold",
@@ -104,6 +113,12 @@ def add(parser: pytest.Parser) -> None:
 def _seeds(text: str) -> int:
     if not text.isdigit() or int(text) < 2:
         raise ValueError(f"{text!r} is not a number of seeds: give a whole number from 2 up")
+    return int(text)
+
+
+def _workers(text: str) -> int:
+    if not text.isdigit():
+        raise ValueError(f"{text!r} is not a number of processes: give a whole number from 0 up")
     return int(text)
 
 

@@ -41,6 +41,7 @@ class Plan:
     device: Device
     data: str
     key: dict[str, str]
+    learning: str = ""
 
 
 @dataclass
@@ -60,7 +61,8 @@ class Suite:
     """Collects the records of a run; `run()` turns them into the stored form.
 
     `settings` are recorded with the software: what of the command line may change a figure. `waiting` are the claims by
-    test that this profile is too small to judge: they are not run.
+    test that this profile is too small to judge: they are not run. `before_timing` is called before anything is timed:
+    it ends what would disturb that.
     """
 
     policy: Policy
@@ -71,6 +73,7 @@ class Suite:
     controls: bool = False
     max_seeds: int | None = None
     plan: Callable[[], Plan] = lambda: Plan("cpu", "", {})
+    before_timing: Callable[[], None] = lambda: None
     stored: Stored = field(default_factory=Stored)
     against: Against | None = None
     problems: list[str] = field(default_factory=list)

@@ -1,0 +1,292 @@
+"""Training in processes of one thread each: the curves are bit-equal, however many there are.
+
+Two threads would add numbers in another order. Each process is an executor of its own (joblib's loky, whose pickles
+hold closures too), so that one that dies is known by what it was training. It keeps what it compiled.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import os
+import pickle
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dlcv04 import backends, caching
+from dlcv04.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import cloudpickle
+    from joblib.externals import loky
+    from joblib.externals.loky import process_executor
+
+    from dlcv04 import training
+    from dlcv04.training import Learned
+else:
+    cloudpickle = LazyModule("cloudpickle")
+    loky = LazyModule("joblib.externals.loky")
+    process_executor = LazyModule("joblib.externals.loky.process_executor")
+    training = LazyModule("dlcv04.training")
+
+#: Networks that a process keeps compiled.
+KEPT = 8
+
+
+class PoolError(RuntimeError):
+    """A worker process died, or can't train what it is sent; the message says which arm and what to do."""
+
+
+class Lesson(NamedTuple):
+    """What an arm learns, as it lies in a file for the workers: `data` is a file too, which arms may share."""
+
+    network: Any
+    data: Path
+    recipe: Any
+    settings: tuple[Any, ...]
+    options: dict[str, Any]
+
+
+class Job(NamedTuple):
+    """One seed of an arm; its lesson lies in a file."""
+
+    arm: str
+    seed: int
+    lesson: Path
+
+
+class Pool:
+    """`size` processes that train; they start when first needed, or at `start`, and after each `close` anew.
+
+    Args:
+        size: how many.
+        plugins: modules to import in each, since they may replace functions (a planted fault does).
+    """
+
+    def __init__(self, size: int, plugins: Sequence[str] = ()) -> None:
+        self.size = size
+        self._plugins = list(plugins)
+        self._workers: list[_Worker] = []
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._lessons: dict[Any, tuple[Path, Any]] = {}
+
+    @property
+    def is_running(self) -> bool:
+        """Whether there are processes."""
+        return bool(self._workers)
+
+    def start(self) -> None:
+        """Start the processes, unless they run; returns at once, while they import the framework for seconds."""
+        if not self._workers:
+            self._workers = [_Worker(self._plugins) for _ in range(self.size)]
+
+    def close(self) -> None:
+        """End the processes, whatever they do, and wait until they are gone; what was sent to them is kept."""
+        while self._workers:
+            self._workers[-1].executor.shutdown(wait=True, kill_workers=True)
+            self._workers.pop()
+
+    def computes_alike(self) -> bool:
+        """Whether the processes run the very code that this one does: what a conftest replaces, they don't have.
+
+        Raises:
+            PoolError: a process could not start.
+        """
+        self.start()
+        try:
+            return all(worker.ready.result() == _code() for worker in self._workers)
+        except BrokenProcessPool as error:
+            self.close()
+            raise PoolError(f"A worker process died as it started ({_exit_codes(error)}).") from error
+        except BaseException:
+            self.close()
+            raise
+
+    def lesson(
+        self, arm: str, network: Any, dataset: Any, recipe: Any, modules: Iterable[ModuleType] = (), **options: Any
+    ) -> Path:
+        """The file that tells a worker what an arm learns; written once for the very same network, data and recipe.
+
+        Args:
+            arm: its name.
+            network: as for `Trainer`.
+            dataset: the data.
+            recipe: the recipe.
+            modules: those that a worker can't import, or not by their names: test modules, conftests.
+            options: those of `training.learn`.
+
+        Raises:
+            PoolError: it can't be pickled.
+        """
+        settings = backends.settings()
+        key = (id(network), dataset.fingerprint, recipe, settings, *sorted(options.items()))
+        if key not in self._lessons:
+            data = self._file(f"{dataset.fingerprint[:24]}.data", arm, dataset, modules)
+            lesson = Lesson(network, data, recipe, settings, options)
+            # The network is kept: its id is only its own while it lives.
+            self._lessons[key] = self._file(f"{len(self._lessons)}.lesson", arm, lesson, modules), network
+        return self._lessons[key][0]
+
+    def _file(self, name: str, arm: str, content: Any, modules: Iterable[ModuleType]) -> Path:
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="dlcv04-")
+        path = Path(self._folder.name) / name
+        if not path.exists():
+            try:
+                path.write_bytes(_pickled(content, modules))
+            except Exception as error:  # whatever an object's own pickling raises
+                raise PoolError(_unsendable(arm, "sent to", error)) from error
+        return path
+
+    def train(self, jobs: Sequence[Job], tell: Callable[[str], None] = lambda what: None) -> list[Learned]:
+        """What each job gives, in their order.
+
+        Args:
+            jobs: what to train.
+            tell: is given what is being trained, when that changes.
+
+        Raises:
+            PoolError: a process died, or can't read what it is sent.
+            dlcv04.seeding.TrainingError: network, data and recipe do not fit each other.
+        """
+        self.start()
+        running: dict[Future[Learned], tuple[_Worker, Job]] = {}
+        try:
+            return self._train(jobs, running, tell)
+        except BaseException as error:
+            if running or isinstance(error, PoolError):
+                self.close()  # what the others still train, nobody waits for
+            raise
+
+    def _train(
+        self,
+        jobs: Sequence[Job],
+        running: dict[Future[Learned], tuple[_Worker, Job]],
+        tell: Callable[[str], None],
+    ) -> list[Learned]:
+        waiting = list(jobs)
+        found: dict[Job, Learned] = {}
+        while waiting or running:
+            busy = [worker for worker, _ in running.values()]
+            for worker in [worker for worker in self._workers if worker not in busy][: len(waiting)]:
+                job = self._next(worker, waiting)
+                waiting.remove(job)
+                running[worker.submit(job)] = worker, job
+            named = ", ".join(f"{job.arm} seed {job.seed}" for _, job in running.values())
+            tell(f"{len(found)} of {len(jobs)} trained, now {named}")
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                _, job = running.pop(future)
+                found[job] = _result(future, job)
+        return [found[job] for job in jobs]
+
+    def _next(self, worker: _Worker, waiting: list[Job]) -> Job:
+        """The first job on a network that this process has compiled, else on one that no other has, else any."""
+        others = set().union(*(other.lessons for other in self._workers if other is not worker))
+        return min(waiting, key=lambda job: (job.lesson not in worker.lessons, job.lesson in others))
+
+
+class _Worker:
+    """One process, seen from here; `lessons` are those that it has compiled."""
+
+    def __init__(self, plugins: list[str]) -> None:
+        self.executor = loky.ProcessPoolExecutor(max_workers=1, env=backends.one_thread_environment())
+        self.ready: Future[Any] = self.executor.submit(_prepare, plugins, os.getpid())
+        self.lessons: set[Path] = set()
+
+    def submit(self, job: Job) -> Future[Learned]:
+        self.lessons.add(job.lesson)
+        return self.executor.submit(_learn, job)
+
+
+def _pickled(content: Any, modules: Iterable[ModuleType]) -> bytes:
+    """With what it takes of these modules in it, by value."""
+    named = [module for module in modules if sys.modules.get(module.__name__) is module]
+    for module in named:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        return bytes(cloudpickle.dumps(content))
+    finally:
+        for module in named:
+            cloudpickle.unregister_pickle_by_value(module)
+
+
+def _result(future: Future[Learned], job: Job) -> Learned:
+    try:
+        return future.result()
+    except BrokenProcessPool as error:
+        raise PoolError(
+            f"The worker process that trained {job.arm}, seed {job.seed}, died ({_exit_codes(error)}). If memory ran "
+            "out, take fewer processes: --dl-workers N."
+        ) from error
+
+
+def _exit_codes(error: BaseException) -> str:
+    """How a process ended, as loky says it: "EXIT(1)", "SIGKILL(-9)"."""
+    return str(error).rpartition("{")[2].partition("}")[0] or str(error)
+
+
+def _unsendable(arm: str, how: str, error: BaseException) -> str:
+    return (
+        f"The arm {arm!r} can't be {how} a worker process ({type(error).__name__}: {error}): make its network a "
+        "function of a module, or train in this process with --dl-workers 0."
+    )
+
+
+# -- in the worker process -------------------------------------------------------------------------------------------
+
+
+def _code() -> tuple[str, dict[str, str]]:
+    """What decides, beside the lesson, what is computed: Keras's backend, this package's code, what replaced some."""
+    return str(backends.keras.config.backend()), caching.made_by()
+
+
+def _prepare(plugins: list[str], parent: int) -> tuple[str, dict[str, str]]:
+    """Make this process ready to train; gives its code."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that ends this one
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    # What is compiled and kept is no leak: loky would start the process anew for it.
+    process_executor._MAX_MEMORY_LEAK_SIZE = math.inf
+    backends.select_device("cpu")
+    importlib.import_module("dlcv04.training")
+    for name in plugins:
+        importlib.import_module(name)
+    return _code()
+
+
+def _end_with(parent: int) -> None:
+    """End this process soon after the one that it works for, however that ended."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def _learn(job: Job) -> Learned:
+    try:
+        lesson = _read(job.lesson)
+        _read(lesson.data)
+    except Exception as error:  # whatever importing or unpickling raises
+        raise PoolError(_unsendable(job.arm, "read by", error)) from error
+    backends.apply(lesson.settings)
+    with backends.deterministic():
+        return training.learn(_trainer(job.lesson), job.seed, **lesson.options)
+
+
+@lru_cache(2 * KEPT)
+def _read(path: Path) -> Any:
+    return pickle.loads(path.read_bytes())
+
+
+@lru_cache(KEPT)
+def _trainer(path: Path) -> training.Trainer:
+    lesson = _read(path)
+    return training.Trainer(lesson.network, _read(lesson.data), lesson.recipe)
