@@ -1,6 +1,7 @@
 """Lazy imports: nothing is imported before its use, and every lazy module keeps its types."""
 
 import ast
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -96,3 +97,10 @@ def test_being_looked_at_does_not_import_it(name):
 
 def test_a_package_can_be_asked_for_its_version():
     assert LazyModule("numpy").__version__.count(".") == 2
+
+
+def test_it_can_be_sent_to_another_process_unused():
+    """As a global of a function that another process runs."""
+    other = pickle.loads(pickle.dumps(LazyModule("colorsys")))
+    assert "colorsys" not in sys.modules
+    assert other.rgb_to_hsv(0, 0, 1) == (2 / 3, 1.0, 1)

@@ -91,6 +91,7 @@ OPTIONS = """
 --dl-device auto|cpu|gpu
 --dl-data auto|real|embedded
 --dl-seeds
+--dl-workers
 --dl-controls
 --dl-report-dir
 --dl-strict
