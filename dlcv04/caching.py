@@ -30,7 +30,7 @@ Tell = Callable[[str], None]
 
 
 #: Parts of this package that decide nothing of what is kept.
-_COMPUTE_NOTHING = frozenset({"harness", "commands", "example", "cli.py", "fixtures.py", "workbench.py"})
+COMPUTE_NOTHING = frozenset({"harness", "commands", "example", "cli.py", "fixtures.py", "workbench.py"})
 _KEY = "key"  # the array that holds the JSON of what the others were computed from
 
 
@@ -129,10 +129,10 @@ def _text(key: Mapping[str, Any]) -> str:
 
 def made_by() -> dict[str, str]:
     """The code that computes what is kept here; the judge's half and the commands compute nothing."""
-    patches = replaced(without=_COMPUTE_NOTHING)
+    patches = replaced(without=COMPUTE_NOTHING)
     return {"code": _package_hash(), "numpy": np.__version__, **({"replaced": patches} if patches else {})}
 
 
 @functools.cache
 def _package_hash() -> str:
-    return package_hash(Path(__file__).parent, without=_COMPUTE_NOTHING)
+    return package_hash(Path(__file__).parent, without=COMPUTE_NOTHING)

@@ -51,12 +51,17 @@ def replaced(*, without: Collection[str] = ()) -> str:
         without: packages and modules below this one that are not looked at.
     """
     found = []
-    for name, module in sorted(sys.modules.items()):
-        part = f"{name}.".split(".")[1]
-        own = name.startswith("dlcv04.") and part != "faults" and not {part, f"{part}.py"} & set(without)
-        if own or name in _KERAS:
-            found += [f"{name}.{place} {code_hash(function)}" for place, function in _strangers(module)]
+    for name in looked_at(without=without):
+        found += [f"{name}.{place} {code_hash(function)}" for place, function in _strangers(sys.modules[name])]
     return sha256("\n".join(found).encode()).hexdigest()[:16] if found else ""
+
+
+def looked_at(*, without: Collection[str] = ()) -> list[str]:
+    """The loaded modules in which `replaced` looks."""
+    parts = {name: f"{name}.".split(".")[1] for name in sorted(sys.modules)}
+    ours = {name for name, part in parts.items() if name.startswith("dlcv04.") and part != "faults"}
+    left_out = {name for name, part in parts.items() if {part, f"{part}.py"} & set(without)}
+    return sorted((ours - left_out) | (_KERAS & parts.keys()))
 
 
 def _strangers(module: Any) -> Iterator[tuple[str, FunctionType]]:

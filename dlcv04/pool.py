@@ -23,7 +23,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dlcv04 import backends, caching
+from dlcv04 import backends, caching, code_hash
 from dlcv04.lazy import LazyModule
 
 if TYPE_CHECKING:
@@ -103,11 +103,13 @@ class Pool:
             PoolError: a process could not start.
         """
         self.start()
+        modules = code_hash.looked_at(without=caching.COMPUTE_NOTHING)
         try:
-            return all(worker.ready.result() == _code() for worker in self._workers)
-        except BrokenProcessPool as error:
+            asked = [(worker.ready, worker.executor.submit(_code, modules)) for worker in self._workers]
+            return all((ready.result(), code.result())[1] == _code() for ready, code in asked)
+        except Exception as error:  # whatever importing the framework or a plugin raises
             self.close()
-            raise PoolError(f"A worker process died as it started ({_exit_codes(error)}).") from error
+            raise PoolError(f"A worker process could not start ({_exit_codes(error)}).") from error
         except BaseException:
             self.close()
             raise
@@ -200,7 +202,7 @@ class _Worker:
 
     def __init__(self, plugins: list[str]) -> None:
         self.executor = loky.ProcessPoolExecutor(max_workers=1, env=backends.one_thread_environment())
-        self.ready: Future[Any] = self.executor.submit(_prepare, plugins, os.getpid())
+        self.ready: Future[None] = self.executor.submit(_prepare, plugins, os.getpid())
         self.lessons: set[Path] = set()
 
     def submit(self, job: Job) -> Future[Learned]:
@@ -231,7 +233,7 @@ def _result(future: Future[Learned], job: Job) -> Learned:
 
 
 def _exit_codes(error: BaseException) -> str:
-    """How a process ended, as loky says it: "EXIT(1)", "SIGKILL(-9)"."""
+    """How a process ended, as loky says it: "EXIT(1)", "SIGKILL(-9)"; any other error in its own words."""
     return str(error).rpartition("{")[2].partition("}")[0] or str(error)
 
 
@@ -245,13 +247,18 @@ def _unsendable(arm: str, how: str, error: BaseException) -> str:
 # -- in the worker process -------------------------------------------------------------------------------------------
 
 
-def _code() -> tuple[str, dict[str, str]]:
-    """What decides, beside the lesson, what is computed: Keras's backend, this package's code, what replaced some."""
+def _code(modules: Sequence[str] = ()) -> tuple[str, dict[str, str]]:
+    """What decides, beside the lesson, what is computed: Keras's backend, this package's code, what replaced some.
+
+    In a worker, with those `modules` loaded in which functions may be replaced in the other process.
+    """
+    for name in modules:
+        importlib.import_module(name)
     return str(backends.keras.config.backend()), caching.made_by()
 
 
-def _prepare(plugins: list[str], parent: int) -> tuple[str, dict[str, str]]:
-    """Make this process ready to train; gives its code."""
+def _prepare(plugins: list[str], parent: int) -> None:
+    """Make this process ready to train."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that ends this one
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     # What is compiled and kept is no leak: loky would start the process anew for it.
@@ -260,7 +267,6 @@ def _prepare(plugins: list[str], parent: int) -> tuple[str, dict[str, str]]:
     importlib.import_module("dlcv04.training")
     for name in plugins:
         importlib.import_module(name)
-    return _code()
 
 
 def _end_with(parent: int) -> None:

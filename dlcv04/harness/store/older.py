@@ -24,7 +24,7 @@ def upgraded(block: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_settings(arm: Any, block: dict[str, Any]) -> Any:
-    """Schema 1 kept the threads of all that is timed or learns beside the versions, and not whether a card rounds to TF32: by default it does."""
+    """Schema 1 kept threads beside the versions, and not whether a card rounds to TF32: by default it does."""
     if not isinstance(arm, dict) or not isinstance(arm.get("key"), dict):
         return arm
     timed, learnt = bool(arm.get("round_seconds")), bool(arm.get("curves"))

@@ -145,7 +145,7 @@ class TestSchemaOne:
         ("device", "measured", "added"),
         [
             ("cpu", {"round_seconds": [0.1]}, {"threads": "2"}),
-            ("cpu", {"curves": [{"seed": 0}]}, {"threads": "2"}),
+            ("cpu", {"curves": [{"seed": 0, "epochs": []}]}, {"threads": "2"}),
             ("cpu", {}, {}),
             ("gpu", {"round_seconds": [0.1]}, {"tf32": "true"}),
         ],
