@@ -232,7 +232,6 @@ SMALLEST_BAR = 0.04  # of the picture's area: what has no more room beside its b
 BAR_LOWERS = 0.03  # of probability; half of the published 0.113 - 0.0493
 OBJECT_KEEPS = 0.05  # of probability; a third of the published 0.25 - 0.113
 SAME_PROBABILITY = 1e-4  # of probability: sums of float32 in another order
-PHOTOS = {"smoke": 12, "standard": 40, "paper": None}  # for VGG16 at 224 x 224, a second each on two cores
 SLIDE_13 = "0.113 for the whole kitten, 0.0493 with a bar over half of it, 0.25 with its face alone"
 
 
@@ -427,7 +426,6 @@ def test_only_the_object_raises_what_imagenets_vgg16_sees(request, workbench, co
     except (weights.WeightsError, datasets.DataError) as lack:
         claim.lacks(str(lack))
         return
-    data = data.subset(val=PHOTOS[request.config.getoption("dl_profile")])
     photos = scene_of(classifier, data, occlusion.central_boxes(len(data.x_val), 224, 224))
     values = computed(
         data=data,
