@@ -105,7 +105,7 @@ def test_the_claims_on_tricks_are_violated_where_no_trick_does_anything(tmp_path
         "test_dropout_narrows_the_gap",
         "test_trained_weights_are_better_than_random_ones",
     )
-    options = ("-k", " or ".join(claims), "--dl-profile=standard", "--dl-seeds=8")
+    options = ("-k", " or ".join(claims), "--dl-seeds=8")
     code, printed, block = bench(tmp_path, *options, fault="tricks_do_nothing")
     assert code == 1
     assert verdicts(block) == dict.fromkeys(claims, "VIOLATED"), printed
@@ -118,7 +118,7 @@ def test_the_claims_on_tricks_are_violated_where_no_trick_does_anything(tmp_path
 )
 def test_a_claim_a_task_ends_at_another_setting_of_the_generator(tmp_path, judged, fault):
     """Easy buildings leave a net nothing to learn by heart; by noise nobody can tell one from another."""
-    code, printed, block = bench(tmp_path, "-k", judged, "--dl-profile=standard", fault=fault)
+    code, printed, block = bench(tmp_path, "-k", judged, fault=fault)
     assert code == 1
     assert verdicts(block) == {judged: "VIOLATED"}, printed
 
