@@ -187,7 +187,7 @@ TRICK_PROFILES: dict[str, Profile] = {
 pictures, seen often, in small batches. Both share a size, so that the normalised net is trained once. It takes 1.7 to
 2.6 of eight epochs to an accuracy of .30 on real pictures, 2.5 to 4.1 on drawings (pilot seeds 100 to 105); the plain
 net was there with none of them after six. Augmentation took away .12 (sd .03) on real pictures (100 to 103) and .10
-(sd .04) on drawings (100 to 105); after six epochs one seed was at the margin there."""
+(sd .04) on drawings (100 to 105): seeds that differ too much for five of them, so that it waits for standard."""
 
 SCRATCH_PROFILES: dict[str, Profile] = {
     "smoke": Profile("smoke", train_images=256, val_images=None, epochs=18, batch_size=16),

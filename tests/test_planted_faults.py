@@ -97,15 +97,23 @@ def test_the_claims_on_batches_are_violated_where_batches_are_exchanged(tmp_path
     assert verdicts(block) == dict.fromkeys(claims, "VIOLATED"), printed
 
 
-def test_the_claims_on_tricks_are_violated_where_no_trick_does_anything(tmp_path):
+@pytest.mark.parametrize(
+    ("profile", "claims"),
+    [
+        (
+            "smoke",
+            (
+                "test_batch_norm_learns_in_fewer_epochs",
+                "test_dropout_narrows_the_gap",
+                "test_trained_weights_are_better_than_random_ones",
+            ),
+        ),
+        ("standard", ("test_augmentation_lowers_training_accuracy",)),
+    ],
+)
+def test_the_claims_on_tricks_are_violated_where_no_trick_does_anything(tmp_path, profile, claims):
     """The mutation of the claims that a trick, or trained weights, make a difference: not just undecided, VIOLATED."""
-    claims = (
-        "test_augmentation_lowers_training_accuracy",
-        "test_batch_norm_learns_in_fewer_epochs",
-        "test_dropout_narrows_the_gap",
-        "test_trained_weights_are_better_than_random_ones",
-    )
-    options = ("-k", " or ".join(claims), "--dl-seeds=8")
+    options = ("-k", " or ".join(claims), f"--dl-profile={profile}", "--dl-seeds=8")
     code, printed, block = bench(tmp_path, *options, fault="tricks_do_nothing")
     assert code == 1
     assert verdicts(block) == dict.fromkeys(claims, "VIOLATED"), printed
