@@ -51,6 +51,7 @@ gave .739 (sd .016) on photos and .767 (sd .021) on drawings; pilot seeds 100 to
 
 SIDES = {"smoke": 64, "standard": 160, "paper": 224}  # VGG16's pictures; a pass at 224 takes twice as long as at 160
 SMOKE_TAP = bases.Tap("block4_conv3", "avg")  # the best there for HED's weights and for random ones, by these seeds
+UNTIL = {"smoke": SMOKE_TAP.layer, "standard": "block5_pool", "paper": None}  # fc2 fits pictures of 224 alone
 EPOCHS_TO_CHOOSE = 100
 
 
@@ -86,15 +87,14 @@ def head_on_vgg16(photos, profile, progress):
     @cache
     def build(source):
         pictures, recipe = photos(SIDES[profile]), recipes.head_recipe(profile)
-        until = SMOKE_TAP.layer if profile == "smoke" else None
-        base = bases.vgg16_base(source, input_shape=pictures.input_shape, until=until)
-        taps = [SMOKE_TAP] if until else [base.end] if base.end.layer == "fc2" else finetuning.TAPS
+        base = bases.vgg16_base(source, input_shape=pictures.input_shape, until=UNTIL[profile])
+        taps = [SMOKE_TAP] if profile == "smoke" else [base.end] if base.end.layer == "fc2" else finetuning.TAPS
         total = len(pictures.x_train) + len(pictures.x_val)
         found = features.compute_features(
             base, pictures, taps, on_batch=lambda done: progress(base.name, f"{done} of {total} pictures")
         )
         tap, head = SMOKE_TAP, transfer.Head()
-        if not until:
+        if profile != "smoke":
             to_choose = replace(recipe, epochs=min(recipe.epochs, EPOCHS_TO_CHOOSE))
             choice = transfer.choose(found, to_choose, heads=finetuning.HEADS)
             tap, head = choice.tap, choice.head
