@@ -55,10 +55,10 @@ class Gallery:
         chosen = filters.answering(model, layer, seed=seed)[: 3 * self.sizes.filters // 2] if weights else None
         return filters.excite(model, layer, chosen, ascent=filters.Ascent(steps=self.sizes.steps), seed=seed)
 
-    def entropy(self, seed, layer, weights=None, trained=True, draw=0):
+    def entropy(self, seed, layer, weights=None, count=None, trained=True, draw=0):
         """An arm: nats of each picture that one of the first filters looks for, the dead ones left out."""
         found = self._excite(layer, weights, trained, seed + draw)
-        return filters.spectral_entropy(found.pictures[found.alive])[: self.sizes.filters]
+        return filters.spectral_entropy(found.pictures[found.alive])[: count or self.sizes.filters]
 
     def pictures(self, seed, batch_size=None, steps_more=0):
         """An arm: the pixels of a few filters of the CIFAR-10 net, in grey levels."""

@@ -45,9 +45,10 @@ def arm(description, compute):
 #: 28 on CIFAR-10, 1.19, sd 0.67, of 29 on the stand-in; its other layers less than their sd).
 PATTERN = 0.03
 PATTERN_OF_SMALL = 0.25
+OF_SMALL = 40  # of 64, 47 or more of which are alive; by pilot seeds 101 to 104 94 % beat the margin (stand-in)
 SAME = 0.5  # grey levels: half of the smallest difference that a picture can show
 SMOOTHER = 0.05  # cycles a pixel; white noise has 0.38
-TRAINED_SMOOTHER = 0.01  # a net of few epochs is still near its random start
+TRAINED_SMOOTHER = 0.01  # after standard's 8 epochs most filters are still near their random start
 NATS = "spectral entropy in nats"
 
 one_step_more = planted("one step more", lambda arm: partial(arm, steps_more=1), only="batched")
@@ -69,7 +70,7 @@ def show(request, profile, progress):
 )
 def test_filters_of_the_cifar_net_look_for_patterns(show, computed, claim, picture):
     """Over how many frequencies their pictures are spread, filter by filter that is not dead."""
-    entropy = partial(show.entropy, layer="conv3")
+    entropy = partial(show.entropy, layer="conv3", count=OF_SMALL)
     found = computed(trained=entropy, random=partial(entropy, trained=False))
     claim.higher(found.random, than=found.trained, by=PATTERN_OF_SMALL, over="filters", what=NATS)
     for layer in ("conv1", "conv2", "conv3", "conv4"):
@@ -131,7 +132,7 @@ def test_vgg16s_first_filters_are_smooth(show, computed, claim):
     slide=10,
     published="not on the slides: pictures of conv1 are plain colours and edges",
     control=random_weights,
-    judged_from="standard",
+    judged_from="paper",
 )
 def test_the_cifar_nets_first_filters_grow_smooth(show, computed, claim):
     """As for VGG16, after the recipe of Task 2."""
