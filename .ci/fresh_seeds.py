@@ -13,8 +13,8 @@ FIRST = int(os.environ["DLCV04_FRESH_SEEDS"])
 _real = SeededBlock.__init__
 
 
-def _begin_later(self, trainers, *, first_seed=0, images=None):
-    _real(self, trainers, first_seed=FIRST + first_seed, images=images)
+def _begin_later(self, trainers, *, first_seed=0, **facts):
+    _real(self, trainers, first_seed=FIRST + first_seed, **facts)
 
 
 SeededBlock.__init__ = _begin_later

@@ -6,7 +6,8 @@ net's own logs say 19 s at 128, so the slide's 28 s are another net's or a busie
 SGD 0.01 with Nesterov momentum. Overfitting: 450 photos of Terrassa's buildings at 32x32, two convolutions and one
 dense layer, 30 epochs. Losses and training accuracies are those of pictures without augmentation, in inference mode.
 
-Margins are half of what pilot seeds (100 to 102) showed or less, fixed before the judged seeds (0, 1, ...) ran.
+Margins are half of what pilot seeds (100 to 102) showed or less, fixed before the judged seeds (0, 1, ...) ran. When,
+and what changed since, is in docs/claims.md.
 """
 
 from dataclasses import replace
@@ -19,6 +20,8 @@ from dlcv04 import (
     LATE_LOSS_GAP,
     MEAN_TRAIN_ACCURACY,
     MEAN_VAL_ACCURACY,
+    TRAIN_ACCURACY,
+    VAL_ACCURACY,
     Published,
     claim,
     planted,
@@ -39,6 +42,11 @@ NARROWER_GAP = 0.3  # nats
 
 PLAIN = partial(cifar_convnet)
 NORMALISED = partial(cifar_convnet, batch_norm=True)
+#: A quarter of the filters and units of 2016, below the paper profile: they learn few pictures by heart as well.
+SMALL = {"filters": 8, "dense_units": 128}
+#: Half the filters of 2016, below the paper profile: a step takes a third of the time.
+HALF_PLAIN = partial(cifar_convnet, filters=(16, 32))
+HALF_NORMALISED = partial(cifar_convnet, filters=(16, 32), batch_norm=True)
 
 
 def augmented(network):
@@ -94,10 +102,7 @@ def test_batch_32_takes_longer_on_cifar10(epoch_time, cifar10, claim):
 )
 def test_batch_16_is_as_accurate(learning, profile, claim):
     """Within a point after twelve epochs, where both have converged: after few, batch 16 just took more steps."""
-    recipe = recipes.mnist_recipe(profile)
-    if profile != "paper":  # figures only, so little work
-        recipe = replace(recipe, train_images=1024, val_images=1000, epochs=1)
-    curves = learning(recipe=recipe, batch_16=in_batches_of(16), batch_128=in_batches_of(128))
+    curves = learning(recipe=recipes.mnist_recipe(profile), batch_16=in_batches_of(16), batch_128=in_batches_of(128))
     claim.equivalent(curves.batch_16, curves.batch_128, within=SAME, of=FINAL_VAL_ACCURACY)
 
 
@@ -110,13 +115,14 @@ def augmentation(learning, cifar10, profile):
 
     The 2016 experiment's net hardly begins to fit its pictures there, so that there is little to hinder.
     """
-    net = PLAIN if profile == "paper" else NORMALISED
-    recipe = recipes.cifar_recipe(profile, sizes=recipes.AUGMENTATION_PROFILES)
+    net = PLAIN if profile == "paper" else HALF_NORMALISED
+    recipe = recipes.cifar_recipe(profile, sizes=recipes.TRICK_PROFILES)
     return learning(data=cifar10, recipe=recipe, plain=net, augmented=augmented(net))
 
 
 @claim(
-    "With augmentation the net fits its training pictures less well at equal epochs",
+    "With augmentation the net fits its training pictures less well at equal epochs (below the paper profile: the "
+    "normalised net)",
     slide=7,
     published="training accuracy 0.60 with augmentation, 0.75 without, after about 23 epochs",
     control=reference_everywhere("plain"),
@@ -141,28 +147,34 @@ def test_augmentation_is_not_better(augmentation, claim):
 
 # -- batch normalisation ---------------------------------------------------------------------------------------------
 
-#: The validation accuracy to reach, by profile and kind of data: what the plain net had about halfway (pilot seeds 100
-#: to 107: 0.28 on CIFAR-10 after three of six epochs; on the stand-in 0.13 after three and 0.26 after six).
-TARGETS = {"standard": {"real": 0.30, "embedded": 0.20}, "paper": {"real": 0.70, "embedded": 0.70}}
+#: What is to be reached, by profile: on few pictures, how well these are learnt, since others tell little by then.
+TARGETS = {
+    "smoke": (TRAIN_ACCURACY, 0.30),
+    "standard": (TRAIN_ACCURACY, 0.30),
+    "paper": (VAL_ACCURACY, 0.70),
+}
 #: In the paper profile the claim holds at three times and a third of the rate too, so it is not about the rate.
 RATES = {"paper": (1.0, 0.3, 3.0)}
 
 
 @claim(
-    "With batch normalisation the net learns in fewer epochs",
+    "With batch normalisation (momentum 0.9) the net learns in fewer epochs",
     slide=8,
     published="about 0.75 by epoch 15 with it, over 100 epochs without",
-    control=reference_everywhere("plain"),
-    judged_from="standard",
+    control=reference_everywhere("normalised"),
 )
 def test_batch_norm_learns_in_fewer_epochs(learning, cifar10, profile, claim):
-    """Epochs until the accuracy is reached that the plain net usually has about halfway, interpolated."""
-    recipe = recipes.cifar_recipe(profile, sizes=recipes.BATCH_NORM_PROFILES)
-    target = TARGETS.get(profile, TARGETS["standard"])[cifar10.kind]
+    """Epochs until an accuracy is reached, interpolated. The plain net may miss it: it then took longer for sure.
+
+    In the control every arm is normalised, not plain: of two arms that both miss the target nothing would be known.
+    """
+    recipe = recipes.cifar_recipe(profile, sizes=recipes.TRICK_PROFILES)
+    plain, normalised = (PLAIN, NORMALISED) if profile == "paper" else (HALF_PLAIN, HALF_NORMALISED)
+    series, target = TARGETS[profile]
     for rate in RATES.get(profile, (1.0,)):
         used = replace(recipe, learning_rate=rate * recipe.learning_rate)
-        curves = learning(data=cifar10, recipe=used, plain=PLAIN, normalised=NORMALISED)
-        claim.reaches_sooner(curves.normalised, than=curves.plain, target=target, by=SOONER)
+        curves = learning(data=cifar10, recipe=used, plain=plain, normalised=normalised)
+        claim.reaches_sooner(curves.normalised, than=curves.plain, target=target, by=SOONER, of=series)
 
 
 # -- overfitting -----------------------------------------------------------------------------------------------------
@@ -173,18 +185,13 @@ def test_batch_norm_learns_in_fewer_epochs(learning, cifar10, profile, claim):
     slide=9,
     published="without dropout a training loss of 0.6 and a validation loss of 2 to 3, with it about half the gap",
     control=reference_everywhere("plain"),
-    judged_from="standard",
 )
 def test_dropout_narrows_the_gap(learning, buildings, profile, claim):
     """Both losses in inference mode, paired by seed; over the last third of the epochs, since of 31 trainings of the
     plain net on drawings (seeds 100 and later) one had its losses leap up three epochs before the end.
     """
     photos = buildings(32)
-    net = partial(terrassa_convnet, classes=photos.classes)
-    curves = learning(
-        data=photos,
-        recipe=recipes.buildings_recipe(profile),
-        plain=net,
-        dropout=partial(terrassa_convnet, classes=photos.classes, dropout=True),
-    )
+    net = partial(terrassa_convnet, classes=photos.classes, **({} if profile == "paper" else SMALL))
+    recipe = recipes.buildings_recipe(profile)
+    curves = learning(data=photos, recipe=recipe, plain=net, dropout=partial(net, dropout=True))
     claim.better(curves.dropout, than=curves.plain, by=NARROWER_GAP, of=LATE_LOSS_GAP)

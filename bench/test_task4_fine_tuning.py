@@ -6,8 +6,10 @@ pictures, so that one figure carries a standard error of 6 points.
 
 All arms answer to the same validation pictures and are compared picture by picture, for new seeds and new pictures.
 Where the head sits on VGG16, and which head, is chosen by cross-validation inside the training pictures; the validation
-pictures are looked at once. The published levels are asked for on Terrassa's own classes alone; other pictures have
-levels of their own, from pilot seeds (100 to 102).
+pictures are looked at once. In the smoke profile both are fixed, by pilot seeds. Where ImageNet's weights are missing
+HED's stand in: VGG16's convolutions, ImageNet's weights tuned for edges. The published levels are asked for on
+Terrassa's own classes alone; other pictures have levels of their own, and so has the smoke profile: docs/claims.md has
+them all, with the pilot seeds that they came from.
 """
 
 from dataclasses import replace
@@ -43,8 +45,13 @@ LEVELS = {
     ("terrassa", "embedded"): {"vgg16": 0.75, "from_cifar10": 0.55},
 }
 """Least validation accuracy, by name and kind of the data. Published figures rest on 40 pictures: ten points less."""
+SMOKE_LEVELS = {data: {"vgg16": 0.65} for data in LEVELS}
+"""At 64 pixels, on any data: five points above what random weights gave on photos (.60; .51 on drawings), where HED's
+gave .739 (sd .016) on photos and .767 (sd .021) on drawings; pilot seeds 100 to 104."""
 
-SIDES = {"smoke": 48, "standard": 160, "paper": 224}  # VGG16's pictures; a pass at 224 takes twice as long as at 160
+SIDES = {"smoke": 64, "standard": 160, "paper": 224}  # VGG16's pictures; a pass at 224 takes twice as long as at 160
+SMOKE_TAP = bases.Tap("block4_conv3", "avg")  # the best there for HED's weights and for random ones, by these seeds
+UNTIL = {"smoke": SMOKE_TAP.layer, "standard": "block5_pool", "paper": None}  # fc2 fits pictures of 224 alone
 EPOCHS_TO_CHOOSE = 100
 
 
@@ -79,20 +86,20 @@ def head_on_vgg16(photos, profile, progress):
 
     @cache
     def build(source):
-        pictures = photos(SIDES[profile])
-        base = bases.vgg16_base(source, input_shape=pictures.input_shape)
-        taps = [base.end] if base.end.layer == "fc2" else finetuning.TAPS
+        pictures, recipe = photos(SIDES[profile]), recipes.head_recipe(profile)
+        base = bases.vgg16_base(source, input_shape=pictures.input_shape, until=UNTIL[profile])
+        taps = [SMOKE_TAP] if profile == "smoke" else [base.end] if base.end.layer == "fc2" else finetuning.TAPS
         total = len(pictures.x_train) + len(pictures.x_val)
         found = features.compute_features(
             base, pictures, taps, on_batch=lambda done: progress(base.name, f"{done} of {total} pictures")
         )
-        recipe = recipes.head_recipe(profile)
-        choice = transfer.choose(
-            found, replace(recipe, epochs=min(recipe.epochs, EPOCHS_TO_CHOOSE)), heads=finetuning.HEADS
-        )
-        chosen = found[choice.tap]
-        scaled = features.Scaling.of(chosen.x_train).apply(chosen)
-        network = transfer.HeadNetwork(scaled.x_train.shape[1], scaled.classes, choice.head)
+        tap, head = SMOKE_TAP, transfer.Head()
+        if profile != "smoke":
+            to_choose = replace(recipe, epochs=min(recipe.epochs, EPOCHS_TO_CHOOSE))
+            choice = transfer.choose(found, to_choose, heads=finetuning.HEADS)
+            tap, head = choice.tap, choice.head
+        scaled = features.Scaling.of(found[tap].x_train).apply(found[tap])
+        network = transfer.HeadNetwork(scaled.x_train.shape[1], scaled.classes, head)
         return trained(network, data=lambda shared: scaled, recipe=lambda shared: recipe)
 
     return build
@@ -136,11 +143,14 @@ def test_vgg16_is_better_than_small_nets(tuned, small_nets, head_on_vgg16, weigh
 @claim(
     "Trained on CIFAR-10 first, the small net learns the buildings in fewer epochs than from scratch",
     slide=15,
-    control=reference_everywhere("scratch"),
+    control=reference_everywhere("from_cifar10"),
     judged_from="standard",
 )
 def test_from_cifar10_learns_in_fewer_epochs(tuned, small_nets, claim):
-    """The same network by the same recipe; only its first weights differ."""
+    """The same network by the same recipe; only its first weights differ.
+
+    In the control both arms begin with CIFAR-10: of two that begin from scratch and miss the target nothing is known.
+    """
     curves = tuned(**small_nets)
     claim.reaches_sooner(curves.from_cifar10, than=curves.scratch, target=HALFWAY, by=SOONER)
 
@@ -161,7 +171,6 @@ def test_from_cifar10_is_better_than_scratch(tuned, small_nets, claim):
 @claim(
     "VGG16's trained weights are what its features owe their use to: random ones class worse",
     control=reference_everywhere("random"),
-    judged_from="standard",
 )
 def test_trained_weights_are_better_than_random_ones(tuned, head_on_vgg16, weights, claim):
     """The same network at the same size, its head chosen and trained alike."""
@@ -186,18 +195,18 @@ def test_fine_tuning_overfits(tuned, small_nets, claim):
 
 
 @claim(
-    "Fine-tuned from VGG16, buildings are classed with the published accuracy (on other pictures: with their own)",
+    "Fine-tuned from VGG16, buildings are classed with the published accuracy (on other or smaller pictures: a level "
+    "of their own)",
     slide=17,
-    published="0.85 on 40 pictures",
+    published="0.85 on 40 pictures of 224 pixels, ImageNet's weights",
     control=planted("labels permuted before the split", labels_permuted),
-    judged_from="standard",
 )
-def test_vgg16_reaches_its_level(tuned, photos, head_on_vgg16, weights, claim):
-    """For new seeds and new pictures."""
+def test_vgg16_reaches_its_level(tuned, photos, head_on_vgg16, weights, profile, claim):
+    """A new head on frozen layers, for new seeds and new pictures."""
     if weights is None:
         return
     curves = tuned(vgg16=head_on_vgg16(weights))
-    reaches_level(claim, curves.vgg16, photos(32))
+    reaches_level(claim, curves.vgg16, photos(32), SMOKE_LEVELS if profile == "smoke" else LEVELS)
 
 
 @claim(
@@ -213,9 +222,9 @@ def test_from_cifar10_reaches_its_level(tuned, photos, small_nets, claim):
     reaches_level(claim, curves.from_cifar10, photos(32))
 
 
-def reaches_level(claim, curves, data):
+def reaches_level(claim, curves, data, known=LEVELS):
     """LEVEL where the data set has one, a sentence where it has none."""
-    levels = LEVELS.get((data.name, data.kind))
+    levels = known.get((data.name, data.kind))
     if levels is None:
         claim.lacks(f"No level is known for {data.name}: add one to LEVELS, from seeds that are not judged")
     else:

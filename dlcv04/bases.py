@@ -13,9 +13,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from dlcv04 import architecture, backends, caching, checkpoints, networks, seeding
+from dlcv04 import backends, caching, checkpoints, networks, seeding
 from dlcv04.backends import keras
 from dlcv04.datasets import Dataset
+from dlcv04.model_hash import model_hash
 from dlcv04.recipes import Recipe
 from dlcv04.training import Epoch, Trainer
 
@@ -71,8 +72,8 @@ class Base:
     @cached_property
     def key(self) -> dict[str, str] | None:
         """All that its outputs depend on, as plain values; None where it has layers of your own."""
-        layers = architecture.fingerprint(self.model)
-        return {"weights": self.fingerprint, "layers": layers} if layers else None
+        found = model_hash(self.model)
+        return {"preprocessing": self.preprocessing, "model": found} if found else None
 
     @property
     def end(self) -> Tap:
@@ -181,15 +182,15 @@ def trained_base(
     """
     with seeding.seeded(seed):
         model = network()
-    drawn = Base("", model, "", "").key
-    key: dict[str, Any] | None = drawn and {
-        "drawn": drawn,
+    drawn = model_hash(model)
+    key: dict[str, Any] | None = {
+        "model": drawn,
         "data": dataset.fingerprint,
         "recipe": recipe.settings(),
         "seed": seed,
         "backend": asdict(backends.facts()),
     }
-    if key is None or type(recipe) is not Recipe:
+    if drawn is None or type(recipe) is not Recipe:
         tell(f"{networks.describe(network)} or its recipe has code of its own: what is trained is not kept on disk.")
         key = None
     checkpoint = checkpoints.Checkpoint.of("training", key, folder, tell) if key else None

@@ -1,8 +1,8 @@
 """Arrays that are slow to compute, kept on disk: whole files only, safe against a second process and against damage.
 
-Every key holds what made the arrays beside what they depend on: a hash of this package's code, and of functions that
-were put in place of its own. What other code made is never found, so that nothing judges a network of old code or of a
-planted fault. What a framework computed has `dlcv04.backends.facts` in its key, too.
+Every key holds what made the arrays beside what they depend on, a hash of this package's code, and a file's name the
+functions that were put in place of its own. What other code made is never found, so that nothing judges a network of
+old code or of a planted fault. What a framework computed has `dlcv04.backends.facts` in its key, too.
 """
 
 import functools
@@ -46,7 +46,8 @@ def default_folder() -> Path:
 def location(kind: str, key: Mapping[str, Any], folder: str | Path | None = None) -> Path:
     """The file, which need not exist, of the arrays with this key; see `cached`."""
     place = Path(folder) if folder is not None else default_folder()
-    return place / f"{kind}-{hashlib.sha256(_text(key).encode()).hexdigest()[:24]}.npz"
+    made = _text(key) + replaced(without=COMPUTE_NOTHING)
+    return place / f"{kind}-{hashlib.sha256(made.encode()).hexdigest()[:24]}.npz"
 
 
 def cached(
@@ -127,12 +128,7 @@ def _text(key: Mapping[str, Any]) -> str:
     return json.dumps({**key, "made by": made_by()}, sort_keys=True, allow_nan=False)
 
 
+@functools.cache
 def made_by() -> dict[str, str]:
     """The code that computes what is kept here; the judge's half and the commands compute nothing."""
-    patches = replaced(without=COMPUTE_NOTHING)
-    return {"code": _package_hash(), "numpy": np.__version__, **({"replaced": patches} if patches else {})}
-
-
-@functools.cache
-def _package_hash() -> str:
-    return package_hash(Path(__file__).parent, without=COMPUTE_NOTHING)
+    return {"code": package_hash(Path(__file__).parent, without=COMPUTE_NOTHING), "numpy": np.__version__}

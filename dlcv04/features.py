@@ -94,6 +94,8 @@ def compute_features(
 ) -> dict[Tap, FeatureSet]:
     """The features of every picture of both splits, in one pass for all taps, kept on disk.
 
+    With layers of your own, whose code can't be told from their settings, nothing is kept.
+
     Args:
         base: the frozen network.
         dataset: its pictures have the base's input shape.
@@ -112,6 +114,8 @@ def compute_features(
             f"{base.name} takes pictures of {tuple(base.model.input_shape[1:])}; {dataset.name!r} has "
             f"{dataset.input_shape}."
         )
+    if base.key is None:
+        tell(f"{base.name} has layers of your own: its features are not kept on disk.")
     work = _Work(base, taps, batch_size, folder, tell, on_batch)
     trained, val = work.features(dataset.x_train), work.features(dataset.x_val)
     source = {"version": _VERSION, "base": base.fingerprint, "data": dataset.fingerprint}
@@ -173,18 +177,18 @@ class _Work:
                 computed.update(self._predictor(pictures, lambda n: self._on_batch(self._done + n)))
             return {"features": computed[_label(tap)]}
 
-        key = {
+        key: dict[str, Any] | None = self._base.key and {
             "base": self._base.key,
             "pictures": hashlib.sha256(np.ascontiguousarray(pictures).data).hexdigest(),
             "backend": asdict(backends.facts()),
         }
-        keys = {tap: {**key, "tap": _label(tap)} if self._base.key else None for tap in self._outputs}
-        return {
-            tap: caching.cached("features", keys[tap], partial(compute, tap), folder=self._folder, tell=self._tell)[
-                "features"
-            ]
-            for tap in self._outputs
-        }
+
+        def kept(tap: Tap) -> npt.NDArray[np.float32]:
+            whole = {**key, "tap": _label(tap)} if key else None
+            arrays = caching.cached("features", whole, partial(compute, tap), folder=self._folder, tell=self._tell)
+            return arrays["features"]
+
+        return {tap: kept(tap) for tap in self._outputs}
 
     @cached_property
     def _predictor(self) -> backends.Predictor:

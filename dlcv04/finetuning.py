@@ -311,7 +311,7 @@ def _train(
 ) -> tuple[Tuned, Checkpoint]:
     """The last stage, and the checkpoint that it was kept in."""
     key = {
-        "base": base.key,
+        "base": base.key or base.fingerprint,
         "data": data.fingerprint,
         "tap": [tap.layer, tap.pooling],
         "head": asdict(head),

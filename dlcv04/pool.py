@@ -247,14 +247,15 @@ def _unsendable(arm: str, how: str, error: BaseException) -> str:
 # -- in the worker process -------------------------------------------------------------------------------------------
 
 
-def _code(modules: Sequence[str] = ()) -> tuple[str, dict[str, str]]:
+def _code(modules: Sequence[str] = ()) -> tuple[str, dict[str, str], str]:
     """What decides, beside the lesson, what is computed: Keras's backend, this package's code, what replaced some.
 
     In a worker, with those `modules` loaded in which functions may be replaced in the other process.
     """
     for name in modules:
         importlib.import_module(name)
-    return str(backends.keras.config.backend()), caching.made_by()
+    patches = code_hash.replaced(without=caching.COMPUTE_NOTHING)
+    return str(backends.keras.config.backend()), caching.made_by(), patches
 
 
 def _prepare(plugins: list[str], parent: int) -> None:

@@ -188,7 +188,7 @@ class Stylist:
         return {
             **pictures,
             "shape": list(self.content.shape),
-            "network": self.base.key,
+            "network": self.base.key or self.base.fingerprint,
             "content_layer": self.content_layer,
             "style_layers": list(self.style_layers),
             "loss_weights": asdict(self.loss_weights),

@@ -129,6 +129,22 @@ def test_a_network_is_known_by_what_it_builds(tmp_path: Path) -> None:
     assert not trained(tmp_path, NET)[1]
 
 
+def unnamed() -> keras.Model:
+    """Keras numbers its layers by how many there were before."""
+    dense = keras.layers.Dense(10, activation="softmax")
+    return keras.Sequential([keras.Input((16, 16, 3)), keras.layers.Flatten(), keras.layers.Dense(4), dense])
+
+
+def shifted() -> keras.Model:
+    model = unnamed()
+    model.layers[1].bias.assign(model.layers[1].bias + 1)
+    return model
+
+
+def test_layers_without_names_are_known_again_and_weights_set_by_hand_are_others(tmp_path: Path) -> None:
+    assert [trained(tmp_path, net)[1] for net in (unnamed, unnamed, shifted)] == [True, False, True]
+
+
 @pytest.mark.parametrize("own", [{"network": OwnNet(first=own_layers.Layer)}, {"recipe": OwnRecipe(**vars(RECIPE))}])
 def test_what_has_code_of_ones_own_is_not_kept(own: dict[str, Any], tmp_path: Path) -> None:
     told: list[str] = []
@@ -139,8 +155,12 @@ def test_what_has_code_of_ones_own_is_not_kept(own: dict[str, Any], tmp_path: Pa
 def test_features_of_layers_of_ones_own_are_not_kept(buildings: Dataset, tmp_path: Path) -> None:
     own = keras.Sequential([keras.Input((16, 16, 3)), own_layers.Layer(name="own"), keras.layers.Flatten()])
     passes: list[int] = []
+    told: list[str] = []
     for _ in range(2):
-        compute_features(Base("own", own, "", ""), buildings, [Tap("own")], folder=tmp_path, on_batch=passes.append)
+        compute_features(
+            Base("own", own, "", ""), buildings, [Tap("own")], folder=tmp_path, on_batch=passes.append, tell=told.append
+        )
+    assert told == ["own has layers of your own: its features are not kept on disk."] * 2
     assert passes[: len(passes) // 2] == passes[len(passes) // 2 :] and not list(tmp_path.iterdir())
 
 

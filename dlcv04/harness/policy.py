@@ -51,7 +51,7 @@ class Policy:
         fastest_change: a time so many times shorter than the stored ones is faster than a change of code makes it: work
             was left out, or a wait for the device was lost.
         each_seconds: how much slower than the stored mean each of them must be (ratio).
-        most_contention: share of the cores that others may have used during a run whose slower times are believed.
+        most_contention: share of the cores that others may use while times are taken that are believed to differ.
         gate_against: the slowdown that a comparison by process pairs must exclude to PASS.
         alpha_asserted: the share of `alpha_run` that figures have which a claim asserts; all others share the rest.
         margin_points: the loss of accuracy that matters, and that a learning comparison must exclude to PASS.

@@ -8,7 +8,7 @@ from pathlib import Path
 from dlcv04 import bases, weights
 from dlcv04.backends import keras
 from dlcv04.recipes import Recipe
-from tests.faults.small_standard import pytest_collection_modifyitems  # noqa: F401 (at toy sizes)
+from tests.faults.toy_sizes import pytest_collection_modifyitems  # noqa: F401 (at toy sizes)
 
 real_base, real_dropout = bases.vgg16_base, keras.layers.Dropout.__init__
 

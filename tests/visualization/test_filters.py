@@ -194,3 +194,14 @@ def test_roughness_of_noise_of_stripes_and_of_a_plain_colour():
     plain, fine = np.ones((1, 3, 3, 1)), np.array([[1, -1, 1]] * 3).reshape(1, 3, 3, 1)
     assert filters.roughness(plain)[0] < 0.25 < filters.roughness(fine)[0]
     assert filters.roughness(5 * plain) == pytest.approx(filters.roughness(plain))
+
+
+def test_spectral_entropy_tells_noise_from_a_pattern():
+    random = np.random.RandomState(0)
+    noise = random.standard_normal((6, 64, 64, 1))
+    wave = np.broadcast_to(np.sin(2 * np.pi * np.arange(64) / 8)[None, :, None, None], (1, 64, 64, 3))
+    np.testing.assert_allclose(filters.spectral_entropy(noise), np.log(64 * 64) - 0.42, atol=0.03)
+    np.testing.assert_allclose(filters.spectral_entropy(wave), np.log(2), atol=1e-6)
+    np.testing.assert_array_equal(filters.spectral_entropy(np.full((2, 8, 8, 3), 7.0)), 0)
+    brighter = 5 + 3 * noise
+    np.testing.assert_allclose(filters.spectral_entropy(brighter), filters.spectral_entropy(noise), rtol=1e-9)

@@ -333,16 +333,17 @@ def _believed(verdict: str, doubt: str, new: Sequence[Arm], stored: int, policy:
     """The verdict, or INCONCLUSIVE with the reason where the machine or the baseline does not bear it."""
     if verdict == "PASS" and stored < MIN_PROCESSES:
         return "INCONCLUSIVE", f"only {stored} stored processes, {MIN_PROCESSES} are wanted"
-    if verdict == "REGRESSED" and is_busy(new, policy):
+    # A neighbour slows the calibrator more than the arm, or less: what is left looks faster, or slower.
+    if verdict in ("REGRESSED", "CHANGED") and is_busy(new, policy):
         most = max(arm.contention for arm in new)
-        return "INCONCLUSIVE", f"other processes took {most:.0%} of the cores meanwhile: a slower time proves nothing"
+        return "INCONCLUSIVE", f"other processes took {most:.0%} of the cores meanwhile: these times prove nothing"
     if verdict == "REGRESSED" and doubt:
         return "INCONCLUSIVE", doubt
     return verdict, ""
 
 
 def is_busy(arms: Iterable[Arm], policy: Policy) -> bool:
-    """Whether other processes took so much of the cores that a slower time proves nothing."""
+    """Whether other processes took so much of the cores that these times prove nothing."""
     return any(arm.contention > policy.most_contention for arm in arms)
 
 

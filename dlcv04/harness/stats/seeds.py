@@ -166,8 +166,7 @@ def count_test(
     if verdict == "CONTINUE" and not _can_decide(effects, margin, half, cap):
         verdict = "INCONCLUSIVE"
     if control:
-        mirrored = by_seed((-high, -low, failed) for low, high, failed in zip(*effects, strict=True))
-        far = max(-_near_bound(mirrored.low), other(n)[1])
+        far = max(-_near_bound([-high for high in effects.high]), other(n)[1])
     known = effects.known
     effect = median(known) if known else math.nan
     return SequentialResult(verdict, effect, near, far, margin, n, f"count at {n} of {', '.join(map(str, LOOKS))}")

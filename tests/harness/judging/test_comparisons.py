@@ -83,6 +83,8 @@ class TestTimes:
     def test_a_speedup_that_no_change_of_code_makes_is_changed(self):
         row = self.judge(seconds=0.1)
         assert row.verdict == "CHANGED" and "a wait for the device that was lost" in row.reason
+        busy = self.judge(seconds=0.1, contention=0.45)
+        assert busy.verdict == "INCONCLUSIVE" and "45% of the cores" in busy.reason
 
     def test_rounds_too_noisy_for_the_gate_are_inconclusive(self):
         noisy = Stored(timing=processes(lambda seed: timed(seed=seed, noise=0.5)))

@@ -1,4 +1,4 @@
-"""What a model is made of besides its weights, for the keys of what is kept on disk."""
+"""A hash of a Keras model: its layers and its weights, for the keys of what is kept on disk."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from dlcv04 import backends
 from dlcv04.backends import keras
 
 #: Where Keras's settings name layers.
 _NAMES = frozenset({"name", "keras_history", "input_layers", "output_layers"})
 
 
-def fingerprint(model: keras.Model) -> str | None:
-    """SHA-256 of a model's layers, their settings and how they are joined; None where code of your own is among them.
+def model_hash(model: keras.Model) -> str | None:
+    """SHA-256 of a model's layers, their settings, how they are joined, and their weights; None with code of your own.
 
     Names don't count: Keras numbers layers by how many there were before. What a layer, a Lambda or an activation of
     your own computes can't be told from its settings.
@@ -23,7 +26,11 @@ def fingerprint(model: keras.Model) -> str | None:
         config = _without_names(keras.saving.serialize_keras_object(model), {})
     except (NotImplementedError, _OwnCodeError):
         return None
-    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
+    for variable in model.weights:
+        values = np.ascontiguousarray(backends.to_numpy(variable))
+        digest.update(f":{values.dtype}{values.shape}".encode() + values.tobytes())
+    return digest.hexdigest()
 
 
 class _OwnCodeError(Exception):

@@ -1,10 +1,11 @@
-"""The hash of a model's layers: every setting counts, names and weights don't, and one's own code is never guessed."""
+"""The hash of a model: every setting and weight counts, names don't, and one's own code is never guessed."""
 
 import pytest
 
-from dlcv04 import architecture
+from dlcv04 import seeding
 from dlcv04.backends import keras
 from dlcv04.lazy import LazyModule
+from dlcv04.model_hash import model_hash
 from dlcv04.networks import cifar_convnet, mnist_convnet, vgg16
 
 own = LazyModule("tests.own_layers")
@@ -35,11 +36,25 @@ MODELS = {
 }
 
 
+def hashed(make, seed=0):
+    with seeding.seeded(seed):
+        return model_hash(make())
+
+
 def test_each_model_is_the_same_when_it_is_built_again_and_no_other():
-    first = {name: architecture.fingerprint(make()) for name, make in MODELS.items()}
-    again = {name: architecture.fingerprint(MODELS[name]()) for name in reversed(MODELS)}
+    first = {name: hashed(make) for name, make in MODELS.items()}
+    again = {name: hashed(MODELS[name]) for name in reversed(MODELS)}
     assert first == again and None not in first.values()
     assert len(set(first.values())) == len(MODELS)
+
+
+def test_other_weights_are_another_model():
+    """Those of the first layer too, which has no input layer before it in a Sequential model's list."""
+    assert hashed(dense, 0) != hashed(dense, 1)
+    model = dense()
+    before = model_hash(model)
+    model.layers[0].kernel.assign(model.layers[0].kernel + 1)
+    assert model_hash(model) != before
 
 
 @pytest.mark.parametrize(
@@ -55,4 +70,4 @@ def test_each_model_is_the_same_when_it_is_built_again_and_no_other():
     ids=["layer", "nested", "model", "activation", "initializer", "lambda"],
 )
 def test_code_of_ones_own_is_not_known(make):
-    assert architecture.fingerprint(make()) is None
+    assert model_hash(make()) is None
