@@ -18,6 +18,13 @@ pytest_plugins = ["pytester"]
 
 
 @pytest.fixture
+def pytester(pytester, monkeypatch):
+    """pytest's own, whose runs do without hypothesis: importing it takes longer than most of them."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest")
+    return pytester
+
+
+@pytest.fixture
 def empty_folder(tmp_path, monkeypatch):
     """An empty folder to work in, with a cache of its own; no data, no downloaded weights."""
     for name in ("DLCV04_DATA", "DLCV04_BUILDINGS"):

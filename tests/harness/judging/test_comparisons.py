@@ -213,6 +213,15 @@ class TestExact:
         assert row.verdict == "REGRESSED" and "parameters 600,810 -> 600,811" in row.reason
 
 
+    def test_counts_depend_on_the_data_alone_not_on_threads_or_calibrator(self):
+        here, there = ({"data": "digits", "threads": threads} for threads in ("2", "8"))
+        name = "network (parameters, MACs, bytes)"
+        stored = Stored(portable=[("p", a_run(self.arm(key=there)))])
+        assert verdicts(self.arm(key=here), stored)[name].verdict == "PASS"
+        assert verdicts(self.arm(key=here, macs=6), stored)[name].verdict == "REGRESSED"
+        assert verdicts(self.arm(key={"data": "things"}), stored)[name].verdict == "NO_BASELINE"
+
+
 class TestLearning:
     stored = Stored(portable=[("p", a_run(learned([0.90, 0.91, 0.89, 0.90, 0.92, 0.90, 0.91, 0.89, 0.90, 0.91])))])
 
