@@ -1,5 +1,6 @@
 """Fixtures of the tests: inner pytest runs on a machine whose clock is ours, and the package as strangers get it."""
 
+import functools
 import importlib
 import json
 import os
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import pytest_benchmark.plugin
 
 import dlcv04.harness
 from dlcv04.harness.store.baselines import Store
@@ -17,11 +19,8 @@ from dlcv04.harness.store.schema import Commit
 pytest_plugins = ["pytester"]
 
 
-@pytest.fixture
-def pytester(pytester, monkeypatch):
-    """pytest's own, whose runs do without hypothesis: importing it takes longer than most of them."""
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest")
-    return pytester
+# It starts a process to ask for the CPU's name, which does not change from one inner run to the next.
+pytest_benchmark.plugin.get_cpu_info = functools.cache(pytest_benchmark.plugin.get_cpu_info)
 
 
 @pytest.fixture
@@ -36,10 +35,12 @@ def empty_folder(tmp_path, monkeypatch):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Tests of minutes run only when asked for: pytest tests -m nightly."""
+    """What takes long runs only when asked for, by its marker; whole projects also by their file's name."""
     if config.option.markexpr:
         return
+    named = {Path(argument.partition("::")[0]).resolve() for argument in config.args}
     slow = [item for item in items if item.get_closest_marker("nightly")]
+    slow += [item for item in items if item.get_closest_marker("end_to_end") and item.path not in named]
     config.hook.pytest_deselected(items=slow)
     items[:] = [item for item in items if item not in slow]
 

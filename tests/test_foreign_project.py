@@ -11,6 +11,8 @@ import pytest
 
 from dlcv04 import load_runs
 
+pytestmark = pytest.mark.end_to_end
+
 CORNERS = '''
 """Which corner is the spot in?"""
 import keras

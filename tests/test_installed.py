@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.end_to_end
+
 ROOT = Path(__file__).parent.parent
 MINE, OWN_DATA = re.findall(
     r"```python\n# (test_\w+\.py\n.*?)```", (ROOT / "docs/your-own-experiment.md").read_text(), re.S

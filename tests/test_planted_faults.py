@@ -16,15 +16,18 @@ from dlcv04.faults import FAULTS
 from dlcv04.harness.selftest.learning_faults import plant
 from tests.datasets.buildings import in_folder, layout
 
+pytestmark = pytest.mark.end_to_end
+
 ROOT = Path(__file__).parent.parent
 
 
 def bench(tmp_path, *arguments, fault=None, root=ROOT):
-    """Run the bench on embedded data; return the exit code, what was printed, and the run's block."""
+    """Run the bench on embedded data, in one process; return the exit code, what was printed, and the run's block."""
     plugin = ["-p", f"tests.faults.{fault}"] if fault else []
     out = tmp_path / "run.json"
     command = [sys.executable, "-m", "pytest", "bench", *plugin, "--dl-data=embedded", f"--benchmark-json={out}"]
-    command += [f"--dl-report-dir={tmp_path / 'reports'}", "-q", "-p", "no:cacheprovider", *arguments]
+    command += [f"--dl-report-dir={tmp_path / 'reports'}", "-q", "-p", "no:cacheprovider"]
+    command += ["--dl-workers=0", *arguments]
     environment = {key: value for key, value in os.environ.items() if key != "DLCV04_DATA"}
     done = subprocess.run(
         command, cwd=root, env={**environment, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
@@ -52,14 +55,11 @@ def test_without_a_fault_the_exact_claims_hold(tmp_path):
 
 
 def test_a_conv_layer_dropped_from_base(tmp_path):
-    code, printed, block = bench(tmp_path, *EXACT, fault="dropped_conv")
+    """The claim is violated, and against the baseline the layer is named."""
+    code, printed, block = bench(tmp_path, *EXACT, "--benchmark-compare", fault="dropped_conv")
     assert code == 1
     assert "base has 693,962 parameters, not 600,810" in printed
     assert verdicts(block)["test_parameter_counts"] == "VIOLATED"
-
-
-def test_the_dropped_layer_is_named_against_the_baseline(tmp_path):
-    _, printed, _ = bench(tmp_path, *EXACT, "--benchmark-compare", fault="dropped_conv")
     assert "REGRESSED: base: network" in printed
     assert "layers Conv2D(26, 26, 32) Conv2D(24, 24, 32)" in printed
 
@@ -72,8 +72,8 @@ def test_a_doubled_fc(tmp_path):
 
 def test_adadeltas_default_rate(tmp_path, monkeypatch):
     """No net learns at that rate, so the claim about learning fails, and the baseline names the rate."""
-    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "2")  # as the baseline was stored
-    options = ("-k", "learns_worse", "--dl-seeds=3", "--benchmark-compare", "--dl-workers=0")
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "1")  # as the baseline was stored
+    options = ("-k", "learns_worse", "--dl-seeds=3", "--benchmark-compare")
     code, printed, _ = bench(tmp_path, *options, fault="default_rate")
     assert code == 1
     assert "REGRESSED: base: mean validation accuracy over epochs" in printed

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import pytest
 
+pytestmark = pytest.mark.end_to_end
+
 PAGE = (Path(__file__).parent.parent / "docs/tutorial.md").read_text()
 STEP = (
     r'```bash\n(?P<shell>.*?)```|```python title="(?P<file>.*?)"\n(?P<text>.*?)```|(?P<edit>Replace `[^`]+` by `[^`]+`)'

@@ -1,6 +1,10 @@
 """Suites for inner runs, and such a run's record."""
 
 import json
+import os
+import sys
+
+import pytest
 
 from tests.conftest import FAKE_MACHINE, accept_processes
 
@@ -22,6 +26,24 @@ def test_longest_is_slower(epoch_time, machine, claim):
 def run_block(pytester, *arguments):
     result = pytester.runpytest("bench", "--benchmark-json=run.json", *arguments)
     return result, json.loads((pytester.path / "run.json").read_text())["dlcv04"]
+
+
+def run_apart(pytester, *arguments):
+    """As `pytester.runpytest_subprocess`, in a process forked from this one: what is imported stays imported."""
+    printed = pytester.path / "printed"
+    process = os.fork()
+    if process == 0:
+        code = -1
+        try:
+            with printed.open("w", encoding="utf-8") as sys.stdout:
+                os.dup2(sys.stdout.fileno(), 1)
+                os.dup2(sys.stdout.fileno(), 2)
+                sys.stderr = sys.stdout
+                code = pytest.main([str(argument) for argument in arguments])
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(process, 0)
+    return pytest.RunResult(os.waitstatus_to_exitcode(status), printed.read_text().splitlines(), [], 0.0)
 
 
 def store(pytester, processes=5, part="timing"):

@@ -212,7 +212,6 @@ class TestExact:
         row = verdicts(self.arm(parameters=600_811, layers=[]), stored)["network (parameters, MACs, bytes)"]
         assert row.verdict == "REGRESSED" and "parameters 600,810 -> 600,811" in row.reason
 
-
     def test_counts_depend_on_the_data_alone_not_on_threads_or_calibrator(self):
         here, there = ({"data": "digits", "threads": threads} for threads in ("2", "8"))
         name = "network (parameters, MACs, bytes)"

@@ -16,6 +16,7 @@ def test_the_spread_between_processes_is_found_with_the_pairs_degrees_of_freedom
     assert test.process_sd > test.process_point and test.process_upper95 > test.process_sd
 
 
+@pytest.mark.end_to_end
 def test_the_command_measures_stores_and_says(suite, monkeypatch):
     machine = FAKE_MACHINE.replace("random.Random(1)", "random.Random()")
     planted = "import os\nSLOWDOWN = 1 + float(os.environ.get('DLCV04_PLANTED_SLOWDOWN', 0))"

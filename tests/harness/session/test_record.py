@@ -12,7 +12,7 @@ from dlcv04.harness.judging import outcome
 from dlcv04.harness.store.acceptance import may_accept
 from dlcv04.harness.store.reading import read_run
 from tests.conftest import FAKE_MACHINE, SUITE
-from tests.harness.inner_runs import run_block, store, with_slowdown
+from tests.harness.inner_runs import run_apart, run_block, store, with_slowdown
 
 HEAD = """
 import sys
@@ -160,9 +160,7 @@ class Ended:
     """An inner run, and all that tells of it."""
 
     def __init__(self, pytester, *options, strict=False):
-        self.result = pytester.runpytest_subprocess(
-            "bench", "--benchmark-json=run.json", "--junitxml=junit.xml", *options
-        )
+        self.result = run_apart(pytester, "bench", "--benchmark-json=run.json", "--junitxml=junit.xml", *options)
         self.run = read_run(pytester.path / "run.json")
         judged = CliRunner().invoke(cli.app, ["judge", "run.json", *(["--strict"] if strict else [])])
         self.judged, self.judge_code = judged.output, judged.exit_code
