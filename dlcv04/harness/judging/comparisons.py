@@ -21,8 +21,8 @@ from dlcv04.harness.judging.differences import (
     clock_changes,
     declared_changes,
     differences,
+    environment_changes,
     exact_changes,
-    software_changes,
 )
 from dlcv04.harness.judging.figures import Figure, Values
 from dlcv04.harness.judging.stored_times import TimingGate, level
@@ -505,7 +505,7 @@ def _units(
 def _is_same_machine(run: Run, context: Context) -> bool:
     """Whether equal code must give equal values: the same processor, not a card, and the same versions."""
     other = run.environment
-    same = other.machine_class == context.machine_class and not software_changes(context.software, other.software)
+    same = other.machine_class == context.machine_class and not environment_changes(context.software, other.software)
     return same and not context.machine_class.startswith("gpu")
 
 
@@ -522,7 +522,7 @@ def explain(verdict: str, arm: Arm, found: tuple[str, Run, Arm], context: Contex
     _, run, old = found
     changes = [
         *differences(arm, old),
-        *software_changes(context.software, run.environment.software),
+        *environment_changes(context.software, run.environment.software).values(),
         *clock_changes(arm, old),
     ]
     return changes or [

@@ -41,13 +41,11 @@ def clock_changes(new: Arm, old: Arm) -> list[str]:
     return found
 
 
-def software_changes(new: dict[str, str], old: dict[str, str]) -> list[str]:
-    """Versions and settings that both runs recorded and that differ, as "keras 3.15.0 -> 3.15.1"."""
-    return [f"{name} {old[name]} -> {new[name]}" for name in old if name in new and new[name] != old[name]]
-
-
 def environment_changes(new: dict[str, str], old: dict[str, str]) -> dict[str, str]:
-    """`software_changes` by name, and environment variables (in capitals) that only one of both runs set."""
+    """Versions and settings that differ, by name, as "keras 3.15.0 -> 3.15.1".
+
+    Named are those that both runs recorded, and environment variables (in capitals) that only one of both set.
+    """
     names = [name for name in {**old, **new} if name.isupper() or (name in old and name in new)]
     values = {name: (old.get(name, "unset"), new.get(name, "unset")) for name in names}
     return {name: f"{name} {before} -> {now}" for name, (before, now) in values.items() if before != now}

@@ -17,7 +17,7 @@ else:
     pair_gate = LazyModule("dlcv04.harness.judging.pair_gate")
 
 #: What a claim costs where no stored run says better; only the estimate uses it.
-SECONDS_A_CLAIM, SECONDS_TO_START = 8.0, 10.0
+SECONDS_A_CLAIM, SECONDS_TO_START = 4.0, 10.0
 #: The same of a claim about learning, by profile.
 LEARNING_SECONDS = {"smoke": 8.0, "standard": 120.0, "paper": 3600.0}
 #: The same of a process pair: to start it, and for each of its tests.
