@@ -38,6 +38,10 @@ class Jax(TrainingBackend):
         """JAX's version."""
         return str(jax.__version__)
 
+    def threads(self) -> int:
+        """One where XLA was told so, else the usable cores."""
+        return 1 if "--xla_cpu_multi_thread_eigen=false" in os.environ.get("XLA_FLAGS", "") else super().threads()
+
     def has_gpu(self) -> bool:
         """Whether a GPU is its default."""
         return bool(jax.default_backend() == "gpu")
