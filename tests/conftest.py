@@ -35,14 +35,16 @@ def empty_folder(tmp_path, monkeypatch):
 
 
 def pytest_collection_modifyitems(config, items):
-    """What takes long runs only when asked for, by its marker; whole projects also by their file's name."""
-    if config.option.markexpr:
-        return
+    """What takes long runs only when asked for by its marker; whole projects also by their file's name."""
     named = {Path(argument.partition("::")[0]).resolve() for argument in config.args}
-    slow = [item for item in items if item.get_closest_marker("nightly")]
-    slow += [item for item in items if item.get_closest_marker("end_to_end") and item.path not in named]
-    config.hook.pytest_deselected(items=slow)
-    items[:] = [item for item in items if item not in slow]
+
+    def is_asked_for(item):
+        if item.get_closest_marker("nightly"):
+            return "nightly" in config.option.markexpr
+        return not item.get_closest_marker("end_to_end") or "end_to_end" in config.option.markexpr or item.path in named
+
+    config.hook.pytest_deselected(items=[item for item in items if not is_asked_for(item)])
+    items[:] = [item for item in items if is_asked_for(item)]
 
 
 FAKE_MACHINE = '''
