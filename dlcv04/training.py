@@ -338,19 +338,6 @@ def train(
         return complete(trainer, on_epoch)
 
 
-def train_with(
-    trainer: Trainer,
-    seed: int,
-    *,
-    deterministic: bool = True,
-    halves: bool = False,
-    on_epoch: Callable[[int, Epoch], None] | None = None,
-) -> TrainingRun:
-    """As `train`, with a compiled trainer; one made inside `backends.deterministic` compiles no more."""
-    with backends.deterministic() if deterministic else nullcontext():
-        return complete(trainer.reset(seed), on_epoch, halves=halves)
-
-
 class Learned(NamedTuple):
     """One seed of an arm: its run, whether each validation picture was classed rightly at its end, and its seconds."""
 
@@ -367,10 +354,14 @@ def learn(
     halves: bool = False,
     on_epoch: Callable[[int, Epoch], None] | None = None,
 ) -> Learned:
-    """One seed of an arm, by a compiled trainer; `answers` asks for the answer to each validation picture."""
+    """As `train`, by a compiled trainer; one made inside `backends.deterministic` compiles no more.
+
+    `answers` asks for the answer to each validation picture.
+    """
     start = time.perf_counter()
-    run = train_with(trainer, seed, halves=halves, on_epoch=on_epoch)
-    right = trainer.answers().tolist() if answers and run.status == "ok" else ()
+    with backends.deterministic():
+        run = complete(trainer.reset(seed), on_epoch, halves=halves)
+        right = trainer.answers().tolist() if answers and run.status == "ok" else ()
     return Learned(run, right, time.perf_counter() - start)
 
 

@@ -16,7 +16,7 @@ from dlcv04.datasets import Dataset, embedded
 from dlcv04.networks import mnist_convnet
 from dlcv04.recipes import Recipe, RecipeError
 from dlcv04.seeding import TrainingError
-from dlcv04.training import Trainer, TrainingRun, train, train_with
+from dlcv04.training import Trainer, TrainingRun, learn, train
 
 SMALL = functools.partial(mnist_convnet, conv_layers=1, filters=4, dense_units=(16,))
 PLAIN = functools.partial(SMALL, pool_dropout=0.0, dense_dropout=0.0)
@@ -77,9 +77,9 @@ def normalised() -> keras.Model:
 
 def test_same_seed_same_curves_to_the_bit(digits: Dataset, trainer: Trainer) -> None:
     run = train(SMALL, digits, RECIPE, 7)
-    assert curves(run) == curves(train_with(trainer, 7)) == curves(train_with(trainer, 7))
+    assert curves(run) == curves(learn(trainer, 7).run) == curves(learn(trainer, 7).run)
     assert len(run.epochs) == 2
-    assert curves(train_with(trainer, 8)) != curves(run)
+    assert curves(learn(trainer, 8).run) != curves(run)
 
 
 def test_seeds_draw_weights_order_and_subset(trainer: Trainer) -> None:
@@ -261,7 +261,7 @@ def test_each_half_of_the_validation_pictures_is_evaluated_alone(digits: Dataset
     recipe = dataclasses.replace(RECIPE, val_images=301)
     with backends.deterministic():
         trainer = Trainer(SMALL, digits, recipe)
-    plain, split = train_with(trainer, 3), train_with(trainer, 3, halves=True)
+    plain, split = learn(trainer, 3).run, learn(trainer, 3, halves=True).run
     assert [epoch.val_loss_halves for epoch in plain.epochs] == [(), ()]
     for epoch in split.epochs:
         first, second = epoch.val_loss_halves
@@ -271,12 +271,12 @@ def test_each_half_of_the_validation_pictures_is_evaluated_alone(digits: Dataset
 
 
 def test_answers_are_those_of_the_pictures_in_an_order_that_seeds_share(trainer: Trainer, digits: Dataset) -> None:
-    last = train_with(trainer, 3).epochs[-1]
+    last = learn(trainer, 3).run.epochs[-1]
     answers = trainer.answers()
     assert answers.shape == (300,) and answers.mean() == pytest.approx(last.val_accuracy, abs=1e-6)
     shown = digits.subset(val=300)
     assert (answers == (trainer.predict(shown.x_val).argmax(axis=1) == shown.y_val)).all()
-    train_with(trainer, 4)
+    learn(trainer, 4)
     assert len(trainer.answers()) == 300
 
 
@@ -338,14 +338,14 @@ def test_divergence_after_a_good_epoch_keeps_it(trainer: Trainer, monkeypatch: p
         return score._replace(loss=math.nan) if (split, self.epoch) == ("val", 2) else score
 
     monkeypatch.setattr(Trainer, "evaluate", poisoned)
-    run = train_with(trainer, 1)
+    run = learn(trainer, 1).run
     assert (run.status, len(run.epochs)) == ("diverged", 1)
     assert run.reason == "The val loss was nan in epoch 2."
 
 
 def test_a_run_tells_all(digits: Dataset, trainer: Trainer) -> None:
     heard: list[int] = []
-    run = train_with(trainer, 3, on_epoch=lambda number, epoch: heard.append(number))
+    run = learn(trainer, 3, on_epoch=lambda number, epoch: heard.append(number)).run
     assert heard == [1, 2]
     assert (run.status, run.reason, run.seed, run.images_seen) == ("ok", "", 3, 1024)
     assert run.network == "mnist_convnet(conv_layers=1, filters=4, dense_units=(16,))"
