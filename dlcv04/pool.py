@@ -80,11 +80,6 @@ class Pool:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._lessons: dict[Any, tuple[Path, Any]] = {}
 
-    @property
-    def is_running(self) -> bool:
-        """Whether there are processes."""
-        return bool(self._workers)
-
     def start(self) -> None:
         """Start the processes, unless they run; returns at once, while they import the framework for seconds."""
         if not self._workers:

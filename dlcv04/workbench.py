@@ -60,6 +60,8 @@ STEPS_A_ROUND = 1
 MOST_WORKERS = 12
 
 _POOL = pytest.StashKey["pools.Pool"]()
+#: The test before which its processes start.
+_START = pytest.StashKey[str]()
 
 
 # -- what will run -------------------------------------------------------------------------------------------------
@@ -111,13 +113,20 @@ def _plugins(config: pytest.Config) -> list[str]:
 
 def start_pool_when_near(item: pytest.Item) -> None:
     """Start the processes that train once nothing is timed any more: they take seconds to import the framework."""
-    pool = item.config.stash.get(_POOL, None)
-    if pool is None or pool.is_running:
+    stash = item.config.stash
+    if _POOL not in stash:
         return
-    rest = item.session.items[item.session.items.index(item) :]
-    fixtures = {name for other in rest for name in getattr(other, "fixturenames", ())}
-    if "learning" in fixtures and "epoch_time" not in fixtures:
-        pool.start()
+    if _START not in stash:
+        stash[_START] = _first_untimed(item.session.items)
+    if item.nodeid == stash[_START]:
+        stash[_POOL].start()
+
+
+def _first_untimed(tests: list[pytest.Item]) -> str:
+    """The first test after the last that times something, if one from there on learns; else ""."""
+    fixtures = [getattr(test, "fixturenames", ()) for test in tests]
+    first = max((place for place, names in enumerate(fixtures, 1) if "epoch_time" in names), default=0)
+    return tests[first].nodeid if any("learning" in names for names in fixtures[first:]) else ""
 
 
 def _data_sets(claims: list[Any]) -> list[str]:
