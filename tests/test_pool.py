@@ -111,7 +111,7 @@ class TestPool:
     def test_a_process_that_dies_is_named_with_its_arm_and_seed(self, pool):
         with pytest.raises(pools.PoolError, match=r"trained dies, seed 0, died \(EXIT\(7\)\)"):
             pool.train(jobs(pool, {"dies": dies, **ARMS}))
-        assert not pool.is_running
+        assert not pool._workers
 
     def test_closing_ends_the_processes_even_as_they_start(self, pool):
         pool.start()
@@ -130,7 +130,8 @@ def waited_for(condition, seconds=60):
 
 def test_a_process_ends_with_the_one_that_it_works_for():
     """However that one ends."""
-    worker = "import os; from dlcv04.pool import _end_with; print(os.getpid(), flush=True); _end_with(os.getppid())"
+    worker = "import os; from dlcv04.pool import _end_with; parent = os.getppid(); "
+    worker += "print(os.getpid(), flush=True); _end_with(parent)"
     code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {worker!r}])"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
         pid = int(parent.stdout.readline())
