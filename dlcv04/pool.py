@@ -157,20 +157,16 @@ class Pool:
             dlcv04.seeding.TrainingError: network, data and recipe do not fit each other.
         """
         self.start()
-        running: dict[Future[Learned], tuple[_Worker, Job]] = {}
         try:
-            return self._train(jobs, running, tell)
+            return self._train(jobs, tell)
         except BaseException as error:
-            if running or isinstance(error, PoolError):
-                self.close()  # what the others still train, nobody waits for
+            # After an arm's own error the processes go on, what they still train is left: to start them takes longer.
+            if isinstance(error, PoolError) or not isinstance(error, Exception):
+                self.close()
             raise
 
-    def _train(
-        self,
-        jobs: Sequence[Job],
-        running: dict[Future[Learned], tuple[_Worker, Job]],
-        tell: Callable[[str], None],
-    ) -> list[Learned]:
+    def _train(self, jobs: Sequence[Job], tell: Callable[[str], None]) -> list[Learned]:
+        running: dict[Future[Learned], tuple[_Worker, Job]] = {}
         waiting = list(jobs)
         found: dict[Job, Learned] = {}
         while waiting or running:

@@ -94,9 +94,14 @@ class TestPool:
     def test_a_process_computes_with_one_thread(self, of_two):
         assert {one.run.backend.threads for one in of_two} == {1}
 
-    def test_what_no_process_can_train_is_the_arms_own_error(self, pool):
+    def test_what_no_process_can_train_is_the_arms_own_error_and_the_processes_go_on(self, pool):
+        pool.start()
+        before = processes(pool)
         with pytest.raises(training.TrainingError, match="takes pictures of"):
-            pool.train(jobs(pool, {"odd": lambda: keras.Sequential([keras.Input((3,)), keras.layers.Dense(10)])}, [0]))
+            pool.train(
+                jobs(pool, {"odd": lambda: keras.Sequential([keras.Input((3,)), keras.layers.Dense(10)]), **ARMS}, [0])
+            )
+        assert processes(pool) == before
 
     def test_what_cant_be_pickled_is_a_sentence(self, pool):
         with pytest.raises(pools.PoolError, match=r"The arm 'locked' can't be sent .*--dl-workers 0"):
