@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,10 +82,10 @@ def add(parser: pytest.Parser) -> None:
         default=DEFAULTS["data"],
         help="data: real where it is found, else the embedded stand-in; real makes its absence an error",
     )
-    group.addoption("--dl-seeds", type=_seeds, metavar="N", help="cap on the seeds of a learning claim")
+    group.addoption("--dl-seeds", type=_count("seeds", 2), metavar="N", help="cap on the seeds of a learning claim")
     group.addoption(
         "--dl-workers",
-        type=_workers,
+        type=_count("processes", 0),
         metavar="N",
         help="processes of one thread each that train, on the CPU (default: the usable cores, 12 at most); curves do "
         "not depend on N; 0 trains in pytest's own process, with all its threads",
@@ -110,16 +111,15 @@ def add(parser: pytest.Parser) -> None:
     )
 
 
-def _seeds(text: str) -> int:
-    if not text.isdigit() or int(text) < 2:
-        raise ValueError(f"{text!r} is not a number of seeds: give a whole number from 2 up")
-    return int(text)
+def _count(what: str, least: int) -> Callable[[str], int]:
+    """Reads a number of something from the command line; argparse shows the sentence of this type of error alone."""
 
+    def read(text: str) -> int:
+        if not text.isdigit() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number of {what}: give a whole number from {least} up")
+        return int(text)
 
-def _workers(text: str) -> int:
-    if not text.isdigit():
-        raise ValueError(f"{text!r} is not a number of processes: give a whole number from 0 up")
-    return int(text)
+    return read
 
 
 def names_commit(config: pytest.Config) -> bool:

@@ -12,6 +12,14 @@ class TestOptions:
         assert result.ret == pytest.ExitCode.USAGE_ERROR
         result.stderr.fnmatch_lines(["*Put the path first: pytest bench --benchmark-compare*"])
 
+    @pytest.mark.parametrize(
+        ("option", "what"), [("--dl-seeds=1", "seeds: * from 2 up"), ("--dl-workers=-1", "processes: * from 0 up")]
+    )
+    def test_a_number_that_is_none_is_a_sentence(self, suite, option, what):
+        result = suite().runpytest("bench", option)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines([f"*is not a number of {what}*"])
+
     def test_benchmark_only_runs_the_claims(self, suite):
         result = suite().runpytest("bench", "--benchmark-only")
         assert result.ret == 0
