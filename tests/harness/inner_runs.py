@@ -39,7 +39,8 @@ def run_apart(pytester, *arguments):
                 os.dup2(sys.stdout.fileno(), 1)
                 os.dup2(sys.stdout.fileno(), 2)
                 sys.stderr = sys.stdout
-                code = pytest.main([str(argument) for argument in arguments])
+                known = "-Wignore::pytest.PytestAssertRewriteWarning"  # of the plugins that are imported already
+                code = pytest.main([known, *(str(argument) for argument in arguments)])
         finally:
             os._exit(code)
     _, status = os.waitpid(process, 0)
