@@ -10,7 +10,6 @@ import time
 from functools import partial
 from pathlib import Path
 
-import psutil
 import pytest
 
 from dlcv04 import pool as pools
@@ -252,7 +251,11 @@ def test_ctrl_c_leaves_no_process(project):
         printed, _ = run.communicate(timeout=60)
     assert run.returncode == pytest.ExitCode.INTERRUPTED, printed
 
-    def of_its_group():
-        return [one for one in psutil.process_iter() if one.pid != run.pid and os.getpgid(one.pid) == run.pid]
+    def group_is_gone():
+        try:
+            os.killpg(run.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
 
-    assert waited_for(lambda: not of_its_group(), 10)
+    assert waited_for(group_is_gone, 10)
