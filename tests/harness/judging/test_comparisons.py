@@ -253,6 +253,57 @@ class TestLearning:
         assert row.verdict == "REGRESSED" and "NaN in epoch 1" in row.reason
 
 
+class TestOtherCurvesOfTheSameSeeds:
+    """On one processor with one thread a seed's curve is a computed value: another one comes from other code."""
+
+    before = (0.90, 0.91, 0.89, 0.90, 0.92, 0.90, 0.91, 0.89, 0.90, 0.91)
+    slightly_better = (0.904, 0.911, 0.893)
+
+    def rows(self, new, *, before=None, threads="1", machine="cpu-x", software=None, environment=None):
+        key = {"data": "digits", "threads": threads}
+        old, arm = (msgspec.structs.replace(one, key=key) for one in (before or learned(self.before), new))
+        run = msgspec.structs.replace(a_run(old), **({"environment": environment} if environment else {}))
+        suite = Context(KEY, machine, Stored(portable=[("p", run)]), Policy(), software=software or {})
+        return {row.metric: row for row in with_stored(a_claim(), [arm], suite)}
+
+    def test_they_are_changed_however_small_the_difference_of_the_means(self):
+        rows = self.rows(learned(self.slightly_better))
+        assert rows["mean validation accuracy over epochs"].verdict == "PASS"
+        assert rows["curves"].verdict == "CHANGED"
+        assert "seeds 0, 1, 2 learnt otherwise than stored" in rows["curves"].reason
+
+    def test_a_plugin_of_pytest_is_code_and_no_excuse(self):
+        before = msgspec.structs.replace(a_run().environment, software={"plugins": "none"})
+        assert "curves" in self.rows(learned(self.slightly_better), environment=before, software={"plugins": "faults"})
+
+    def test_one_of_three_is_enough_and_named(self):
+        assert "seed 1 learnt otherwise" in self.rows(learned((0.90, 0.93, 0.89)))["curves"].reason
+
+    def test_a_seed_that_diverges_now_has_another_curve(self):
+        curve = SeedCurve(seed=0, epochs=[], status="diverged", reason="loss is NaN in epoch 1")
+        assert self.rows(Arm(name="base", test=TEST, curves=[curve]))["curves"].verdict == "CHANGED"
+
+    @pytest.mark.parametrize(
+        ("new", "how"),
+        [
+            pytest.param(learned(before[:3]), {}, id="equal curves"),
+            pytest.param(learned((0.90 + 1e-8, 0.91, 0.89)), {}, id="rounding alone"),
+            pytest.param(learned(slightly_better, first_seed=50), {}, id="other seeds"),
+            pytest.param(learned(slightly_better), {"threads": "2"}, id="two threads are not bit-equal"),
+            pytest.param(learned(slightly_better), {"machine": "cpu-y"}, id="another processor rounds otherwise"),
+            pytest.param(learned(slightly_better), {"machine": "gpu-y"}, id="a card"),
+            pytest.param(learned(slightly_better), {"software": {"keras": "3.15.2"}}, id="another version"),
+        ],
+    )
+    def test_nothing_is_said_where_the_code_may_be_the_same(self, new, how):
+        assert "curves" not in self.rows(new, **how)
+
+    def test_nor_where_a_stale_row_says_why(self):
+        old, new = ({"recipe": {"learning_rate": rate}} for rate in (0.2, 0.1))
+        rows = self.rows(learned(self.slightly_better, facts=new), before=learned(self.before, facts=old))
+        assert rows["source"].verdict == "STALE" and "curves" not in rows
+
+
 class TestStaleAndMissing:
     def test_a_changed_test_is_stale(self):
         stored = Stored(timing=processes(timed))
