@@ -193,6 +193,11 @@ class Arm(Record, frozen=True, kw_only=True):
         scale = self.images_per_epoch / self.images_per_round
         return [seconds * scale for seconds in self.round_seconds]
 
+    @property
+    def images_per_second(self) -> list[float]:
+        """Images a second, one figure a timed round."""
+        return [self.images_per_round / seconds for seconds in self.round_seconds if self.images_per_round]
+
 
 class Comparison(Record, frozen=True, kw_only=True):
     """One figure of this run held against stored ones.
