@@ -10,6 +10,7 @@ Floats are Python floats. JSON has no NaN: a figure that does not exist is `None
 from __future__ import annotations
 
 import math
+import statistics
 from typing import Any, Literal
 
 import msgspec
@@ -194,9 +195,11 @@ class Arm(Record, frozen=True, kw_only=True):
         return [seconds * scale for seconds in self.round_seconds]
 
     @property
-    def images_per_second(self) -> list[float]:
-        """Images a second, one figure a timed round."""
-        return [self.images_per_round / seconds for seconds in self.round_seconds if self.images_per_round]
+    def images_per_second(self) -> float | None:
+        """Images a second in the median round; None where none was timed."""
+        if not self.round_seconds or not self.images_per_round:
+            return None
+        return self.images_per_round / statistics.median(self.round_seconds)
 
 
 class Comparison(Record, frozen=True, kw_only=True):

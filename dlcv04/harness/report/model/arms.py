@@ -44,7 +44,7 @@ def arm_row(arm: Arm) -> ArmRow:
         optimizer=fmt.data_size(arm.optimizer_bytes),
         activations=fmt.data_size(arm.activation_bytes),
         epoch=fmt.seconds(statistics.median(times)) if times else fmt.ABSENT,
-        images_per_second=fmt.number(round(statistics.median(arm.images_per_second))) if times else fmt.ABSENT,
+        images_per_second=fmt.number(arm.images_per_second and round(arm.images_per_second)),
         compiled=fmt.seconds(arm.compile_seconds),
         peak_memory=fmt.data_size(round(statistics.median(peaks))) if peaks else fmt.ABSENT,
         facts=tuple(facts),
