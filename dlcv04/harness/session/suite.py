@@ -183,6 +183,7 @@ class Suite:
                 machine_class=self.machine_class,
                 hardware=self.hardware,
                 software=self._software(),
+                booted=machine_facts.booted(),
             ),
             commit=self.commit,
             arms=self.arms,

@@ -325,12 +325,14 @@ class DataRecord(Record, frozen=True, kw_only=True):
 class Environment(Record, frozen=True, kw_only=True):
     """Hardware and software of a run. `machine_class` is hardware only; versions are compared across.
 
-    `hardware` and `software` map a name to a printable value ("cpu": "AMD EPYC", "tensorflow": "2.21.0").
+    `hardware` and `software` map a name to a printable value ("cpu": "AMD EPYC", "tensorflow": "2.21.0"). `booted` is
+    when the machine started, UTC; "" where unknown.
     """
 
     machine_class: str
     hardware: dict[str, str]
     software: dict[str, str]
+    booted: str = ""
 
 
 class Commit(Record, frozen=True, kw_only=True):
