@@ -153,7 +153,9 @@ def _pair_with_commit(session: pytest.Session) -> None:
         suite.against = against.pair_with_commit(config, suite, tests, rev=rev, of=state.of(config).timing_tests)
     except (process_pairs.PairError, git.RevisionError) as error:
         state.of(config).stopped = str(error).rpartition("\n")[2]
-        pytest.exit(str(error), returncode=int(pytest.ExitCode.INTERNAL_ERROR))
+        usage = isinstance(error, (process_pairs.SideError, git.RevisionError))
+        code = pytest.ExitCode.USAGE_ERROR if usage else pytest.ExitCode.INTERNAL_ERROR
+        pytest.exit(str(error), returncode=int(code))
     collecting.add_gone(session, suite.against)
 
 

@@ -97,6 +97,12 @@ def resolve(root: Path, rev: str) -> str:
     raise RevisionError(f"--dl-against {rev}: git knows no such commit here; try HEAD, HEAD~1, a branch or a tag.")
 
 
+def toplevel(root: Path) -> Path:
+    """The repository's own folder; `root` where git can't say."""
+    found = _git(root, "rev-parse", "--show-toplevel")
+    return Path(found.printed) if found.status == 0 else root
+
+
 def unusable(root: Path) -> str:
     """Why git can be asked nothing about `root`, with git's own advice, or ""."""
     place = _git(root, "rev-parse", "--git-dir")

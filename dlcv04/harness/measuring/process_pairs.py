@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dlcv04.harness.machine import git
-from dlcv04.harness.measuring.round_server import PROTOCOL
+from dlcv04.harness.measuring.round_server import FOREIGN, PROTOCOL
 from dlcv04.harness.store.schema import PairRounds
 
 #: Seconds of one round and rounds of one process pair; `.ci/round_lengths.py` measures other lengths.
@@ -41,14 +41,29 @@ class PairError(RuntimeError):
     """A worker failed or does not fit its partner; the message has the end of what it printed."""
 
 
+class SideError(PairError):
+    """A side does not run its own code, or can't: the message says what to do."""
+
+
 @dataclass(frozen=True)
 class Side:
-    """One side of a pair: its name in messages, its tree, environment variables and paths of its own."""
+    """One side of a pair.
+
+    Attributes:
+        name: in messages.
+        root: the folder that its pytest runs in.
+        environment: variables of its own.
+        paths: what its pytest collects.
+        folders: that it imports from before all others, beside `root`.
+        foreign: where none of its modules may come from.
+    """
 
     name: str
     root: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     paths: Sequence[str] = ()
+    folders: Sequence[Path] = ()
+    foreign: Sequence[Path] = ()
 
 
 @dataclass
@@ -84,13 +99,14 @@ class Worker:
         # pytest writes it when all tests have ended: a process that went away in their midst has none.
         self._finished = log.with_suffix(".xml")
         ours, theirs = socket.socketpair()
-        path = os.pathsep.join(filter(None, (str(side.root), os.environ.get("PYTHONPATH", ""))))
+        path = os.pathsep.join([*map(str, (side.root, *side.folders)), *filter(None, [os.environ.get("PYTHONPATH")])])
+        own = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", FOREIGN: os.pathsep.join(map(str, side.foreign))}
         command = [sys.executable, "-m", "pytest", *arguments, *side.paths, f"--dl-round-server={theirs.fileno()}"]
         with theirs, log.open("wb") as out:
             self.process = subprocess.Popen(
                 [*command, "-q", "-p", "no:cacheprovider", f"--junitxml={self._finished}"],
                 cwd=side.root,
-                env={**git.clean_environment(), "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", **side.environment},
+                env={**git.clean_environment(), **own, **side.environment},
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 pass_fds=[theirs.fileno()],
@@ -137,6 +153,8 @@ class Worker:
         message = self.receive()
         if message is None:
             return None
+        if message[0] == "foreign":
+            raise SideError(f"The {self.side.name} code is not what would be timed: {message[1]}")
         ready = Ready(*message[1:])
         self._last = ready.test
         return ready

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from dlcv04.harness.judging import pair_gate
 from dlcv04.harness.judging.pair_gate import LOOKS
 from dlcv04.harness.judging.suspects import Suspect
 from dlcv04.harness.machine import git
-from dlcv04.harness.measuring import process_pairs
+from dlcv04.harness.measuring import process_pairs, sides
 from dlcv04.harness.measuring.process_pairs import Offered, Side, plan_of, run_pair
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.session import children, selection, state
@@ -253,11 +255,15 @@ def _measure(
     suite.before_timing()
     start = time.perf_counter()
     try:
-        with git.worktree(config.rootpath, commit) as tree:
-            data = process_pairs.absolute_data()
+        with (
+            git.worktree(config.rootpath, commit) as tree,
+            tempfile.TemporaryDirectory() as built,
+            _explained(config, tree),
+        ):
+            old, new = _sides(config, tree, Path(built), paths)
             return run_pairs(
-                Side("old", tree, data, [path for path in paths if (tree / path).exists()]),
-                Side("new", config.rootpath, data, paths),
+                old,
+                new,
                 ["--rootdir=.", *children.options(config)],
                 rev=rev,
                 commit=commit,
@@ -271,6 +277,41 @@ def _measure(
             )
     finally:
         suite.spend("process pairs", time.perf_counter() - start)
+
+
+@contextlib.contextmanager
+def _explained(config: pytest.Config, tree: Path) -> Iterator[None]:
+    """Say in one sentence that the old code failed for want of a file that git does not have."""
+    try:
+        yield
+    except process_pairs.PairError as error:
+        lost = sides.missing_in_checkout(str(error), config.rootpath, tree)
+        if not lost:
+            raise
+        raise process_pairs.SideError(
+            f"The old code looks for {lost}, which git does not have. If it is data, name it in pytest's ini option "
+            f"`dl_against_links = {lost}`: the checkout then gets a link to it."
+        ) from error
+
+
+def _sides(config: pytest.Config, tree: Path, built: Path, paths: list[str]) -> tuple[Side, Side]:
+    """The old side in a checkout's folder `tree` and the new one in the working tree, each importing its own code."""
+    root, data = config.rootpath, process_pairs.absolute_data()
+    top = git.toplevel(root)
+    checkout = tree.parents[len(root.relative_to(top).parts) - 1] if root != top else tree
+    links = config.getini("dl_against_links")
+    sides.link(links, root, tree)
+    own = sides.own_folders(top)
+    replaced = sides.build_copies(top, root, checkout, built)
+    old = Side(
+        "old",
+        tree,
+        data,
+        [path for path in paths if (tree / path).exists()],
+        [built, *sides.mapped(own, top, checkout)],
+        [top, *replaced],
+    )
+    return old, Side("new", root, data, paths, own, [checkout])
 
 
 def _paths(config: pytest.Config) -> list[str]:

@@ -18,7 +18,7 @@ from dlcv04.lazy import LazyModule
 if TYPE_CHECKING:
     from dlcv04.harness.judging import comparisons, outcome, pair_gate
     from dlcv04.harness.machine import facts, git
-    from dlcv04.harness.measuring import round_server
+    from dlcv04.harness.measuring import process_pairs, round_server, sides
     from dlcv04.harness.session import against
     from dlcv04.harness.store import baselines, files, selftests
     from dlcv04.harness.store.schema import Against, Comparison
@@ -29,7 +29,9 @@ else:
     pair_gate = LazyModule("dlcv04.harness.judging.pair_gate")
     facts = LazyModule("dlcv04.harness.machine.facts")
     git = LazyModule("dlcv04.harness.machine.git")
+    process_pairs = LazyModule("dlcv04.harness.measuring.process_pairs")
     round_server = LazyModule("dlcv04.harness.measuring.round_server")
+    sides = LazyModule("dlcv04.harness.measuring.sides")
     baselines = LazyModule("dlcv04.harness.store.baselines")
     files = LazyModule("dlcv04.harness.store.files")
     selftests = LazyModule("dlcv04.harness.store.selftests")
@@ -140,8 +142,9 @@ def _check_against(config: pytest.Config, suite: Suite, rev: str) -> None:
     """Refuse before anything runs what would end the process pairs."""
     try:
         git.resolve(config.rootpath, rev)
+        sides.check_links(config.getini("dl_against_links"), config.rootpath)
         against.known_spread(config.rootpath / "baselines", suite.machine_class, suite.key)
-    except (git.RevisionError, selftests.SelfTestError) as error:
+    except (git.RevisionError, process_pairs.SideError, selftests.SelfTestError) as error:
         raise pytest.UsageError(str(error)) from error
 
 

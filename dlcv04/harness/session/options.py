@@ -102,6 +102,11 @@ def add(parser: pytest.Parser) -> None:
         metavar="REV",
         help="gate times against a commit: its checkout and the working tree in alternating fresh processes",
     )
+    parser.addini(
+        "dl_against_links",
+        type="linelist",
+        help="files and folders that git does not have and tests read: linked into the checkout of --dl-against",
+    )
     group.addoption("--dl-round-server", type=int, help=argparse.SUPPRESS)
     group.addoption("--dl-part", choices=("timing", "learning"), help=argparse.SUPPRESS)
     group.addoption(
