@@ -253,6 +253,6 @@ def _explained() -> Iterator[None]:
         if "does not have a deterministic implementation" not in str(error):
             raise
         raise BackendError(
-            "On a card XLA has no deterministic form of something in this network, such as max pooling's gradient: take "
-            "--xla_gpu_deterministic_ops out of XLA_FLAGS. Equal seeds then give nearly, not bit-equal, curves."
+            "On a card XLA has no deterministic form of something in this network, such as max pooling's gradient: "
+            "take --xla_gpu_deterministic_ops out of XLA_FLAGS. Equal seeds then give nearly, not bit-equal, curves."
         ) from error
