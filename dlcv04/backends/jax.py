@@ -190,7 +190,8 @@ class _Steps(Steps):
 
     def _train_steps(self, state: Any, sums: Any, x: Any, y: Any, order: Any, first: Any, *, length: int) -> Any:
         def step(carried: Any, batch: Any) -> Any:
-            return self._train_step(*carried, x, y, batch), None
+            so_far, totals = carried
+            return self._train_step(so_far, totals, x, y, batch), None
 
         batches = order[(first + jax.numpy.arange(length)) % len(order)]
         return jax.lax.scan(step, (state, sums), batches)[0]

@@ -54,12 +54,15 @@ class TensorFlow(TrainingBackend):
         return self.has_gpu() and not self.is_deterministic()
 
     def settle(self) -> None:
-        """Make one GPU visible, and let its memory grow: TensorFlow would take all of every one."""
+        """Make one GPU visible, and let its memory grow: TensorFlow would take all of every one.
+
+        What the user sets in TF_FORCE_GPU_ALLOW_GROWTH wins (TensorFlow sees to it).
+        """
         cards = tf.config.get_visible_devices("GPU")[:1]
         # The user's own program may have started it, or divided its memory, already.
         with contextlib.suppress(RuntimeError, ValueError):
             for card in cards:
-                tf.config.set_visible_devices(cards, "GPU")
+                tf.config.set_visible_devices(card, "GPU")
                 tf.config.experimental.set_memory_growth(card, True)
 
     def gpu_name(self) -> str:

@@ -123,10 +123,10 @@ class FakeCard:
         if name == "jax_platforms":
             self.hide([], "GPU")
 
-    def hide(self, devices: list[object], kind: str) -> None:
+    def hide(self, devices: list[object] | object, kind: str) -> None:
         if self.started:
             raise RuntimeError("Visible devices cannot be modified after being initialized")
-        self.visible = list(devices)
+        self.visible = devices if isinstance(devices, list) else [devices]
 
 
 @pytest.mark.parametrize("framework", ["tensorflow", "jax"])
