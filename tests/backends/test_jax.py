@@ -26,7 +26,7 @@ UNIMPLEMENTED = (
 def test_the_compiler_says_what_memory_the_steps_take(monkeypatch):
     monkeypatch.setattr(Jax, "has_gpu", lambda self: True)
     small, large = (
-        Trainer(partial(NETWORK, dense_units=(units,)), embedded.digits(), RECIPE, seed=1) for units in (8, 800)
+        Trainer(partial(NETWORK, dense_units=(units,)), embedded.digits(), RECIPE, seed=1) for units in (8, 80)
     )
     data = small.dataset.x_train[:96].nbytes
     assert data < small._steps.compiled_bytes() < large._steps.compiled_bytes()
