@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dlcv04 import backends
 from dlcv04.backends import keras
 from dlcv04.datasets import Dataset
 from dlcv04.networks import Factory, describe
@@ -67,6 +68,7 @@ def seeded(seed: int) -> Iterator[None]:
     """Keras's seeds set; Python's and NumPy's global generators are the caller's and are put back."""
     if not isinstance(seed, int) or not 0 <= seed < 2**32:
         raise TrainingError(f"A seed must be a whole number in 0..2**32-1, not {seed!r}.")
+    backends.settle()
     python_state, numpy_state = random.getstate(), np.random.get_state()
     try:
         keras.utils.set_random_seed(seed)

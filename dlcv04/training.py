@@ -187,10 +187,10 @@ class Trainer:
         return self._steps.put_batches(rows), counts
 
     def _compile(self) -> float:
-        """Run the training step once, and put every variable back as it was; evaluation compiles when first asked."""
+        """Compile the training steps, and put every variable back as it was; evaluation compiles when first asked."""
         before = [backends.to_numpy(variable) for variable in self._variables()]
         start = time.perf_counter()
-        self._steps.train_on(*self._data["train"], self._cycle, 0, 1)
+        self._steps.compile(*self._data["train"], self._cycle)
         self._steps.totals()
         self.barrier()
         seconds = time.perf_counter() - start

@@ -375,7 +375,7 @@ class Learner:
     @property
     def settings(self) -> dict[str, str]:
         """What the curves depend on beside their data."""
-        return self.bench.of_times if self.pool is None else {"threads": "1"}
+        return {**self.bench.of_times, **_jit_of_learning()} if self.pool is None else {"threads": "1"}
 
     def train(self, name: str, seed: int) -> SeedCurve:
         """One seed of one arm."""
@@ -444,6 +444,13 @@ class Learner:
         trained = sum(epoch.train_seconds for epoch in run.epochs)
         self.bench.suite.spend(f"evaluating and resetting{where}", seconds - trained)
         return _curve(run, right)
+
+
+def _jit_of_learning() -> dict[str, str]:
+    """That learning goes without XLA where times go with it (TensorFlow on a card), in the words of the run's key."""
+    with backends.deterministic():
+        learning = backends.resolved_jit()
+    return {} if learning == backends.resolved_jit() else {"jit": str(learning).lower()}
 
 
 def _own_modules(request: pytest.FixtureRequest) -> list[ModuleType]:

@@ -34,8 +34,10 @@ tensorflow.tf = NS(
     test=NS(experimental=NS(sync_devices=lambda: waits.append(1))),
     config=NS(
         get_visible_devices=lambda kind: cards,
+        set_visible_devices=lambda card, kind: None,
         threading=NS(get_intra_op_parallelism_threads=lambda: 0),
         experimental=NS(
+            set_memory_growth=lambda card, enable: None,
             get_device_details=lambda card: {"device_name": "NVIDIA H100 80GB HBM3"},
             tensor_float_32_execution_enabled=lambda: True,
         ),

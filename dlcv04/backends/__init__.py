@@ -1,7 +1,7 @@
 """The only room with code per backend, seen from here: device, barrier, determinism, memory, and the compiled steps.
 
 Each backend is a class in a file of its own (`tensorflow`, `jax`, `torch`), imported only when Keras runs on it.
-The data set lies on the device: pictures as uint8, computed features as floats. A step gathers its batch there by int32
+The data set lies on the device: pictures as uint8, computed features as floats. A step gathers its batch there by
 indices, brings pictures to [0, 1], changes them anew where the recipe says so, and adds its loss and its hits to totals
 on the device; nothing is waited for until `Steps.totals` or `Steps.barrier`.
 """
@@ -71,6 +71,7 @@ __all__ = [
     "resolved_jit",
     "select_device",
     "settings",
+    "settle",
     "to_numpy",
     "value_and_gradient",
     "versions",
@@ -109,17 +110,23 @@ def _trainer() -> TrainingBackend:
 
 @cache
 def _made(backend: str) -> Backend:
+    made = _class(backend)()
+    made.settle()
+    return made
+
+
+def _class(backend: str) -> type[Backend]:
     if backend == "tensorflow":
         from dlcv04.backends.tensorflow import TensorFlow
 
-        return TensorFlow()
+        return TensorFlow
     if backend == "jax":
         from dlcv04.backends.jax import Jax
 
-        return Jax()
+        return Jax
     from dlcv04.backends.torch import Torch
 
-    return Torch()
+    return Torch
 
 
 def facts() -> BackendFacts:
@@ -182,8 +189,20 @@ def device_name() -> str:
 
 
 def resolved_jit() -> bool:
-    """Whether the steps are compiled by XLA (PyTorch's by Inductor): on JAX always, on the others on a GPU only."""
+    """Whether the steps are compiled by XLA (PyTorch's by Inductor): on JAX always, on the others on a GPU only.
+
+    On TensorFlow not where operations are `deterministic`.
+    """
     return _backend().compiles()
+
+
+def settle() -> None:
+    """Let the framework take one card, and of its memory what is used, before a first variable starts it.
+
+    Raises:
+        BackendError: unsupported backend.
+    """
+    _backend()  # when it is made
 
 
 def select_device(device: Device = "auto") -> str:

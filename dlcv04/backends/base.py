@@ -14,9 +14,11 @@ import numpy.typing as npt
 
 from dlcv04.lazy import LazyModule
 
-# Read once, when TensorFlow starts; what the user has set wins.
+# Read once, when TensorFlow or JAX starts; what the user has set wins.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+# JAX would take three quarters of a card: two processes (`--dl-against`) must fit one.
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 if TYPE_CHECKING:
     import keras as keras
@@ -29,6 +31,9 @@ Predict = Callable[[npt.NDArray[Any]], dict[str, Any]]
 Objective = Callable[..., Any]
 GradientStep = Callable[..., tuple[Any, Any]]
 Augment = Any  # a keras.Model or None; Keras itself is not imported yet
+
+#: Training steps that a card takes in one call: from Python each call takes longer than the work of a small step.
+MANY = 16
 
 
 class BackendError(RuntimeError):
@@ -51,7 +56,7 @@ class BackendFacts:
         device_name: the processor's or card's model.
         dtype_policy: Keras's dtype policy, such as float32.
         image_data_format: channels_last or channels_first.
-        jit: whether XLA compiles the steps (resolved, never "auto").
+        jit: whether XLA compiles the steps that are made just now (resolved, never "auto").
         deterministic: whether equal seeds give bit-equal curves just now.
         threads: threads that one operation may use on the CPU.
         tf32: whether a card may round factors of float32 to TF32.
@@ -90,6 +95,9 @@ class Backend(ABC):
     @abstractmethod
     def has_gpu(self) -> bool:
         """Whether it computes on a GPU."""
+
+    def settle(self) -> None:  # noqa: B027 - nothing to do for one that takes no more than it uses
+        """Take one card, and of its memory what is used; nothing where the framework has started already."""
 
     @abstractmethod
     def hide_gpus(self) -> None:
@@ -158,26 +166,39 @@ class Steps(ABC):
     """The compiled training and evaluation steps of one model, its optimiser and the totals on the device.
 
     The model and the optimiser must be built. Arrays and index batches come from `put`; equal shapes compile once.
-    Training passes its pictures through the model `augment` first, where there is one.
+    Training passes its pictures through the model `augment` first, where there is one. On a card, `on_card`, `train_on`
+    takes `MANY` steps in one call; on a CPU each its own, since XLA's convolutions in a loop are much slower there
+    (measured six times; jax#12868).
     """
 
     def __init__(
-        self, model: keras.Model, optimizer: keras.optimizers.Optimizer, loss: Loss, augment: Augment = None
+        self,
+        model: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        loss: Loss,
+        augment: Augment = None,
+        *,
+        on_card: bool,
     ) -> None:
         self.model, self.optimizer, self.loss, self.augment = model, optimizer, loss, augment
+        self._on_card = on_card
         self._images = 0
 
     @abstractmethod
     def put(self, array: npt.NDArray[Any]) -> Any:
         """The array on the device."""
 
-    @abstractmethod
     def put_batches(self, indices: npt.NDArray[np.int32]) -> list[Any]:
         """Rows of indices (batches, batch size), each on the device."""
+        return [self.put(row) for row in indices]
 
     def put_order(self, indices: npt.NDArray[np.int32]) -> Any:
         """The rows of indices (batches, batch size) that `train_on` goes through, on the device."""
-        return self.put_batches(indices)
+        return self.put(indices) if self._on_card else self.put_batches(indices)
+
+    def compile(self, x: Any, y: Any, order: Any) -> None:
+        """Train a few steps, so that `train_on` with this data compiles nothing more, whatever its `count`."""
+        self.train_on(x, y, order, 0, 1 + MANY if self._on_card else 1)
 
     def train(self, x: Any, y: Any, batch: Any) -> None:
         """One training step on the pictures that `batch` names; returns before it is done."""
@@ -189,8 +210,16 @@ class Steps(ABC):
 
         Returns before they are done.
         """
-        for number in range(first, first + count):
-            self.train(x, y, order[number % len(order)])
+        if not self._on_card:
+            for number in range(first, first + count):
+                self.train(x, y, order[number % len(order)])
+            return
+        self._images += count * int(order.shape[1])
+        while count:
+            # Two lengths: one that is known when it is compiled makes the faster loop, and each compiles anew.
+            length = MANY if count >= MANY else 1
+            self._train_many(x, y, order, first, length)
+            first, count = first + length, count - length
 
     def evaluate(self, x: Any, y: Any, batch: Any, count: int) -> None:
         """Loss and hits of the first `count` pictures that `batch` names, in inference mode; changes no weight."""
@@ -205,6 +234,9 @@ class Steps(ABC):
 
     @abstractmethod
     def _train(self, x: Any, y: Any, batch: Any) -> None: ...
+
+    @abstractmethod
+    def _train_many(self, x: Any, y: Any, order: Any, first: int, length: int) -> None: ...
 
     @abstractmethod
     def _evaluate(self, x: Any, y: Any, batch: Any, count: int) -> None: ...
@@ -238,4 +270,5 @@ def scaled(x: Any) -> Any:
 
 def hits(y: Any, predicted: Any) -> Any:
     """Whether the largest output is that of the label, picture by picture."""
-    return keras.ops.equal(keras.ops.cast(keras.ops.argmax(predicted, axis=-1), "int32"), y)
+    labels = keras.backend.standardize_dtype(y.dtype)
+    return keras.ops.equal(keras.ops.cast(keras.ops.argmax(predicted, axis=-1), labels), y)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import numpy.typing as npt
 
 from dlcv04.backends.base import (
     Augment,
+    BackendError,
     GradientStep,
     Loss,
     Objective,
@@ -29,6 +32,9 @@ else:
     jax = LazyModule("jax")
 
 
+_DETERMINISTIC = re.compile(r"--xla_gpu_deterministic_ops(=(true|1))?(?!\S)")
+
+
 class Jax(TrainingBackend):
     """Keras on JAX."""
 
@@ -45,6 +51,11 @@ class Jax(TrainingBackend):
     def has_gpu(self) -> bool:
         """Whether a GPU is its default."""
         return bool(jax.default_backend() == "gpu")
+
+    def settle(self) -> None:
+        """Take the first GPU alone, unless others are chosen: JAX would start on every one."""
+        if jax.config.values["jax_cuda_visible_devices"] == "all":
+            jax.config.update("jax_cuda_visible_devices", "0")
 
     def gpu_name(self) -> str:
         """The model of the first GPU."""
@@ -72,7 +83,7 @@ class Jax(TrainingBackend):
 
     def is_deterministic(self) -> bool:
         """On a CPU always; on a GPU by a flag of the process."""
-        return not self.has_gpu() or "xla_gpu_deterministic_ops=true" in os.environ.get("XLA_FLAGS", "")
+        return not self.has_gpu() or bool(_DETERMINISTIC.search(os.environ.get("XLA_FLAGS", "")))
 
     def deterministic(self) -> contextlib.AbstractContextManager[None]:
         """Nothing on a CPU; on a GPU its determinism is a flag of the process (``XLA_FLAGS``), left as it is."""
@@ -86,7 +97,7 @@ class Jax(TrainingBackend):
         self, model: keras.Model, optimizer: keras.optimizers.Optimizer, loss: Loss, augment: Augment = None
     ) -> Steps:
         """The compiled steps of a model."""
-        return _Steps(model, optimizer, loss, augment, in_one_call=self.has_gpu())
+        return _Steps(model, optimizer, loss, augment, on_card=self.has_gpu())
 
     def predict_step(self, model: keras.Model, shape: tuple[int, ...], dtype: Any) -> Predict:
         """A model's outputs in inference mode for one batch of this shape and type."""
@@ -112,7 +123,8 @@ class Jax(TrainingBackend):
             weights, state = (
                 [v.value for v in part] for part in (model.trainable_variables, model.non_trainable_variables)
             )
-            (_, values), gradient = compiled(jax.numpy.asarray(x), weights, state, *others)
+            with _explained():
+                (_, values), gradient = compiled(jax.numpy.asarray(x), weights, state, *others)
             return values, gradient
 
         return step
@@ -126,15 +138,13 @@ class _Steps(Steps):
         loss: Loss,
         augment: Augment = None,
         *,
-        in_one_call: bool,
+        on_card: bool,
     ) -> None:
-        super().__init__(model, optimizer, loss, augment)
+        super().__init__(model, optimizer, loss, augment, on_card=on_card)
         self._train_jit = jax.jit(self._train_step, donate_argnums=(0, 1))
-        self._train_on_jit = jax.jit(self._train_steps, donate_argnums=(0, 1))
+        self._many_jit = jax.jit(self._train_steps, static_argnames="length", donate_argnums=(0, 1))
+        self._many_compiled: dict[tuple[Any, ...], Any] = {}
         self._evaluate_jit = jax.jit(self._evaluate_step, donate_argnums=(1,))
-        # On a fast card calling each step from Python takes longer than its work. On a CPU XLA's convolutions in a loop
-        # were measured six times slower.
-        self._in_one_call = in_one_call
         self._sums = self._zero()
         self._state: Any
         self.read_variables()
@@ -145,9 +155,6 @@ class _Steps(Steps):
 
     def put(self, array: npt.NDArray[Any]) -> Any:
         return jax.device_put(array)
-
-    def put_batches(self, indices: npt.NDArray[np.int32]) -> list[Any]:
-        return [jax.device_put(row) for row in indices]
 
     def _train(self, x: Any, y: Any, batch: Any) -> None:
         self._state, self._sums = self._train_jit(self._state, self._sums, x, y, batch)
@@ -173,22 +180,21 @@ class _Steps(Steps):
         right = hits(labels, predicted)
         return (weights, others, slots, draws), (sums[0] + loss * len(batch), sums[1] + right.sum(dtype="int32"))
 
-    def put_order(self, indices: npt.NDArray[np.int32]) -> Any:
-        return self.put(indices) if self._in_one_call else super().put_order(indices)
+    def _train_many(self, x: Any, y: Any, order: Any, first: int, length: int) -> None:
+        given = self._state, self._sums, x, y, order, np.int32(first)
+        key = length, x.shape, order.shape
+        if key not in self._many_compiled:
+            with _explained():
+                self._many_compiled[key] = self._many_jit.lower(*given, length=length).compile()
+        self._state, self._sums = self._many_compiled[key](*given)
 
-    def train_on(self, x: Any, y: Any, order: Any, first: int, count: int) -> None:
-        if not self._in_one_call:
-            super().train_on(x, y, order, first, count)
-            return
-        self._images += count * order.shape[1]
-        self._state, self._sums = self._train_on_jit(self._state, self._sums, x, y, order, first, count)
-
-    def _train_steps(self, state: Any, sums: Any, x: Any, y: Any, order: Any, first: Any, count: Any) -> Any:
-        def step(number: Any, carried: Any) -> Any:
+    def _train_steps(self, state: Any, sums: Any, x: Any, y: Any, order: Any, first: Any, *, length: int) -> Any:
+        def step(carried: Any, batch: Any) -> Any:
             so_far, totals = carried
-            return self._train_step(so_far, totals, x, y, order[number % len(order)])
+            return self._train_step(so_far, totals, x, y, batch), None
 
-        return jax.lax.fori_loop(first, first + count, step, (state, sums))
+        batches = order[(first + jax.numpy.arange(length)) % len(order)]
+        return jax.lax.scan(step, (state, sums), batches)[0]
 
     def _evaluate(self, x: Any, y: Any, batch: Any, count: int) -> None:
         self._sums = self._evaluate_jit(self._state[:2], self._sums, x, y, batch, count)
@@ -223,3 +229,17 @@ class _Steps(Steps):
 
     def barrier(self) -> None:
         jax.block_until_ready((self._state, self._sums))
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Say in one sentence that XLA can't compile this for a card under the flag of determinism (flax#4233)."""
+    try:
+        yield
+    except Exception as error:  # its class lies elsewhere in each version
+        if "does not have a deterministic implementation" not in str(error):
+            raise
+        raise BackendError(
+            "On a card XLA has no deterministic form of something in this network, such as max pooling's gradient: "
+            "take --xla_gpu_deterministic_ops out of XLA_FLAGS. Equal seeds then give nearly, not bit-equal, curves."
+        ) from error

@@ -1,16 +1,21 @@
-"""TensorFlow: its own kernels on a CPU, XLA on a GPU (XLA was measured four times slower on a CPU)."""
+"""TensorFlow: its own kernels on a CPU, XLA on a GPU (XLA was measured four times slower on a CPU).
+
+It never ran on CUDA here: the settings are tested on a faked card, the loop of many steps on a CPU.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dlcv04.backends.base import (
+    MANY,
     Augment,
     DeviceError,
     GradientStep,
@@ -43,6 +48,22 @@ class TensorFlow(TrainingBackend):
     def has_gpu(self) -> bool:
         """Whether a GPU is visible to it."""
         return bool(tf.config.get_visible_devices("GPU"))
+
+    def compiles(self) -> bool:
+        """On a GPU, except for deterministic operations: XLA has no such gradient of max pooling (nor does `fit`)."""
+        return self.has_gpu() and not self.is_deterministic()
+
+    def settle(self) -> None:
+        """Make one GPU visible, and let its memory grow: TensorFlow would take all of every one.
+
+        What the user sets in TF_FORCE_GPU_ALLOW_GROWTH wins (TensorFlow sees to it).
+        """
+        cards = tf.config.get_visible_devices("GPU")[:1]
+        # The user's own program may have started it, or divided its memory, already.
+        with contextlib.suppress(RuntimeError, ValueError):
+            for card in cards:
+                tf.config.set_visible_devices(card, "GPU")
+                tf.config.experimental.set_memory_growth(card, True)
 
     def gpu_name(self) -> str:
         """The model of the first visible GPU."""
@@ -110,14 +131,11 @@ class TensorFlow(TrainingBackend):
 
     def predict_step(self, model: keras.Model, shape: tuple[int, ...], dtype: Any) -> Predict:
         """A model's outputs in inference mode for one batch of this shape and type."""
-        function = tf.function(lambda x: model(scaled(x), training=False), jit_compile=self.compiles(), autograph=False)
-        # Concrete, since TensorFlow would warn of retracing when several models live in one process.
-        concrete = function.get_concrete_function(tf.TensorSpec(shape, dtype))
-        return lambda x: concrete(tf.constant(x))
+        compiled = _Compiled(self, lambda x: model(scaled(x), training=False))
+        return lambda x: compiled(tf.constant(x, dtype, shape))
 
     def gradient(self, model: keras.Model, objective: Objective) -> GradientStep:
         """The step of `backends.value_and_gradient`."""
-        compiled: dict[tuple[Any, ...], Any] = {}
 
         def whole(x: Any, *others: Any) -> tuple[Any, Any]:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -125,16 +143,30 @@ class TensorFlow(TrainingBackend):
                 values = objective(x, model(x, training=False), *others)
             return values, tape.gradient(values, x)
 
-        def step(*arguments: Any) -> tuple[Any, Any]:
-            tensors = [tf.convert_to_tensor(argument) for argument in arguments]
-            # Kernels look at determinism when they are made, so each setting has its own function.
-            key = (self.is_deterministic(), *((tuple(tensor.shape), tensor.dtype) for tensor in tensors))
-            if key not in compiled:
-                function = tf.function(whole, jit_compile=self.compiles(), autograph=False)
-                compiled[key] = function.get_concrete_function(*tensors)
-            return compiled[key](*tensors)
+        compiled = _Compiled(self, whole)
+        return lambda *arguments: compiled(*(tf.convert_to_tensor(argument) for argument in arguments))
 
-        return step
+
+class _Compiled:
+    """A function of tensors, compiled once for their shapes and types and for each setting of determinism.
+
+    Kernels look at determinism when they are made, and XLA is left out for it.
+    """
+
+    def __init__(self, backend: TensorFlow, function: Callable[..., Any]) -> None:
+        self._backend, self._function = backend, function
+        self._compiled: dict[tuple[Any, ...], Any] = {}
+
+    def __call__(self, *tensors: Any) -> Any:
+        key = (self._backend.is_deterministic(), *((tensor.shape, tensor.dtype) for tensor in tensors))
+        if key not in self._compiled:
+            # Through a lambda, since TensorFlow would share the trace of one bound method between two functions;
+            # concrete, since it would warn of retracing when several trainers live in one process.
+            function = tf.function(
+                lambda *given: self._function(*given), jit_compile=self._backend.compiles(), autograph=False
+            )
+            self._compiled[key] = function.get_concrete_function(*tensors)
+        return self._compiled[key](*tensors)
 
 
 class _Steps(Steps):
@@ -146,31 +178,32 @@ class _Steps(Steps):
         loss: Loss,
         augment: Augment = None,
     ) -> None:
-        super().__init__(model, optimizer, loss, augment)
-        self._backend = backend
+        super().__init__(model, optimizer, loss, augment, on_card=backend.has_gpu())
+        self._train_compiled = _Compiled(backend, self._train_step)
+        self._many_compiled = {
+            length: _Compiled(backend, partial(self._train_steps, length=length)) for length in (1, MANY)
+        }
+        self._evaluate_compiled = _Compiled(backend, self._evaluate_step)
         self._loss_sum = tf.Variable(0.0, trainable=False)
         # int64, since TensorFlow keeps int32 variables off the GPU.
         self._correct = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self._compiled: dict[tuple[str, bool, tuple[int, ...]], Any] = {}
 
     def put(self, array: npt.NDArray[Any]) -> Any:
-        return tf.constant(array)
-
-    def put_batches(self, indices: npt.NDArray[np.int32]) -> list[Any]:
-        return [tf.constant(row) for row in indices]
-
-    def _call(self, kind: str, step: Callable[..., None], *arguments: Any) -> None:
-        # Kernels look at determinism when they are made, so each setting has its own function.
-        key = (kind, self._backend.is_deterministic(), tuple(arguments[0].shape))
-        if key not in self._compiled:
-            # Through a lambda, since TensorFlow would share the trace of one bound method between two functions;
-            # concrete, since it would warn of retracing when several trainers live in one process.
-            function = tf.function(lambda *batch: step(*batch), jit_compile=self._backend.compiles(), autograph=False)
-            self._compiled[key] = function.get_concrete_function(*arguments)
-        self._compiled[key](*arguments)
+        # Labels and rows of indices: TensorFlow keeps int32 tensors off the GPU too, so that each step would copy them.
+        return tf.constant(array, tf.int64 if array.dtype == np.int32 else None)
 
     def _train(self, x: Any, y: Any, batch: Any) -> None:
-        self._call("train", self._train_step, x, y, batch)
+        self._train_compiled(x, y, batch)
+
+    def _train_many(self, x: Any, y: Any, order: Any, first: int, length: int) -> None:
+        self._many_compiled[length](x, y, order, tf.constant(first, tf.int64))
+
+    def _train_steps(self, x: Any, y: Any, order: Any, first: Any, *, length: int) -> None:
+        def step(number: Any) -> Any:
+            self._train_step(x, y, tf.gather(order, (first + tf.cast(number, tf.int64)) % order.shape[0]))
+            return number + 1
+
+        tf.while_loop(lambda number: number < length, step, [0], parallel_iterations=1)
 
     def _train_step(self, x: Any, y: Any, batch: Any) -> None:
         pictures, labels = scaled(tf.gather(x, batch)), tf.gather(y, batch)
@@ -185,12 +218,12 @@ class _Steps(Steps):
         self._add(loss * batch.shape[0], hits(labels, predicted))
 
     def _evaluate(self, x: Any, y: Any, batch: Any, count: int) -> None:
-        self._call("evaluate", self._evaluate_step, x, y, batch, tf.constant(count))
+        self._evaluate_compiled(x, y, batch, tf.constant(count, tf.int64))
 
     def _evaluate_step(self, x: Any, y: Any, batch: Any, count: Any) -> None:
         pictures, labels = scaled(tf.gather(x, batch)), tf.gather(y, batch)
         predicted = self.model(pictures, training=False)
-        counted = tf.range(batch.shape[0]) < count
+        counted = tf.range(batch.shape[0], dtype=tf.int64) < count
         losses = self.loss(labels, predicted) + sum(self.model.losses)
         # where, not a product: the padding's loss may be infinite.
         loss = tf.reduce_sum(tf.where(counted, losses, tf.zeros_like(losses)))

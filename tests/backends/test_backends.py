@@ -1,6 +1,7 @@
 """The backend's door: facts, device, determinism, memory, barrier, calibrator. Runs on whatever KERAS_BACKEND says."""
 
 import dataclasses
+import functools
 import json
 import os
 import subprocess
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 import threadpoolctl
 
-from dlcv04 import backends
+from dlcv04 import backends, seeding, workbench
 from dlcv04.backends import jax, keras, tensorflow
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -63,9 +64,14 @@ def test_cpu_and_auto() -> None:
 class FakeCard:
     """TensorFlow, or JAX, on a machine with one GPU: as much of them as the device's door asks."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, framework: str, *, tf32: bool = True) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, framework: str, *, tf32: bool = True, cards: int = 1) -> None:
         self.started, self.waited = False, 0
-        self.visible, self.tf32 = [NS(device_type="GPU")], tf32
+        self.visible, self.tf32 = [NS(device_type="GPU", number=number) for number in range(cards)], tf32
+        self.grows: list[int] = []
+        self.updated: dict[str, str] = {}
+        self.deterministic = False
+        # Each fake is settled anew, as in a process of its own.
+        monkeypatch.setattr(backends, "_made", functools.cache(backends._made.__wrapped__))
         details = {"device_name": "NVIDIA H100 80GB HBM3"}
         memory = {"peak": 5_000_000, "peak_bytes_in_use": 5_000_000}
         config = NS(
@@ -75,6 +81,9 @@ class FakeCard:
             experimental=NS(
                 get_device_details=lambda device: details,
                 get_memory_info=lambda name: memory,
+                reset_memory_stats=lambda name: memory.update(peak=1_000_000),
+                set_memory_growth=self.grow,
+                enable_op_determinism=lambda: setattr(self, "deterministic", True),
                 tensor_float_32_execution_enabled=lambda: self.tf32,
             ),
         )
@@ -88,18 +97,36 @@ class FakeCard:
                 default_backend=lambda: "gpu" if self.visible else "cpu",
                 devices=lambda: [card],
                 config=NS(
-                    update=lambda name, value: self.hide([], "GPU"),
+                    values={"jax_cuda_visible_devices": "all"},
+                    update=self.update,
                     jax_default_matmul_precision=None if self.tf32 else "highest",
                 ),
             ),
         )
         monkeypatch.setattr(keras.config, "backend", lambda: framework)
-        monkeypatch.setattr(tensorflow, "_config", lambda: NS(is_op_determinism_enabled=lambda: False))
+        monkeypatch.setattr(
+            tensorflow,
+            "_config",
+            lambda: NS(
+                is_op_determinism_enabled=lambda: self.deterministic,
+                disable_op_determinism=lambda: setattr(self, "deterministic", False),
+            ),
+        )
 
-    def hide(self, devices: list[object], kind: str) -> None:
+    def grow(self, card: NS, enable: bool) -> None:
+        if self.started:
+            raise RuntimeError("Physical devices cannot be modified after being initialized")
+        self.grows += [card.number] if enable else []
+
+    def update(self, name: str, value: str) -> None:
+        self.updated[name] = value
+        if name == "jax_platforms":
+            self.hide([], "GPU")
+
+    def hide(self, devices: list[object] | object, kind: str) -> None:
         if self.started:
             raise RuntimeError("Visible devices cannot be modified after being initialized")
-        self.visible = list(devices)
+        self.visible = devices if isinstance(devices, list) else [devices]
 
 
 @pytest.mark.parametrize("framework", ["tensorflow", "jax"])
@@ -113,6 +140,50 @@ class TestOnAFakedCard:
         facts = backends.facts()
         assert (facts.device, facts.device_name, facts.jit) == ("gpu", "NVIDIA H100 80GB HBM3", True)
         assert facts.threads >= 1 and not facts.deterministic
+
+    def test_deterministic_operations_go_without_xla_on_tensorflow(
+        self, monkeypatch: pytest.MonkeyPatch, framework: str
+    ) -> None:
+        """Together they have no gradient of max pooling; Keras's `fit` leaves XLA out, too."""
+        FakeCard(monkeypatch, framework)
+        with backends.deterministic():
+            assert backends.facts().jit is backends.resolved_jit() is (framework == "jax")
+        assert backends.facts().jit is backends.resolved_jit() is True
+
+    def test_learning_is_keyed_by_the_setting_that_it_was_computed_with(
+        self, monkeypatch: pytest.MonkeyPatch, framework: str
+    ) -> None:
+        FakeCard(monkeypatch, framework)
+        bench = workbench.Workbench(NS(), "gpu", None, of_times={"tf32": "true"})  # type: ignore[arg-type]
+        learner = workbench.Learner(NS(), bench, {}, NS(), print, None)  # type: ignore[arg-type]
+        assert learner.settings == {"tf32": "true"} | ({"jit": "false"} if framework == "tensorflow" else {})
+        learner.pool = NS()  # type: ignore[assignment]
+        assert learner.settings == {"threads": "1"}
+
+    def test_one_card_is_taken_and_of_its_memory_what_is_used(
+        self, monkeypatch: pytest.MonkeyPatch, framework: str
+    ) -> None:
+        card = FakeCard(monkeypatch, framework, cards=3)
+        assert backends.select_device("gpu") == "gpu"
+        if framework == "jax":
+            assert card.updated == {"jax_cuda_visible_devices": "0"}
+        else:
+            assert ([one.number for one in card.visible], card.grows) == ([0], [0])
+
+    def test_what_has_started_is_left_as_it_is(self, monkeypatch: pytest.MonkeyPatch, framework: str) -> None:
+        card = FakeCard(monkeypatch, framework, cards=3)
+        card.started = True
+        jax.jax.config.values["jax_cuda_visible_devices"] = "1"
+        assert backends.select_device("gpu") == "gpu"
+        assert (len(card.visible), card.grows, card.updated) == (3, [], {})
+
+    def test_the_card_is_settled_before_a_model_is_drawn(self, monkeypatch: pytest.MonkeyPatch, framework: str) -> None:
+        """A model's first variable starts the framework."""
+        card, seen = FakeCard(monkeypatch, framework, cards=2), []
+        look = lambda seed: seen.append(card.grows or card.updated)  # noqa: E731
+        monkeypatch.setattr(keras.utils, "set_random_seed", look)
+        with seeding.seeded(1):
+            assert seen[0]
 
     @pytest.mark.parametrize("tf32", [True, False])
     def test_whether_it_rounds_to_tf32_is_known(
@@ -148,10 +219,21 @@ def test_the_cpu_after_a_start_on_the_card_is_an_error(monkeypatch: pytest.Monke
         backends.select_device("cpu")
 
 
-def test_determinism_of_jax_on_a_card_is_its_flag(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ("--xla_gpu_deterministic_ops=true", True),
+        ("--xla_dump_to=/x --xla_gpu_deterministic_ops --xla_y=1", True),
+        ("--xla_gpu_deterministic_ops=1", True),
+        ("--xla_gpu_deterministic_ops=false", False),
+        ("--xla_gpu_deterministic_ops_other=true", False),
+        ("", False),
+    ],
+)
+def test_determinism_of_jax_on_a_card_is_its_flag(monkeypatch: pytest.MonkeyPatch, flags: str, expected: bool) -> None:
     FakeCard(monkeypatch, "jax")
-    monkeypatch.setenv("XLA_FLAGS", "--xla_gpu_deterministic_ops=true")
-    assert backends.is_deterministic()
+    monkeypatch.setenv("XLA_FLAGS", flags)
+    assert backends.is_deterministic() is expected
 
 
 def test_unknown_device() -> None:
@@ -233,12 +315,13 @@ def test_a_product_on_openblas_threads_does_leave_one_spinning() -> None:
 
 
 @pytest.mark.parametrize("given", [None, "1"])
-def test_what_the_user_set_for_tensorflows_log_wins(given: str | None) -> None:
-    env = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
-    env |= {"PYTHONPATH": str(ROOT)} | ({"TF_CPP_MIN_LOG_LEVEL": given} if given else {})
-    code = "import os, dlcv04.networks; print(os.environ['TF_CPP_MIN_LOG_LEVEL'])"
+@pytest.mark.parametrize(("name", "ours"), [("TF_CPP_MIN_LOG_LEVEL", "3"), ("XLA_PYTHON_CLIENT_PREALLOCATE", "false")])
+def test_what_the_user_set_for_the_framework_wins(name: str, ours: str, given: str | None) -> None:
+    env = {other: value for other, value in os.environ.items() if other != name}
+    env |= {"PYTHONPATH": str(ROOT)} | ({name: given} if given else {})
+    code = f"import os, dlcv04.networks; print(os.environ['{name}'])"
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == (given or "3")
+    assert done.stdout.strip() == (given or ours)
 
 
 def test_jax_runs_never_import_tensorflow() -> None:
