@@ -73,7 +73,7 @@ def chosen_device(asked: str) -> Device:
 
 def unused_gpu(asked: str) -> str:
     """Return why a GPU that is there is left alone, or how far it can be read; or ""."""
-    if said := gpu.unread_card() or gpu.unclear_order():
+    if asked != "cpu" and (said := gpu.unread_card() or gpu.unclear_order()):
         return said
     if asked != "auto" or not gpu.gpu_present() or _has_cuda():
         return ""

@@ -109,7 +109,7 @@ def unclear_order() -> str:
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
     if os.environ.get("CUDA_DEVICE_ORDER") != "FASTEST_FIRST" or chosen.startswith(("GPU-", "MIG-")):
         return ""
-    models = _asked(lambda: {pynvml.nvmlDeviceGetName(card) for card in _cards()}, set())
+    models: set[str] = _asked(lambda: {pynvml.nvmlDeviceGetName(card) for card in _cards()}, set())
     if len(models) < 2:
         return ""
     return (

@@ -119,7 +119,8 @@ def time_round(workload: Workload, steps: int, clock: Clock = time.perf_counter)
 class ArmTimes:
     """One arm's rounds in an interleaved block; `block` is where further rounds come from.
 
-    `joules` are what rounds took of a card's energy, by round, where it is counted. `peaks` are the bytes that training took at its peak in each of some fresh processes; empty until `measure_peaks`.
+    `joules` are what rounds took of a card's energy, by round, where it is counted. `peaks` are the bytes that training
+    took at its peak in each of some fresh processes; empty until `measure_peaks`.
     """
 
     name: str

@@ -225,8 +225,7 @@ def _energy(arm: ArmTimes) -> list[schema.Figure]:
     used = arm.joules_per_1000_images
     if used is None:
         return []
-    name, unit = "energy per 1,000 images", "J"
-    return [schema.Figure(name=name, kind="times", unit=unit, direction="lower", values=[used])]
+    return [schema.Figure(name=schema.ENERGY, kind="times", unit="J", direction="lower", values=[used])]
 
 
 def curves_arm(arm: ArmCurves) -> dict[str, object]:

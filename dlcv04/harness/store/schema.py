@@ -119,6 +119,10 @@ class SeedCurve(Record, frozen=True, kw_only=True):
     answers: str = ""
 
 
+#: What an arm takes of a card's energy, in joules: shown, never gated.
+ENERGY = "energy per 1,000 images"
+
+
 class Figure(Record, frozen=True, kw_only=True):
     """A figure of an arm that can't be drawn from its curves, rounds or counts: a test's own metric, memory, energy.
 
