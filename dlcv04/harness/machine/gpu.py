@@ -95,6 +95,11 @@ def slowdowns(state: Mapping[str, float]) -> list[str]:
     return _names(int(state.get("gpu throttle", 0)) & SLOWDOWNS)
 
 
+def chosen_clocks(state: Mapping[str, float]) -> list[str]:
+    """The settings that someone made which hold the clocks back in this snapshot."""
+    return _names(int(state.get("gpu throttle", 0)) & _NOT_SLOWED & ~IDLE)
+
+
 def _names(mask: int) -> list[str]:
     return [name for bit, name in THROTTLE_REASONS.items() if mask & bit]
 
