@@ -79,8 +79,14 @@ def gpu_present() -> bool:
 
 
 def unread_card() -> str:
-    """A sentence where there is a card of a maker that nothing here reads, or ""."""
-    if not (_DEV / "kfd").exists() or gpu_present():
+    """A sentence where there is a card that can't be read: another maker's, or one whose driver hangs; or ""."""
+    if gpu_present():
+        return ""
+    if _HANGS.is_set():
+        return (
+            f"NVIDIA's driver did not answer within {PATIENCE_SECONDS:g} s: no card is read, and the run is the CPU's"
+        )
+    if not (_DEV / "kfd").exists():
         return ""
     return "AMD cards are not read: one may be here (/dev/kfd), and the run counts as the CPU's"
 

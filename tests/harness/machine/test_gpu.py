@@ -132,6 +132,7 @@ def test_a_driver_that_hangs_costs_its_patience_once(machine, monkeypatch):
     machine.has(card(), hang=1.5)
     start = time.perf_counter()
     assert not machine_gpu.gpu_present() and machine_gpu.gpu_state() == {} and machine_gpu.neighbours() == []
+    assert "did not answer within 0.2 s" in machine_facts.unused_gpu("auto")
     assert time.perf_counter() - start < 1
 
 
