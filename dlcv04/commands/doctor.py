@@ -20,11 +20,32 @@ def doctor() -> None:
     say(f"device: {device}, machine class {machine}")
     if unused := facts.unused_gpu("auto"):
         say(f"  {unused}")
+    _tell_of_cards()
     broken = [*_framework(), *_data(), *_baselines(machine), *_disk()]
     for sentence in broken:
         say(f"  {sentence}")
     if broken:
         stop(f"{len(broken)} of these must be mended.", 1)
+
+
+def _tell_of_cards() -> None:
+    """Say what the driver knows of the visible cards, and what would make their times steadier."""
+    from dlcv04.harness.machine import gpu
+
+    for card in gpu.gpus():
+        say(f"card: {card.model}{card.mig and f', slice {card.mig}'}, driver {card.driver}")
+    if not gpu.gpu_present():
+        return
+    for name in gpu.neighbours():
+        say(f"  {name} is on the card: times beside it prove nothing")
+    persistent = gpu.is_persistent()
+    if persistent is False:
+        say("  persistence mode is off: `sudo nvidia-smi -pm 1` keeps the driver loaded between runs")
+    # NVML has no question for locked clocks: it says so only while they hold a busy card back.
+    if "application clocks" in gpu.chosen_clocks(gpu.gpu_state()):
+        say("  its clocks are held by a setting (locked, or application clocks)")
+    else:
+        say("  its clocks are not held by a setting now: `sudo nvidia-smi -lgc <MHz>` locks them, `-rgc` frees them")
 
 
 def _framework() -> list[str]:
