@@ -146,6 +146,9 @@ while given:
         install = [{python!r}, "-m", "pip", "--python", str(folder / "bin/python"), "install", "-q", "--no-deps"]
         subprocess.run([*install, "--no-index", *map(str, built.glob("*.whl"))], check=True)
         # The other packages are those of the environment that plays; its own dlcv04 comes after the installed one.
+        script = folder / "bin/pytest"
+        script.write_text("#!" + str(folder / "bin/python") + chr(10) + "import pytest; raise SystemExit(pytest.console_main())" + chr(10))
+        script.chmod(0o755)
         (packages / "others.pth").write_text("import site; site.addsitedir({purelib!r})" + chr(10))
     else:
         assert one == "--no-deps" or re.match(r"[a-z-]+==", one), one
@@ -279,11 +282,7 @@ GREEN = dict.fromkeys(RED, "success")
 def a_card_that_is_not_there_stops_the_job_before_a_claim(day):
     day.card(facts="")
     expect(day.push(FRAMEWORK_SEES="0"), ["finds no GPU on this machine"], **RED)
-    assert (
-        "No claim" not in day.verdicts()
-        if (day.folder / "artifacts/tensorflow-verdicts/verdicts.md").exists()
-        else True
-    )
+    assert not list((day.folder / "artifacts").iterdir())
     day.card()
 
 
@@ -322,7 +321,7 @@ def a_baseline_is_proposed_and_merged(day):
 
 def the_second_run_is_green(day):
     expect(day.push(), **GREEN)
-    assert day.comparisons() == {"PASS"} and "PASS" in day.verdicts()
+    assert day.comparisons() == {"PASS"} and "HOLDS" in day.verdicts()
 
 
 def its_verdicts_become_a_comment(day):

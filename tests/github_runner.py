@@ -1,7 +1,7 @@
 """A small GitHub runner: plays the jobs of a workflow, composite actions included, with the commands as they stand.
 
-It knows what the workflows of this repository use: expressions without filters, `needs`, `if`, `env`, `with`, outputs, and
-the actions checkout, setup-python and upload-artifact, whose work it does itself.
+It knows what the workflows of this repository use: expressions without filters, `needs`, `if`, `env`, `with`, outputs,
+and the actions checkout, setup-python and upload-artifact, whose work it does itself.
 """
 
 import os
@@ -164,9 +164,11 @@ class Runner:
             return True
         if name == "actions/upload-artifact":
             found = [one for line in given["path"].split() for one in [self.workspace / line] if one.exists()]
-            kept = self.artifacts[given["name"]] = self.folder / "artifacts" / given["name"]
+            kept = self.folder / "artifacts" / given["name"]
             shutil.rmtree(kept, ignore_errors=True)
-            kept.mkdir(parents=True)
+            if found:
+                kept.mkdir(parents=True)
+                self.artifacts[given["name"]] = kept
             for one in found:
                 (shutil.copytree if one.is_dir() else shutil.copy)(one, kept / one.name)
             return bool(found) or given.get("if-no-files-found") != "error"

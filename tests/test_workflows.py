@@ -100,6 +100,27 @@ def test_what_may_write_checks_out_nothing(name):
     assert "uses:" not in (FOLDER / name).read_text()
 
 
+def test_the_guide_has_every_input_with_its_default():
+    inputs = yaml.safe_load((ROOT / "action.yml").read_text())["inputs"]
+    rows = re.findall(r"^\| `([\w-]+)` \| (.*?) \|", (ROOT / "docs/ci.md").read_text(), re.M)
+    shown = {name: default.strip("` ") for name, default in rows if name in inputs}
+    assert shown == {name: one["default"] for name, one in inputs.items()}
+
+
+def test_the_guide_names_the_checks_and_workflows_that_there_are():
+    guide = (ROOT / "docs/ci.md").read_text()
+    copied = re.findall(r"`([\w-]+\.yml)`", guide.partition("3. **The workflows.**")[2].partition("\n4.")[0])
+    assert {*copied} == {path.name for path in FILES} - {"tests.yml"}
+    required = re.search(r"require the checks `(.*?)` and `(.*?)`", guide).groups()
+    names = {job.get("name", name) for file in FILES for name, job in jobs(file).items()}
+    assert {*required} <= names
+    # A required job that could be skipped would count as passed.
+    conditions = [
+        job.get("if", "") for file in FILES for name, job in jobs(file).items() if job.get("name", name) in required
+    ]
+    assert conditions == ["", "always()"]
+
+
 # -- played ----------------------------------------------------------------------------------------------------------
 
 GH = """#!{python}
