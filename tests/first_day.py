@@ -2,15 +2,14 @@
 
     python -m tests.first_day [FOLDER]
 
-A repository of theirs, which is not this one, takes over the four workflows as the guide says and is pushed to, measured and
-broken. Every command of every job runs as it stands, by `github_runner`. Faked are the card (`nvidia-smi`), the framework (a
-`tensorflow` that sees one GPU and computes nothing), the project's clock, GitHub itself (`gh`), and pip as far as it would
-download: this package is built and installed from a clean clone.
+A repository of theirs, which is not this one, takes over the four workflows as the guide says and is pushed to, measured
+and broken. Every command of every job runs as it stands, by `github_runner`. Faked are the card (`nvidia-smi`), the
+framework (a `tensorflow` that sees one GPU and computes nothing), the project's clock, GitHub itself (`gh`), and pip as far
+as it would download: this package is built and installed from a clean clone.
 """
 
 import contextlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -147,7 +146,8 @@ while given:
         subprocess.run([*install, "--no-index", *map(str, built.glob("*.whl"))], check=True)
         # The other packages are those of the environment that plays; its own dlcv04 comes after the installed one.
         script = folder / "bin/pytest"
-        script.write_text("#!" + str(folder / "bin/python") + chr(10) + "import pytest; raise SystemExit(pytest.console_main())" + chr(10))
+        first = "#!" + str(folder / "bin/python") + chr(10)
+        script.write_text(first + "import pytest; raise SystemExit(pytest.console_main())" + chr(10))
         script.chmod(0o755)
         (packages / "others.pth").write_text("import site; site.addsitedir({purelib!r})" + chr(10))
     else:
@@ -164,7 +164,8 @@ body = Path(given[given.index("--input") + 1]).read_text() if "--input" in given
 with (here / "gh.log").open("a") as log:
     log.write(json.dumps([said, body]) + chr(10))
 if said.startswith("run download"):
-    shutil.copytree(here / "artifacts" / given[given.index("--name") + 1] / "baselines", given[given.index("--dir") + 1], dirs_exist_ok=True)
+    artifact, to = (given[given.index(option) + 1] for option in ("--name", "--dir"))
+    shutil.copytree(here / "artifacts" / artifact / "baselines", to, dirs_exist_ok=True)
 elif said.endswith("/zip"):
     sys.stdout.buffer.write((here / "verdicts.zip").read_bytes())
 elif "/artifacts" in said:

@@ -102,7 +102,7 @@ def test_what_may_write_checks_out_nothing(name):
 
 def test_the_guide_has_every_input_with_its_default():
     inputs = yaml.safe_load((ROOT / "action.yml").read_text())["inputs"]
-    rows = re.findall(r"^\| `([\w-]+)` \| (.*?) \|", (ROOT / "docs/ci.md").read_text(), re.M)
+    rows = re.findall(r"^\| `([\w-]+)` \|(.*?)\|", (ROOT / "docs/ci.md").read_text(), re.M)
     shown = {name: default.strip("` ") for name, default in rows if name in inputs}
     assert shown == {name: one["default"] for name, one in inputs.items()}
 
