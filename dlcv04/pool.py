@@ -1,7 +1,8 @@
 """Training in processes of one thread each: the curves are bit-equal, however many there are.
 
 Two threads would add numbers in another order. Each process is an executor of its own (joblib's loky, whose pickles
-hold closures too), so that one that dies is known by what it was training. It keeps what it compiled.
+hold closures too), so that one that dies is known by what it was training. It keeps what it compiled. Processes of
+their own also show what memory an arm's training takes.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from dlcv04 import backends, caching, code_hash
 from dlcv04.lazy import LazyModule
@@ -41,6 +42,10 @@ else:
 
 #: Networks that a process keeps compiled.
 KEPT = 8
+#: Steps after which a process has allocated all that training takes.
+STEPS_TO_PEAK = 3
+
+Made = TypeVar("Made")
 
 
 class PoolError(RuntimeError):
@@ -71,11 +76,12 @@ class Pool:
     Args:
         size: how many.
         plugins: modules to import in each, since they may replace functions (a planted fault does).
+        device: that they compute on.
     """
 
-    def __init__(self, size: int, plugins: Sequence[str] = ()) -> None:
+    def __init__(self, size: int, plugins: Sequence[str] = (), device: backends.Device = "cpu") -> None:
         self.size = size
-        self._plugins = list(plugins)
+        self._made: tuple[list[str], backends.Device] = (list(plugins), device)
         self._workers: list[_Worker] = []
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._lessons: dict[Any, tuple[Path, Any]] = {}
@@ -83,7 +89,7 @@ class Pool:
     def start(self) -> None:
         """Start the processes, unless they run; returns at once, while they import the framework for seconds."""
         if not self._workers:
-            self._workers = [_Worker(self._plugins) for _ in range(self.size)]
+            self._workers = [_Worker(*self._made) for _ in range(self.size)]
 
     def close(self) -> None:
         """End the processes, whatever they do, and wait until they are gone; what was sent to them is kept."""
@@ -98,16 +104,38 @@ class Pool:
             PoolError: a process could not start.
         """
         self.start()
-        modules = code_hash.looked_at(without=caching.COMPUTE_NOTHING)
         try:
-            asked = [(worker.ready, worker.executor.submit(_code, modules)) for worker in self._workers]
-            return all((ready.result(), code.result())[1] == _code() for ready, code in asked)
-        except Exception as error:  # whatever importing the framework or a plugin raises
-            self.close()
-            raise PoolError(f"A worker process could not start ({_exit_codes(error)}).") from error
+            return _compute_alike(self._workers)
         except BaseException:
             self.close()
             raise
+
+    def peaks(self, arm: str, lesson: Path, processes: int) -> list[int]:
+        """Bytes that building the network and training took at their peak, each in a process of its own.
+
+        Of a card its allocator's peak. On a CPU what the process took beyond the framework.
+
+        Args:
+            arm: its name.
+            lesson: what it learns.
+            processes: how many, at the same time.
+
+        Raises:
+            PoolError: a process could not start, died, can't read what it is sent, or has other code than this one.
+            dlcv04.seeding.TrainingError: network, data and recipe do not fit each other.
+        """
+        fresh = [_Worker(*self._made) for _ in range(processes)]
+        try:
+            if not _compute_alike(fresh):
+                raise PoolError(
+                    f"The memory of {arm!r} can't be measured: a conftest, fixture or test replaces functions, which a "
+                    "fresh process does not see. A plugin of -p is seen."
+                )
+            job = Job(arm, 0, lesson)
+            return [_result(future, job) for future in [worker.executor.submit(_peak, job) for worker in fresh]]
+        finally:
+            for worker in fresh:
+                worker.executor.shutdown(wait=True, kill_workers=True)
 
     def lesson(
         self, arm: str, network: Any, dataset: Any, recipe: Any, modules: Iterable[ModuleType] = (), **options: Any
@@ -191,14 +219,23 @@ class Pool:
 class _Worker:
     """One process, seen from here; `lessons` are those that it has compiled."""
 
-    def __init__(self, plugins: list[str]) -> None:
+    def __init__(self, plugins: list[str], device: backends.Device) -> None:
         self.executor = loky.ProcessPoolExecutor(max_workers=1, env=backends.one_thread_environment())
-        self.ready: Future[None] = self.executor.submit(_prepare, plugins, os.getpid())
+        self.ready: Future[None] = self.executor.submit(_prepare, plugins, device, os.getpid())
         self.lessons: set[Path] = set()
 
     def submit(self, job: Job) -> Future[Learned]:
         self.lessons.add(job.lesson)
         return self.executor.submit(_learn, job)
+
+
+def _compute_alike(workers: Iterable[_Worker]) -> bool:
+    modules = code_hash.looked_at(without=caching.COMPUTE_NOTHING)
+    try:
+        asked = [(worker.ready, worker.executor.submit(_code, modules)) for worker in workers]
+        return all((ready.result(), code.result())[1] == _code() for ready, code in asked)
+    except Exception as error:  # whatever importing the framework or a plugin raises
+        raise PoolError(f"A worker process could not start ({_exit_codes(error)}).") from error
 
 
 def _pickled(content: Any, modules: Iterable[ModuleType]) -> bytes:
@@ -213,7 +250,7 @@ def _pickled(content: Any, modules: Iterable[ModuleType]) -> bytes:
             cloudpickle.unregister_pickle_by_value(module)
 
 
-def _result(future: Future[Learned], job: Job) -> Learned:
+def _result(future: Future[Made], job: Job) -> Made:
     try:
         return future.result()
     except BrokenProcessPool as error:
@@ -249,13 +286,13 @@ def _code(modules: Sequence[str] = ()) -> tuple[str, dict[str, str], str]:
     return str(backends.keras.config.backend()), caching.made_by(), patches
 
 
-def _prepare(plugins: list[str], parent: int) -> None:
+def _prepare(plugins: list[str], device: backends.Device, parent: int) -> None:
     """Make this process ready to train."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that ends this one
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     # What is compiled and kept is no leak: loky would start the process anew for it.
     process_executor._MAX_MEMORY_LEAK_SIZE = math.inf
-    backends.select_device("cpu")
+    backends.select_device(device)
     importlib.import_module("dlcv04.training")
     for name in plugins:
         importlib.import_module(name)
@@ -269,14 +306,28 @@ def _end_with(parent: int) -> None:
 
 
 def _learn(job: Job) -> Learned:
+    lesson = _opened(job)
+    with backends.deterministic():
+        return training.learn(_trainer(job.lesson), job.seed, **lesson.options)
+
+
+def _peak(job: Job) -> int:
+    _opened(job)
+    before = backends.peak_memory_from_here()
+    trainer = _trainer(job.lesson)
+    trainer.run_steps(STEPS_TO_PEAK)
+    trainer.barrier()
+    return backends.peak_memory_bytes() - before
+
+
+def _opened(job: Job) -> Lesson:
     try:
         lesson = _read(job.lesson)
         _read(lesson.data)
     except Exception as error:  # whatever importing or unpickling raises
         raise PoolError(_unsendable(job.arm, "read by", error)) from error
     backends.apply(lesson.settings)
-    with backends.deterministic():
-        return training.learn(_trainer(job.lesson), job.seed, **lesson.options)
+    return lesson
 
 
 @lru_cache(2 * KEPT)

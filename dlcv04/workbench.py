@@ -56,6 +56,8 @@ FIXTURES = "dlcv04.fixtures"
 #: Steps of a timed round, more where the fastest arm's would be too short (`blocks.SHORTEST_ROUND_SECONDS`). Longer
 #: rounds are hardly less noisy, so many short ones say more in the same time.
 STEPS_A_ROUND = 1
+#: Processes whose peaks are an arm's memory: on a CPU threads free theirs sooner or later, a card's allocator counts.
+PEAK_PROCESSES = {"cpu": 3, "gpu": 1}
 #: Processes that train unless more are asked for: a claim has no more seeds to a look, and each takes half a gigabyte.
 MOST_WORKERS = 12
 
@@ -74,10 +76,9 @@ def set_plan(config: pytest.Config, suite: Suite, device: Device, claims: list[A
         pytest.UsageError: data that a claim needs is not there, or processes that train are asked for on a card.
     """
     named, workers = _data_sets(claims), _workers(config, device)
-    if workers:
-        pool = config.stash[_POOL] = pools.Pool(workers, _plugins(config))
-        suite.before_timing = pool.close
-        config.add_cleanup(pool.close)
+    pool = config.stash[_POOL] = pools.Pool(workers, _plugins(config), "gpu" if device == "gpu" else "cpu")
+    suite.before_timing = pool.close
+    config.add_cleanup(pool.close)
     learning = f"learning in {workers} process{'es' * (workers > 1)} of one thread" if workers else ""
 
     def plan() -> Plan:
@@ -188,6 +189,7 @@ class Workbench:
     calibrator_name: str = ""
     of_times: dict[str, str] = field(default_factory=dict)
     pool: pools.Pool | None = None
+    peaks_of: Callable[..., list[int]] = lambda *arm: []
     meter: Callable[[], Any] = lambda: None
     clock: Callable[[], float] = time.perf_counter
     trainers: dict[tuple[Any, ...], Any] = field(default_factory=dict)
@@ -231,7 +233,7 @@ def start(config: pytest.Config, suite: Suite) -> Workbench:
     Raises:
         DeviceError, BackendError: there is no such device, or Keras runs on a backend that trains nothing here.
     """
-    begin, pool = time.perf_counter(), config.stash.get(_POOL, None)
+    begin, pool = time.perf_counter(), config.stash[_POOL]
     device = backends.select_device(suite.plan().device)
     facts = backends.facts()
     key = {"backend": facts.backend, "dtype_policy": facts.dtype_policy, "jit": str(facts.jit).lower()}
@@ -241,14 +243,17 @@ def start(config: pytest.Config, suite: Suite) -> Workbench:
         "device": facts.device_name,
         "image data format": facts.image_data_format,
         "threads": str(facts.threads),
-        "threads of learning": "1" if pool else str(facts.threads),
+        "threads of learning": "1" if pool.size else str(facts.threads),
     }
     suite.device_layer = DeviceLayer(device, key, software)
     suite.spend("starting the framework", time.perf_counter() - begin)
     name, run = backends.calibrator() or ("", None)
     rounding = {"tf32": str(facts.tf32).lower()} if device == "gpu" else {}
     of_times = rounding or {"threads": str(facts.threads)}
-    return Workbench(suite, device, run, name, of_times, pool, partial(load.LoadMeter, gpu=device == "gpu"))
+    meter = partial(load.LoadMeter, gpu=device == "gpu")
+    made = Workbench(suite, device, run, name, of_times, pool if pool.size else None, meter=meter)
+    made.peaks_of = Peaks(made, pool).of
+    return made
 
 
 # -- what the fixtures measure ---------------------------------------------------------------------------------------
@@ -277,6 +282,7 @@ def measure_times(
         clock=bench.clock,
         meter=bench.meter(),
         prepare=bench.suite.before_timing,
+        peaks_of=lambda name: bench.peaks_of(request, name, arms[name], used_data, recipe),
     )
     if state.of(request.config).server is not None:
         return SimpleNamespace(**block.arms)  # timed where the claim names them, when the other process waits
@@ -321,6 +327,35 @@ def measure_values(request: pytest.FixtureRequest, arms: dict[str, Any], data: A
         arm = Arm(name=name, test=request.node.nodeid, network=_describe(compute), key=key, values=values.stored)
         state.add_measured(request.node, partial(copy, arm))
     return SimpleNamespace(**found)
+
+
+@dataclass
+class Peaks:
+    """The memory that arms take, each measured once a session in fresh processes of the pool's kind."""
+
+    bench: Workbench
+    pool: pools.Pool
+    known: dict[tuple[Any, ...], list[int]] = field(default_factory=dict)
+
+    def of(self, request: pytest.FixtureRequest, name: str, arm: Any, data: Any, recipe: Any) -> list[int]:
+        """Bytes at the peak of each process; empty for an arm that this package does not train.
+
+        Raises:
+            ClaimError: it can't be sent to another process, or a process died.
+        """
+        if isinstance(arm, (TimedCall, TimedFit)):
+            return []
+        network, data, recipe = _resolve(self.bench, arm, data, recipe)
+        key = id(network), data.fingerprint, recipe
+        if key not in self.known:
+            begin = time.perf_counter()
+            try:
+                lesson = self.pool.lesson(name, network, data, recipe, _own_modules(request))
+                self.known[key] = self.pool.peaks(name, lesson, PEAK_PROCESSES[self.bench.device])
+            except pools.PoolError as error:
+                raise ClaimError(str(error)) from error
+            self.bench.suite.spend("measuring memory in fresh processes", time.perf_counter() - begin)
+        return self.known[key]
 
 
 @dataclass(frozen=True)
@@ -528,6 +563,8 @@ def _timed_arm(
     request: pytest.FixtureRequest, bench: Workbench, arm: ArmTimes, network: Any, data: Any, recipe: Any
 ) -> Arm:
     bench.suite.spend("calibrating", sum(arm.block.calibrator_seconds) / len(arm.block.arms))
+    if bench.device == "gpu":
+        arm.measure_peaks()
     if isinstance(network, TimedCall):
         return Arm(
             name=arm.name,

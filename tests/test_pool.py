@@ -112,6 +112,12 @@ class TestPool:
         monkeypatch.setattr(*patched, lambda *_: None)
         assert not pool.computes_alike()
 
+    def test_the_memory_of_training_is_that_of_a_process_of_its_own(self, pool):
+        """20,000 units have 15.9 million weights: these and their gradients are 64 MB each."""
+        (job,) = jobs(pool, {"wide": partial(net, 20_000)}, [0])
+        (peak,) = pool.peaks("wide", job.lesson, 1)
+        assert 128e6 < peak < 600e6
+
     def test_a_process_that_dies_is_named_with_its_arm_and_seed(self, pool):
         with pytest.raises(pools.PoolError, match=r"trained dies, seed 0, died \(EXIT\(7\)\)"):
             pool.train(jobs(pool, {"dies": dies, **ARMS}))

@@ -1,5 +1,6 @@
 """``dlcv04 baseline``: every process is stored, or nothing at all."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -103,6 +104,24 @@ def test_stores_every_process_and_says_what_the_gate_then_sees(fake_suite):
     assert len(list(Path("baselines/cpu-fake-2-cores").glob("*.json"))) == 5
     assert "process 5 of 5: timing" in result.output
     assert "test_longer_is_slower<long>: 0.2 s an epoch, smallest slowdown seen in 4 of 5 runs" in result.output
+    assert re.search(r"\d+% by the stored processes alone, \d+% by process pairs", result.output)
+
+
+def test_a_further_session_is_added_once_it_is_another(fake_suite):
+    """Six hours later, or after a reboot; times alone are recorded."""
+    missing = baseline("--reason", "more", "--append", "--processes", "1")
+    assert missing.exit_code == 1 and "nothing is stored for cpu-fake-2-cores" in missing.output
+    assert baseline(*RECORD, "--processes", "2").exit_code == 0
+    early = baseline("--reason", "more", "--append", "--processes", "2")
+    assert early.exit_code == 1 and "come back six hours after it, or after a reboot" in early.output
+    assert "process 2" not in early.output and len(list(Path("baselines").glob("*/*.json"))) == 2
+    rebooted = (fake_suite / "conftest.py").read_text() + "\nimport psutil\npsutil.boot_time = lambda: 1e9\n"
+    (fake_suite / "conftest.py").write_text(rebooted)
+    commit_all(fake_suite)
+    later = baseline("--reason", "more", "--append", "--processes", "2")
+    assert later.exit_code == 0, later.output
+    assert len(list(Path("baselines/cpu-fake-2-cores").glob("*.json"))) == 4
+    assert not list(Path("baselines/portable").glob("*.json"))
 
 
 def test_a_dirty_tree_is_refused_before_anything_runs(fake_suite):

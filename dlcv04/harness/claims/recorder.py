@@ -50,6 +50,7 @@ class ClaimRecorder:
 
     info: ClaimInfo
     policy: Policy
+    machine_class: str = ""
     fixed_n: Mapping[int, int] | None = None
     max_seeds: int | None = None
     assertions: list[Assertion] = field(default_factory=list)
@@ -174,6 +175,25 @@ class ClaimRecorder:
     def faster(self, treatment: ArmTimes, *, than: ArmTimes, by: float, pairs: int = 0) -> None:
         """ORDER: `than` takes at least `by` times as long as `treatment`."""
         self.slower(than, than=treatment, by=by, pairs=pairs)
+
+    def needs_more_memory(self, treatment: ArmTimes, *, than: ArmTimes, by: float) -> None:
+        """ORDER: training `treatment` takes at least `by` times the memory of `than`, at its peak.
+
+        On a card the peak of its allocator. On a CPU what three fresh processes took beyond the framework, which is
+        less sharp: their standard deviation is 5 %.
+
+        Args:
+            treatment: the hungrier arm.
+            than: the other.
+            by: the margin, a ratio above 1.
+
+        Raises:
+            ClaimError: the margin is not above 1, or an arm's memory can't be measured.
+        """
+        _check_ratio(by)
+        peaks = _peaks_of(treatment), _peaks_of(than)
+        names = treatment.name, than.name
+        self.assertions.append(assertions.needs_more(peaks, names, by, self.policy, self.machine_class))
 
     def _judge_order(self, treatment: ArmTimes, than: ArmTimes, margin: float, least: int) -> Assertion:
         block, both, fixed = treatment.block, (treatment.name, than.name), self._fixed_n()
@@ -434,6 +454,16 @@ def _check_margin(margin: float, what: str) -> None:
 def _check_ratio(by: float) -> None:
     if not by > 1:
         raise ClaimError(f"by={by!r}: a margin is a ratio above 1, the smallest effect that matters.")
+
+
+def _peaks_of(arm: ArmTimes) -> list[int]:
+    peaks = arm.measure_peaks()
+    if not peaks:
+        raise ClaimError(
+            f"The memory of {arm.name!r} can't be measured: it is that of training a network in epoch_time(...), not "
+            "of timed_fit or timed_call."
+        )
+    return peaks
 
 
 def _check_shapes(one: ArmValues, other: ArmValues) -> None:

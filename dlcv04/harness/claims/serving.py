@@ -21,6 +21,9 @@ class ServingRecorder(ClaimRecorder):
         self.server.serve(self.test, than)
         self.server.serve(self.test, treatment)
 
+    def needs_more_memory(self, treatment: ArmTimes, *, than: ArmTimes, by: float) -> None:
+        """Memory is not timed."""
+
     def _over_seeds(self, arms: Any, failures: int, judge: Any, metric: Any = None) -> None:
         """Learning is not timed."""
 

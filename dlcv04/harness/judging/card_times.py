@@ -1,7 +1,8 @@
 """What stored processes of a card of one's own say: its times are absolute, so nothing takes its sessions out.
 
-A session is what was measured in one go: runs that started within `SESSION` of its first. A card's clocks, driver and
-neighbours change from session to session, so five processes of one session are one figure and not five. Two more
+A session is what was measured in one go: runs that started within `SESSION` of its first, with no reboot between. A
+card's clocks, driver and neighbours change from session to session, so five processes of one session are one figure and
+not five. Two more
 figures of a process need no session, since the whole process shares it: how much slow rounds add to its mean, and its
 last third of rounds against its first.
 """
@@ -27,6 +28,13 @@ else:
 
 #: Runs that started within so long of a session's first belong to it.
 SESSION = timedelta(hours=6)
+
+
+#: Boots that differ by less are the same.
+BOOT_TOLERANCE = timedelta(minutes=1)
+
+
+_UNKNOWN = datetime.min.replace(tzinfo=UTC)
 
 
 #: Degrees of freedom between sessions from which a class's own spread replaces the shipped prior.
@@ -96,12 +104,7 @@ class CardHistory:
     @cached_property
     def _sessions(self) -> dict[int, int]:
         """The session of each stored arm, by the record's identity; runs without a readable start are one session."""
-        found, first, number = {}, None, 0
-        for start, run in sorted(((_started(run), run) for run in self.runs), key=lambda entry: entry[0]):
-            if first is None or start - first >= SESSION:
-                first, number = start, number + 1
-            found.update({id(arm): number for arm in run.arms})
-        return found
+        return {id(arm): n for n, session in enumerate(sessions(self.runs)) for run in session for arm in run.arms}
 
     def by_session(self, arms: Iterable[Arm]) -> list[list[float]]:
         """The levels of stored arms, those of one session together."""
@@ -136,7 +139,7 @@ class CardHistory:
         means = _grouped((group, fmean(values)) for (group, _), values in levels.items())
         df = _shared_df((group[1:], len(values)) for group, values in means.items())
         if df < OWN_SESSIONS_DF:
-            return stats.PooledSd(stats.PRIOR_SD, math.inf), "shipped prior"
+            return stats.PooledSd(stats.PRIOR_CARD_SESSION_SD, math.inf), "shipped prior"
         own = stats.PooledSd(stats.pooled_sd(means.values()).sd, df)
         return stats.PooledSd(max(stats.upper_sd(own), SMALLEST_SD), df), "this class's own sessions"
 
@@ -144,8 +147,7 @@ class CardHistory:
     def process(self) -> stats.PooledSd:
         """The spread between processes of one session, with the shipped prior."""
         groups = _grouped(((process.group, process.session), process.level) for process in self._processes)
-        # The prior is of the log ratio of two processes.
-        prior = stats.PooledSd(stats.PRIOR_PROCESS_SD / math.sqrt(2), stats.PRIOR_PROCESS_DF)
+        prior = stats.PooledSd(stats.PRIOR_CARD_PROCESS_SD, stats.PRIOR_PROCESS_DF)
         return _with_prior(prior, {(*group, str(number)): found for (group, number), found in groups.items()})
 
     def _shape_spread(self, place: int) -> stats.PooledSd:
@@ -199,12 +201,36 @@ class CardHistory:
         )
 
 
-def _started(run: Run) -> datetime:
+def sessions(runs: Iterable[Run]) -> list[list[Run]]:
+    """Runs by session, oldest first."""
+    found: list[list[Run]] = []
+    for run in sorted(runs, key=started):
+        if found and is_one_session(found[-1][0], run):
+            found[-1].append(run)
+        else:
+            found.append([run])
+    return found
+
+
+def is_one_session(first: Run, later: Run) -> bool:
+    """Whether a run belongs to the session that another began."""
+    boots = [_moment(run.environment.booted) for run in (first, later)]
+    # A clock that is set right after the start moves what the system says of it.
+    rebooted = _UNKNOWN not in boots and abs(boots[1] - boots[0]) > BOOT_TOLERANCE
+    return started(later) - started(first) < SESSION and not rebooted
+
+
+def started(run: Run) -> datetime:
+    """When a run started, UTC; long ago where it does not say."""
+    return _moment(run.started)
+
+
+def _moment(text: str) -> datetime:
     try:
-        start = datetime.fromisoformat(run.started)
+        moment = datetime.fromisoformat(text)
     except ValueError:
-        return datetime.min.replace(tzinfo=UTC)
-    return start if start.tzinfo is not None else start.replace(tzinfo=UTC)
+        return _UNKNOWN
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _grouped(entries: Iterable[tuple[Any, Value]]) -> dict[Any, list[Value]]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from dlcv04.harness.judging import declared, figures
+from dlcv04.harness.judging.assertions import PEAK_MEMORY, memory
 from dlcv04.harness.judging.differences import (
     clock_changes,
     declared_changes,
@@ -440,34 +441,53 @@ def _settled(figure: Figure, verdict: str, reason: str) -> tuple[str, str]:
 def _clocks(
     figure: Figure, test: str, arms: Mapping[str, Arm], new: Values, found: Sequence[Old], context: Context
 ) -> Comparison:
-    """A figure with a clock in it, one value a process, against the stored processes: log ratios, or logs."""
-    logs = [_process_level(figure, values) for values in (new, *(old.values for old in found))]
-    result = stats.stored_run_test(logs[:1], logs[1:], alpha=context.alpha(figure), gate=context.policy.gate_seconds)
+    """A figure that belongs to a machine class, against the stored processes: log ratios, or logs."""
+    processes = [_process_levels(figure, values) for values in (new, *(old.values for old in found))]
+    fresh, stored = processes[0], [level for levels in processes[1:] for level in levels]
+    noise = _noise(figure, context)
+    result = stats.stored_run_test(
+        fresh,
+        stored,
+        alpha=context.alpha(figure),
+        sd=noise.sd,
+        df=noise.df,
+        smallest=noise.smallest,
+        gate=noise.gate,
+    )
     verdict, reason = _settled(figure, result.verdict, result.reason)
     return _row(
         figure,
         test,
-        new=math.exp(logs[0]),
-        old=math.exp(sum(logs[1:]) / len(found)),
+        new=math.exp(sum(fresh) / len(fresh)),
+        old=math.exp(sum(stored) / len(stored)),
         effect=math.exp(result.effect),
         low=math.exp(result.low),
         high=math.exp(result.high),
-        gate=context.policy.gate_seconds,
+        gate=noise.gate,
         minimum_detectable_effect=math.exp(result.minimum_detectable),
-        n_new=1,
-        n_old=len(found),
+        n_new=len(fresh),
+        n_old=len(stored),
         verdict=verdict,
-        method=f"stored-run test, between-process sd {stats.PRIOR_SD:.0%} (shipped prior)",
+        method=f"stored-run test, sd between processes {noise.sd:.1%} (shipped prior)",
         reason=reason,
         differences=_explained(figure, verdict, arms, found[-1], context),
         baselines=[old.path for old in found],
     )
 
 
-def _process_level(figure: Figure, values: Values) -> float:
-    """One process's figure on the log scale: an effect's values are log ratios already."""
-    known = list(values.values()) if not figure.arm else [math.log(value) for value in values.values() if value > 0]
-    return float(stats.trimmed_mean(known).mean)
+def _noise(figure: Figure, context: Context) -> memory.Noise:
+    if figure.name == PEAK_MEMORY:
+        return memory.noise(context.machine_class)
+    policy = context.policy
+    return memory.Noise(stats.PRIOR_SD, stats.PRIOR_DF, policy.smallest_seconds, policy.gate_seconds)
+
+
+def _process_levels(figure: Figure, values: Values) -> list[float]:
+    """A run's figure on the log scale, one value a process: an effect's values are log ratios already."""
+    if not figure.arm:
+        return [float(stats.trimmed_mean(list(values.values())).mean)]
+    known = [math.log(value) for value in values.values() if value > 0]
+    return known if figure.name == PEAK_MEMORY else [float(stats.trimmed_mean(known).mean)]
 
 
 def _units(

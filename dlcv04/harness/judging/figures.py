@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dlcv04.harness.judging import metrics
+from dlcv04.harness.judging.assertions.memory import PEAK_MEMORY
 from dlcv04.harness.judging.assertions.seeds import ANSWERS
 from dlcv04.harness.judging.differences import EXACT_FIGURES
 from dlcv04.harness.judging.metrics import Metric, Series
@@ -93,7 +94,7 @@ def _of_arm(claim: Claim, arm: Arm) -> Iterator[Figure]:
     if arm.parameters is not None:
         yield Figure(NETWORK, "exact", "parameters", "none", partial(_network, arm.name), arm.name, True, True)
     # Arms that no assertion names are figures beside the claim, timed too briefly to be gated.
-    if arm.round_seconds and about:
+    if arm.round_seconds and any(a.metric != PEAK_MEMORY for a in about):
         yield Figure(SECONDS, "times", "ratio", "lower", partial(_seconds, arm.name), arm.name, True)
     if arm.curves:
         yield from _learnt(arm, about)
@@ -101,7 +102,8 @@ def _of_arm(claim: Claim, arm: Arm) -> Iterator[Figure]:
         yield Figure(VALUES, "learning", "", "none", partial(_computed, arm.name), arm.name, bool(about), True)
     for own in arm.figures:
         asserted = any(a.metric == own.name for a in about)
-        yield Figure(own.name, own.kind, own.unit, own.direction, partial(_own, arm.name, own.name), arm.name, asserted)
+        unit = "ratio" if own.kind == "times" else own.unit  # of clocks and memory effects are ratios
+        yield Figure(own.name, own.kind, unit, own.direction, partial(_own, arm.name, own.name), arm.name, asserted)
 
 
 def _learnt(arm: Arm, about: Sequence[Assertion]) -> Iterator[Figure]:
@@ -127,7 +129,7 @@ def _effects(claim: Claim, arms: Mapping[str, Arm]) -> Iterator[Figure]:
     for a in claim.assertions:
         if a.treatment not in arms or a.reference not in arms:
             continue
-        if a.kind == "ORDER":
+        if a.kind == "ORDER" and not a.metric:
             of = partial(_log_ratio, a.treatment, a.reference)
             yield Figure(f"effect: {a.sentence}", "times", "ratio", "none", of)
         metric = next((m for m in metrics.METRICS if m.name == (a.metric or LEARNING)), None)

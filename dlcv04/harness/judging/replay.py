@@ -57,7 +57,7 @@ def _arms_of(companions: Sequence[Run], key: Mapping[str, str]) -> list[Arm]:
 def _rejudged(claim: Claim, run: Run, context: Context, asked: bool) -> Claim:
     arms = {arm.name: arm for arm in run.arms if arm.test == claim.test}
     policy = context.policy
-    judged = [_again(assertion, arms, policy, fixed_n=claim.is_control) for assertion in claim.assertions]
+    judged = [_again(assertion, arms, context, fixed_n=claim.is_control) for assertion in claim.assertions]
     verdict, reason = overall(judged, claim.lacking)
     rows = []
     if not claim.is_control:
@@ -65,12 +65,15 @@ def _rejudged(claim: Claim, run: Run, context: Context, asked: bool) -> Claim:
     return msgspec.structs.replace(claim, assertions=judged, verdict=verdict, reason=reason, comparisons=rows)
 
 
-def _again(assertion: Assertion, arms: Mapping[str, Arm], policy: Policy, *, fixed_n: bool) -> Assertion:
+def _again(assertion: Assertion, arms: Mapping[str, Arm], context: Context, *, fixed_n: bool) -> Assertion:
+    policy = context.policy
     present = assertion.treatment in arms and (not assertion.reference or assertion.reference in arms)
     if not present:
         return assertion
     if assertion.kind == "EXACT":
         return _exact(assertion)
+    if assertion.metric == assertions.PEAK_MEMORY:
+        return _memory(assertion, arms, context)
     if assertion.kind == "ORDER":
         return _order(assertion, arms, policy, fixed_n=fixed_n)
     return _over_seeds(assertion, arms, policy, fixed_n) if assertion.n_unit == "seeds" else assertion
@@ -88,6 +91,12 @@ def _order(assertion: Assertion, arms: Mapping[str, Arm], policy: Policy, *, fix
     return assertions.order(
         ratios, names, assertion.margin, policy, min_pairs=min_pairs, reason=assertion.reason
     ).assertion
+
+
+def _memory(assertion: Assertion, arms: Mapping[str, Arm], context: Context) -> Assertion:
+    names = (assertion.treatment, assertion.reference)
+    new, old = ([v for f in arms[n].figures if f.name == assertion.metric for v in f.values if v] for n in names)
+    return assertions.needs_more((new, old), names, assertion.margin, context.policy, context.machine_class)
 
 
 def _over_seeds(assertion: Assertion, arms: Mapping[str, Arm], policy: Policy, control: bool) -> Assertion:

@@ -120,7 +120,7 @@ def _is_on_card(arm: Arm) -> bool:
     return not arm.calibrator_seconds
 
 
-def _rounds_error(levels: Iterable[Level]) -> float:
+def rounds_error(levels: Iterable[Level]) -> float:
     """Standard error of a process's figure from its own rounds, over these processes."""
     errors = [process.standard_error for process in levels if math.isfinite(process.standard_error)]
     return math.sqrt(sum(error**2 for error in errors) / len(errors)) if errors else 0.0
@@ -205,7 +205,7 @@ class TimingGate:
     def _judge_on_card(self, new: Sequence[Arm], old: Sequence[Arm]) -> Verdict:
         """The same where times are absolute: by session, and with the figures that no session moves."""
         fresh, parts = [level(arm).seconds for arm in new], _parts(len(old))
-        rounds = _rounds_error([*map(level, new), *map(self._level, old)])
+        rounds = rounds_error([*map(level, new), *map(self._level, old)])
         part, worst = _worst(
             (part, self._test_on_card(fresh, [old[i] for i in part.places], rounds, len(parts))) for part in parts
         )
@@ -228,7 +228,7 @@ class TimingGate:
             fresh,
             old,
             rounds,
-            alpha=self._alpha / share,
+            alpha=self.alpha / share,
             smallest=self.policy.smallest_seconds,
             gate=self.policy.gate_seconds,
         )
@@ -238,7 +238,7 @@ class TimingGate:
         enough = [arm for arm in old if self.is_gated(arm)]
         if not enough or not all(self.is_gated(arm) for arm in new):
             return ""
-        return self.card.alarm(new, enough, self._alpha)
+        return self.card.alarm(new, enough, self.alpha)
 
     def _doubt(self, fresh: Sequence[Level], stored: Sequence[Level]) -> str:
         """Why a slower time on a shared CPU may be the luck of a process."""
@@ -262,7 +262,7 @@ class TimingGate:
             slope=stats.PRIOR_SLOPE,
             sd=sd,
             df=self.spread.df,
-            alpha=self._alpha / share,
+            alpha=self.alpha / share,
             smallest=self.policy.smallest_seconds,
             gate=self.policy.gate_seconds,
         )
@@ -282,21 +282,21 @@ class TimingGate:
         """The slowdown (a ratio above 1) that one new process would show as REGRESSED, in 4 of 5 runs by default."""
         levels = [self._level(arm) for arm in old]
         if _is_on_card(old[0]):
-            design = self._test_on_card([0.0], old, _rounds_error(levels), 1)
+            design = self._test_on_card([0.0], old, rounds_error(levels), 1)
             se, df = design.se, design.df
         else:
             se, df = self._sd(levels) * math.sqrt(1 + 1 / len(old)), self.spread.df
-        detectable = stats.minimum_detectable_effect(se, df, self._alpha, power)
+        detectable = stats.minimum_detectable_effect(se, df, self.alpha, power)
         return max(self.policy.smallest_seconds, math.exp(detectable))
 
     @property
-    def _alpha(self) -> float:
+    def alpha(self) -> float:
         """One comparison's share of what times have of the run's budget."""
         return self.policy.alpha_times / self.gated
 
     def _sd(self, levels: Sequence[Level]) -> float:
         """Between processes, or more where these processes' own rounds were noisier than usual."""
-        return max(self.spread.sd, math.hypot(self.spread.sd * PROCESS_SHARE, _rounds_error(levels)))
+        return max(self.spread.sd, math.hypot(self.spread.sd * PROCESS_SHARE, rounds_error(levels)))
 
     def is_gated(self, arm: Arm) -> bool:
         """Whether the arm was timed often enough to be held against a baseline."""

@@ -14,9 +14,16 @@ import os
 import platform
 import re
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
 
 from dlcv04.harness.machine import cpu, gpu
+from dlcv04.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import psutil
+else:
+    psutil = LazyModule("psutil")
 
 Device = Literal["cpu", "gpu"]
 
@@ -123,6 +130,11 @@ def machine_class(device: Device, hardware: Mapping[str, str]) -> str:
         parts.append(hardware.get("gpu power limit", "").replace(" ", ""))
         return _slug("gpu", *parts)
     return _slug("cpu", hardware.get("cpu", "unknown"), hardware.get("cores", "1"), "cores")
+
+
+def booted() -> str:
+    """When the machine started, UTC, as `2026-11-28T07:46:00+00:00`."""
+    return datetime.fromtimestamp(psutil.boot_time(), UTC).isoformat(timespec="seconds")
 
 
 def software(backend_facts: Mapping[str, str] | None = None) -> dict[str, str]:

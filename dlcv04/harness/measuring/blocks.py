@@ -105,13 +105,23 @@ def time_round(workload: Workload, steps: int, clock: Clock = time.perf_counter)
 
 @dataclass
 class ArmTimes:
-    """One arm's rounds in an interleaved block; `block` is where further rounds come from."""
+    """One arm's rounds in an interleaved block; `block` is where further rounds come from.
+
+    `peaks` are the bytes that training took at its peak in each of some fresh processes; empty until `measure_peaks`.
+    """
 
     name: str
     block: InterleavedBlock = field(repr=False)
     workload: Workload = field(repr=False)
     rounds: dict[int, float] = field(default_factory=dict)
     warmup: list[float] = field(default_factory=list)
+    peaks: list[int] = field(default_factory=list)
+
+    def measure_peaks(self) -> list[int]:
+        """Measure the peaks, once; empty where this arm's can't be."""
+        if not self.peaks:
+            self.peaks = self.block.peaks_of(self.name)
+        return self.peaks
 
     @property
     def seconds(self) -> list[float]:
@@ -138,6 +148,7 @@ class InterleavedBlock:
         seed: draws the order of the arms.
         meter: watches what other processes do to the machine meanwhile.
         prepare: called before anything is timed, to end what would disturb it.
+        peaks_of: bytes that training an arm takes at its peak, in each of some processes.
     """
 
     def __init__(
@@ -150,6 +161,7 @@ class InterleavedBlock:
         clock: Clock = time.perf_counter,
         meter: Meter | None = None,
         prepare: Callable[[], None] = lambda: None,
+        peaks_of: Callable[[str], list[int]] = lambda name: [],
     ) -> None:
         if not workloads:
             raise MeasureError("There is no arm to time: pass at least one, as epoch_time(base=network).")
@@ -160,6 +172,7 @@ class InterleavedBlock:
         self._calibrator = calibrator
         self._meter = meter
         self._prepare = prepare
+        self.peaks_of = peaks_of
         self._clock = clock
         self._random = random.Random(seed)
         self._next_round = 0

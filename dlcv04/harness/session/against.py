@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,7 +52,9 @@ def known_spread(root: Path, machine_class: str, key: Mapping[str, str]) -> Proc
     test = selftests.latest(root, machine_class, key)
     if test is None:
         source = "shipped prior; `dlcv04 selftest` measures it"
-        return ProcessSd(stats.PRIOR_PROCESS_SD, stats.PRIOR_PROCESS_DF, source)
+        on_card = machine_class.startswith("gpu")
+        ratio = stats.PRIOR_CARD_PROCESS_SD * math.sqrt(2) if on_card else stats.PRIOR_PROCESS_SD
+        return ProcessSd(ratio, stats.PRIOR_PROCESS_DF, source)
     return ProcessSd(test.process_sd, test.process_df, f"self-test of {test.started[:10]}")
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dlcv04.harness.claims import recorder as recorders
     from dlcv04.harness.claims.claim import ClaimInfo
     from dlcv04.harness.claims.recorder import ClaimRecorder
-    from dlcv04.harness.judging import comparisons, verdicts
+    from dlcv04.harness.judging import assertions, comparisons, verdicts
     from dlcv04.harness.judging.comparisons import Context
     from dlcv04.harness.machine import facts as machine_facts
     from dlcv04.harness.measuring.blocks import ArmTimes
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 else:
     msgspec = LazyModule("msgspec")
     recorders = LazyModule("dlcv04.harness.claims.recorder")
+    assertions = LazyModule("dlcv04.harness.judging.assertions")
     comparisons = LazyModule("dlcv04.harness.judging.comparisons")
     verdicts = LazyModule("dlcv04.harness.judging.verdicts")
     machine_facts = LazyModule("dlcv04.harness.machine.facts")
@@ -117,13 +118,13 @@ class Suite:
 
     def recorder(self, info: ClaimInfo) -> ClaimRecorder:
         """The `claim` fixture of a real claim."""
-        return recorders.ClaimRecorder(info, self.policy, max_seeds=self.max_seeds)
+        return recorders.ClaimRecorder(info, self.policy, self.machine_class, max_seeds=self.max_seeds)
 
     def control_recorder(self, real_test: str, info: ClaimInfo) -> ClaimRecorder:
         """The `claim` fixture of a control: at the n of the real claim, or at the caps where it didn't run."""
         real = self.claim(real_test)
         fixed = {i: a.n for i, a in enumerate(real.assertions)} if real else {}
-        return recorders.ClaimRecorder(info, self.policy, fixed_n=fixed, max_seeds=self.max_seeds)
+        return recorders.ClaimRecorder(info, self.policy, self.machine_class, fixed_n=fixed, max_seeds=self.max_seeds)
 
     def claim(self, test: str) -> Claim | None:
         """The record of a test that has ended."""
@@ -182,6 +183,7 @@ class Suite:
                 machine_class=self.machine_class,
                 hardware=self.hardware,
                 software=self._software(),
+                booted=machine_facts.booted(),
             ),
             commit=self.commit,
             arms=self.arms,
@@ -199,8 +201,13 @@ class Suite:
 
 
 def times_arm(arm: ArmTimes) -> dict[str, object]:
-    """The fields of a stored arm that come from its timed rounds."""
+    """The fields of a stored arm that come from its timed rounds, and from the memory of its processes."""
+    peaks = [float(peak) for peak in arm.peaks]
+    memory = schema.Figure(
+        name=assertions.PEAK_MEMORY, kind="times", unit="bytes", direction="lower", values=list(peaks)
+    )
     return {
+        "figures": [memory] if peaks else [],
         "noisy": arm.workload.noisy,
         "round_seconds": arm.seconds,
         "round_index": sorted(arm.rounds),

@@ -13,11 +13,14 @@ from dlcv04.harness.stats.basics import (
 from dlcv04.harness.stats.order import OrderTest, order_test, sign_flip_e_process
 from dlcv04.harness.stats.pairs import (
     FLOOR_PROCESS_SD,
+    PRIOR_CARD_PROCESS_SD,
+    PRIOR_CARD_SESSION_SD,
     PRIOR_PROCESS_DF,
     PRIOR_PROCESS_SD,
     ProcessSpread,
     between_process_sd,
     process_pair_gate,
+    smallest_slowdown_by_pairs,
 )
 from dlcv04.harness.stats.pictures import clopper_pearson, clustered_interval, share_bounds
 from dlcv04.harness.stats.reach import EpochsToTarget, epochs_to_target, reach_ratio
@@ -59,6 +62,8 @@ __all__ = [
     "LOOKS",
     "OrderTest",
     "PRIOR_DF",
+    "PRIOR_CARD_PROCESS_SD",
+    "PRIOR_CARD_SESSION_SD",
     "PRIOR_PROCESS_DF",
     "PRIOR_PROCESS_SD",
     "PRIOR_SD",
@@ -96,6 +101,7 @@ __all__ = [
     "sign_count_test",
     "sign_flip_e_process",
     "smallest_rate",
+    "smallest_slowdown_by_pairs",
     "split_alpha",
     "stored_run_test",
     "successive_sd",

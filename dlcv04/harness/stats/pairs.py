@@ -27,6 +27,14 @@ PRIOR_PROCESS_SD = 0.025
 PRIOR_PROCESS_DF = 10.0
 
 
+#: sd of a process of a card of one's own about its session's mean, log seconds. Measured: 1.2 % on H100s, by JAX.
+PRIOR_CARD_PROCESS_SD = 0.012
+
+
+#: sd between sessions of a card, log seconds: half the range of H100s of several machines, .97 to 1.13 of their mean.
+PRIOR_CARD_SESSION_SD = 0.075
+
+
 #: no machine is trusted to repeat a process better than this (log units).
 FLOOR_PROCESS_SD = 0.005
 
@@ -138,6 +146,31 @@ def process_pair_gate(
         if result.verdict != "CONTINUE":
             return result
     return result
+
+
+def smallest_slowdown_by_pairs(
+    rounds: float,
+    *,
+    alpha: float,
+    s0: float = PRIOR_PROCESS_SD,
+    d0: float = PRIOR_PROCESS_DF,
+    smallest: float = 1.03,
+    looks: Sequence[int] = (2, 4),
+) -> float:
+    """The slowdown (a ratio above 1) that `process_pair_gate` shows as REGRESSED by its last look in 4 of 5 runs.
+
+    Args:
+        rounds: standard error of a pair's figure from its own rounds, log units.
+        alpha: as for `process_pair_gate`.
+        s0: the same.
+        d0: the same.
+        smallest: the same.
+        looks: the same.
+    """
+    modelled = s0**2 + rounds**2
+    df = modelled**2 / (s0**4 / d0) if d0 else 0.0
+    se = math.sqrt(modelled / looks[-1])
+    return math.exp(basics.detectable_above(se, df, alpha / len(looks), math.log(smallest)))
 
 
 def _gate_look(

@@ -144,10 +144,11 @@ def load_runs(folder: Path | str) -> pd.DataFrame:
     - `process`: 0 for a time of the run's own process; 1 and 2 are the fresh processes in which a run that looked
       slower than the stored ones timed the test again.
 
-    Metrics of time: `round_seconds` (raw), `epoch_seconds` (the same for a whole epoch), `calibrator_seconds`,
-    `compile_seconds`, `contention` (a share), and the clocks' worst readings just after rounds (`cpu_mhz`, `cpu_steal`,
-    `gpu_sm_mhz`, `gpu_max_sm_mhz`, `gpu_memory_mhz`, `gpu_celsius`, `gpu_watts`, `gpu_throttle`). Of learning:
-    `train_seconds`, `train_loss`, `train_accuracy`, `val_loss`, `val_accuracy`. Exact: `parameters`, `macs`,
+    Metrics of time: `round_seconds` (raw), `epoch_seconds` (the same for a whole epoch), `images_per_second` (median),
+    `calibrator_seconds`, `compile_seconds`, "peak memory" (bytes, by process, where it was measured), `contention` (a
+    share), and the clocks' worst readings just after rounds (`cpu_mhz`, `cpu_steal`, `gpu_sm_mhz`, `gpu_max_sm_mhz`,
+    `gpu_memory_mhz`, `gpu_celsius`, `gpu_watts`, `gpu_throttle`). Of learning: `train_seconds`, `train_loss`,
+    `train_accuracy`, `val_loss`, `val_accuracy`. Exact: `parameters`, `macs`,
     `weight_bytes`, `optimizer_bytes`, `activation_bytes`. Of pairs: `old_seconds` and `new_seconds` a round.
 
     Args:
@@ -247,6 +248,8 @@ def _times(arm: Arm, process: int) -> Iterator[_Samples]:
     if arm.images_per_round:
         yield series("epoch_seconds", "s", arm.epoch_seconds, arm.round_index)
     yield series("calibrator_seconds", "s", arm.calibrator_seconds, range(len(arm.calibrator_seconds)))
+    if arm.images_per_second is not None:
+        yield series("images_per_second", "1/s", [arm.images_per_second])
     if arm.compile_seconds is not None:
         yield series("compile_seconds", "s", [arm.compile_seconds])
     yield series("contention", "fraction", [arm.contention])

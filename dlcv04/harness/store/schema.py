@@ -10,6 +10,7 @@ Floats are Python floats. JSON has no NaN: a figure that does not exist is `None
 from __future__ import annotations
 
 import math
+import statistics
 from typing import Any, Literal
 
 import msgspec
@@ -193,6 +194,13 @@ class Arm(Record, frozen=True, kw_only=True):
         scale = self.images_per_epoch / self.images_per_round
         return [seconds * scale for seconds in self.round_seconds]
 
+    @property
+    def images_per_second(self) -> float | None:
+        """Images a second in the median round; None where none was timed."""
+        if not self.round_seconds or not self.images_per_round:
+            return None
+        return self.images_per_round / statistics.median(self.round_seconds)
+
 
 class Comparison(Record, frozen=True, kw_only=True):
     """One figure of this run held against stored ones.
@@ -317,12 +325,14 @@ class DataRecord(Record, frozen=True, kw_only=True):
 class Environment(Record, frozen=True, kw_only=True):
     """Hardware and software of a run. `machine_class` is hardware only; versions are compared across.
 
-    `hardware` and `software` map a name to a printable value ("cpu": "AMD EPYC", "tensorflow": "2.21.0").
+    `hardware` and `software` map a name to a printable value ("cpu": "AMD EPYC", "tensorflow": "2.21.0"). `booted` is
+    when the machine started, UTC; "" where unknown.
     """
 
     machine_class: str
     hardware: dict[str, str]
     software: dict[str, str]
+    booted: str = ""
 
 
 class Commit(Record, frozen=True, kw_only=True):

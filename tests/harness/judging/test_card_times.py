@@ -8,12 +8,12 @@ import msgspec
 import pytest
 
 from dlcv04.harness.judging import suspects
-from dlcv04.harness.judging.card_times import SHAPES, CardHistory
+from dlcv04.harness.judging.card_times import SHAPES, CardHistory, sessions
 from dlcv04.harness.judging.comparisons import Context, with_stored
 from dlcv04.harness.judging.outcome import of_row
 from dlcv04.harness.judging.stored_times import level
 from dlcv04.harness.policy import Policy
-from dlcv04.harness.stats import PRIOR_SD
+from dlcv04.harness.stats import PRIOR_CARD_PROCESS_SD, PRIOR_CARD_SESSION_SD, PRIOR_PROCESS_SD
 from dlcv04.harness.store.reading import read_run
 from dlcv04.harness.store.schema import SECONDS, Against, PairRounds, Recheck
 from dlcv04.harness.store.stored import Stored
@@ -83,8 +83,8 @@ def test_a_slowdown_is_red_by_pairs_and_without_them_the_row_says_what_is_seen(r
 
     assert {row.verdict for row in seconds(slower, ratio)} == {"REGRESSED"}
     for row in seconds(slower):
-        assert row.verdict == "PASS" and "5 stored processes of 1 session;" in row.method
-        assert "stored processes alone see a slowdown of 1.3" in row.method
+        assert row.verdict in {"PASS", "INCONCLUSIVE"} and "5 stored processes of 1 session;" in row.method
+        assert "stored processes alone see a slowdown of 1.7" in row.method
 
 
 @pytest.mark.parametrize(
@@ -138,9 +138,36 @@ def test_a_session_is_what_started_together():
     assert count("t", "", "unknown") == 1
 
 
+@pytest.mark.parametrize(
+    ("boots", "expected"),
+    [
+        (("2026-11-01T06:00:00+00:00", "2026-11-01T06:00:02+00:00"), 1),
+        (("2026-11-01T06:00:00+00:00", "2026-11-01T07:01:00+00:00"), 2),
+        (("2026-11-01T06:00:00+00:00", ""), 1),
+        (("", ""), 1),
+    ],
+)
+def test_a_reboot_begins_another_session(boots, expected):
+    runs = [
+        msgspec.structs.replace(
+            a_run(timed(seed=i)),
+            started=f"2026-11-01T07:{i}0:00+00:00",
+            environment=msgspec.structs.replace(a_run().environment, booted=boot),
+        )
+        for i, boot in enumerate(boots)
+    ]
+    assert len(sessions(runs)) == expected
+
+
+def test_the_shipped_prior_is_a_cards_own():
+    """The stored processes of an H100 lie within it; 1.2 % within a session, half of .97 to 1.13 between machines."""
+    assert history("2026-11-01T07:00:00+00:00").process.sd == PRIOR_CARD_PROCESS_SD < PRIOR_PROCESS_SD / math.sqrt(2)
+    assert pytest.approx(math.log(1.13 / 0.97) / 2, abs=0.002) == PRIOR_CARD_SESSION_SD
+
+
 def test_own_sessions_replace_the_prior_from_ten_degrees_of_freedom_on():
     starts = [f"2026-11-{number:02d}T07:00:00+00:00" for number in range(1, 12)]
-    assert history(*starts[:10]).session == ((PRIOR_SD, math.inf), "shipped prior")
+    assert history(*starts[:10]).session == ((PRIOR_CARD_SESSION_SD, math.inf), "shipped prior")
     spread, source = history(*starts, level_of=lambda number: 0.01 * (number % 2)).session
     assert source == "this class's own sessions" and spread.df == 10 and 0.005 <= spread.sd < 0.01
     together = [f"2026-11-01T07:{number:02d}:00+00:00" for number in range(20)]

@@ -3,9 +3,12 @@
 import msgspec
 import pytest
 
+from dlcv04.harness.judging.assertions import PEAK_MEMORY
 from dlcv04.harness.judging.comparisons import Context, could_be_slower, stored_tests, with_stored
+from dlcv04.harness.judging.figures import of_claim
 from dlcv04.harness.policy import Policy
-from dlcv04.harness.store.schema import Acceptance, Arm, Commit, EpochRow, LayerRow, SeedCurve
+from dlcv04.harness.store import schema
+from dlcv04.harness.store.schema import SECONDS, Acceptance, Arm, Commit, EpochRow, LayerRow, SeedCurve
 from dlcv04.harness.store.stored import Stored
 from tests.harness.judging.records import KEY, TEST, a_claim, a_run, timed
 
@@ -251,6 +254,52 @@ class TestLearning:
             "mean validation accuracy over epochs"
         ]
         assert row.verdict == "REGRESSED" and "NaN in epoch 1" in row.reason
+
+
+class TestMemory:
+    """Peaks of processes, stored with an arm's times."""
+
+    def row(self, factor, machine, megabytes=(100.0, 101.0, 99.0), asserted=False):
+        def arm(factor, seed=0):
+            peaks = [1e6 * factor * megabyte for megabyte in megabytes]
+            figure = schema.Figure(name=PEAK_MEMORY, kind="times", unit="bytes", direction="lower", values=peaks)
+            return timed(seed=seed, figures=[figure])
+
+        claim = a_claim()
+        if asserted:
+            about = msgspec.structs.replace(claim.assertions[0], metric=PEAK_MEMORY, n_unit="processes")
+            claim = a_claim(assertions=[about])
+        runs = [a_run(arm(1.0, seed), machine_class=machine, claims=[claim]) for seed in range(5)]
+        stored = Stored(timing=[(f"{i}.json", run) for i, run in enumerate(runs)])
+        rows = with_stored(claim, [arm(factor)], Context(KEY, machine, stored, Policy()))
+        return {row.metric: row for row in rows}[PEAK_MEMORY]
+
+    @pytest.mark.parametrize("asserted", [True, False])
+    @pytest.mark.parametrize(
+        ("machine", "megabytes", "factor", "verdict"),
+        [
+            ("cpu-x", (100.0, 101.0, 99.0), 1.0, "PASS"),
+            ("cpu-x", (100.0, 101.0, 99.0), 1.2, "REGRESSED"),
+            ("gpu-x", (1000.0,), 1.0, "PASS"),
+            ("gpu-x", (1000.0,), 1.04, "INCONCLUSIVE"),
+            ("gpu-x", (1000.0,), 1.06, "REGRESSED"),
+            ("gpu-x", (1000.0,), 1.2, "REGRESSED"),
+            ("gpu-x", (1000.0,), 0.8, "IMPROVED"),
+        ],
+    )
+    def test_five_percent_more_are_red_on_a_card_and_twenty_on_a_cpu(
+        self, machine, megabytes, factor, verdict, asserted
+    ):
+        row = self.row(factor, machine, megabytes, asserted)
+        if verdict == "INCONCLUSIVE" and not asserted:
+            verdict = "PASS"  # no claim says that it must not grow
+        assert (row.verdict, row.unit) == (verdict, "ratio")
+        assert row.effect == pytest.approx(factor)
+
+    def test_a_claim_about_memory_asserts_nothing_of_times(self):
+        about = msgspec.structs.replace(a_claim().assertions[0], metric=PEAK_MEMORY, n_unit="processes")
+        names = {figure.name for figure in of_claim(a_claim(assertions=[about]), [timed()])}
+        assert SECONDS not in names and not any(name.startswith("effect") for name in names)
 
 
 class TestOtherCurvesOfTheSameSeeds:

@@ -270,6 +270,8 @@ def times_of(arm):
             yield "epoch_seconds", number, value * (arm.images_per_epoch / arm.images_per_round)
     for number, value in enumerate(arm.calibrator_seconds):
         yield "calibrator_seconds", number, value
+    if arm.images_per_round:
+        yield "images_per_second", None, arm.images_per_round / median(arm.round_seconds)
     if arm.compile_seconds is not None:
         yield "compile_seconds", None, arm.compile_seconds
     yield "contention", None, arm.contention
@@ -315,7 +317,7 @@ def test_two_hundred_benchmarks_by_fifty_runs_load_in_seconds(tmp_path):
     start = time.perf_counter()
     table = load_runs(tmp_path)
     took = time.perf_counter() - start
-    assert len(table) == 50 * 200 * (40 + 40 + 1 + 1)
+    assert len(table) == 50 * 200 * (40 + 40 + 1 + 1 + 1)
     assert table.memory_usage(deep=True).sum() < 80 * len(table)
     assert took < 20, f"{took:.1f} s"
 

@@ -1,6 +1,7 @@
 """Assertions judged from what was measured, one kind a file."""
 
 from dlcv04.harness.judging.assertions.common import UNDECIDED, ArmSeeds, EqualSeedsError, Judged, final
+from dlcv04.harness.judging.assertions.memory import PEAK_MEMORY, needs_more
 from dlcv04.harness.judging.assertions.seeds import (
     ANSWERS,
     Counting,
@@ -20,12 +21,14 @@ __all__ = [
     "ArmSeeds",
     "Counting",
     "EqualSeedsError",
+    "PEAK_MEMORY",
     "UNDECIDED",
     "cluster_means",
     "equivalent",
     "final",
     "identity",
     "level",
+    "needs_more",
     "not_better",
     "order",
     "over_units",

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from dlcv04.harness.judging.assertions import PEAK_MEMORY
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report.model.facts import Fact
 from dlcv04.harness.store.schema import Arm, Run
@@ -23,14 +24,16 @@ class ArmRow:
     optimizer: str
     activations: str
     epoch: str
+    images_per_second: str
     compiled: str
+    peak_memory: str
     facts: tuple[Fact, ...]
     values: str = ""
 
 
 def arm_row(arm: Arm) -> ArmRow:
     """One arm as text."""
-    times = arm.epoch_seconds
+    times, peaks = arm.epoch_seconds, [v for f in arm.figures if f.name == PEAK_MEMORY for v in f.values if v]
     facts = [Fact(str(name), _flat(value)) for name, value in sorted(arm.facts.items())]
     return ArmRow(
         name=arm.name + (" (noisy)" if arm.noisy else ""),
@@ -41,7 +44,9 @@ def arm_row(arm: Arm) -> ArmRow:
         optimizer=fmt.data_size(arm.optimizer_bytes),
         activations=fmt.data_size(arm.activation_bytes),
         epoch=fmt.seconds(statistics.median(times)) if times else fmt.ABSENT,
+        images_per_second=fmt.number(arm.images_per_second and round(arm.images_per_second)),
         compiled=fmt.seconds(arm.compile_seconds),
+        peak_memory=fmt.data_size(round(statistics.median(peaks))) if peaks else fmt.ABSENT,
         facts=tuple(facts),
         values=_values(arm),
     )
