@@ -2,10 +2,10 @@
 
     python -m tests.first_day [FOLDER]
 
-A repository of theirs, which is not this one, takes over the four workflows as the guide says and is pushed to, measured
-and broken. Every command of every job runs as it stands, by `github_runner`. Faked are the card (`nvidia-smi`), the
-framework (a `tensorflow` that sees one GPU and computes nothing), the project's clock, GitHub itself (`gh`), and pip as far
-as it would download: this package is built and installed from a clean clone.
+A repository of theirs, which is not this one, takes over the four workflows as the guide says and is pushed to,
+measured and broken. Every command of every job runs as it stands, by `github_runner`. Faked are the card (`nvidia-smi`),
+the framework (a `tensorflow` that sees one GPU and computes nothing), the project's clock, GitHub itself (`gh`), and pip
+as far as it would download: this package is built and installed from a clean clone.
 """
 
 import contextlib
@@ -64,19 +64,19 @@ config = NS(
 """,
 }
 
-#: The team's own repository: one claim on times, whose arms take as long as `speed.py` says.
+#: The team's own repository: one claim on times, whose arms take the time and memory that `costs.py` says.
 PROJECT = {
     "pytest.ini": "[pytest]\n",
     ".gitignore": "__pycache__/\n.pytest_cache/\n.benchmarks/\nreports/\nbaselines/.lock\n",
     "requirements.txt": "",
-    "speed.py": "SLOWDOWN = 1.0\n",
+    "costs.py": "SLOWDOWN, MEMORY = 1.0, 1.0\n",
     "bench/test_mine.py": SUITE,
     "conftest.py": """
 import math
 import random
 
 import pytest
-from speed import SLOWDOWN
+from costs import MEMORY, SLOWDOWN
 
 from dlcv04 import backends, timed_call
 from dlcv04.harness.machine import load
@@ -103,6 +103,7 @@ def machine():
 @pytest.fixture(scope="session")
 def workbench(workbench, machine):
     workbench.clock = lambda: machine.now
+    workbench.peaks_of = lambda request, name, *of_the_arm: [int(MEMORY * 2**30)]
     return workbench
 """,
 }
@@ -263,8 +264,10 @@ class Day:
         return json.loads(path.read_text())["dlcv04"]
 
     def comparisons(self):
-        """The verdicts of the last run's asserted comparisons."""
-        return {row["verdict"] for row in self.run()["claims"][0]["comparisons"] if row["asserted"]}
+        """The verdicts of the last run's comparisons of times and of memory."""
+        rows = self.run()["claims"][0]["comparisons"]
+        named = {"seconds an epoch": "times", "peak memory": "memory"}
+        return {(named[row["metric"]], row["verdict"]) for row in rows if row["metric"] in named}
 
 
 def expect(jobs, printed=(), **results):
@@ -297,7 +300,7 @@ def the_first_run_finds_nothing_stored(day):
     sentences = ["card: NVIDIA H100", f"machine class {CLASS}", "data: embedded", "no real MNIST", "Exit code 7"]
     expect(jobs, [*sentences, "Start the workflow 'propose a baseline'"], **RED)
     assert jobs["claims"].steps["claims"]["outputs"]["exit-code"] == "7"
-    assert day.comparisons() == {"NO_BASELINE"} and "HOLDS" in day.verdicts()
+    assert day.comparisons() == {("times", "NO_BASELINE"), ("memory", "NO_BASELINE")} and "HOLDS" in day.verdicts()
 
 
 def a_baseline_is_refused_without_its_token(day):
@@ -322,7 +325,7 @@ def a_baseline_is_proposed_and_merged(day):
 
 def the_second_run_is_green(day):
     expect(day.push(), **GREEN)
-    assert day.comparisons() == {"PASS"} and "HOLDS" in day.verdicts()
+    assert day.comparisons() == {("times", "PASS"), ("memory", "PASS")} and "HOLDS" in day.verdicts()
 
 
 def its_verdicts_become_a_comment(day):
@@ -336,9 +339,16 @@ def its_verdicts_become_a_comment(day):
 
 
 def code_that_is_a_fifth_slower_is_red(day):
-    day.commit(speed="SLOWDOWN = 1.2\n")
+    day.commit(costs="SLOWDOWN, MEMORY = 1.2, 1.0\n")
     expect(day.push(), ["REGRESSED"], **RED)
-    assert day.comparisons() == {"REGRESSED"} and "REGRESSED" in day.verdicts()
+    assert day.comparisons() == {("times", "REGRESSED"), ("memory", "PASS")} and "REGRESSED" in day.verdicts()
+
+
+def code_that_needs_a_fifth_more_memory_is_red(day):
+    day.commit(costs="SLOWDOWN, MEMORY = 1.0, 1.2\n")
+    expect(day.push(), ["REGRESSED"], **RED)
+    assert day.comparisons() == {("times", "PASS"), ("memory", "REGRESSED")} and "REGRESSED" in day.verdicts()
+    day.commit(costs="SLOWDOWN, MEMORY = 1.0, 1.0\n")
 
 
 STAGES = (
@@ -350,6 +360,7 @@ STAGES = (
     the_second_run_is_green,
     its_verdicts_become_a_comment,
     code_that_is_a_fifth_slower_is_red,
+    code_that_needs_a_fifth_more_memory_is_red,
 )
 
 
