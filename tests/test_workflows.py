@@ -453,6 +453,8 @@ def test_a_baseline_is_recorded_in_place_of_a_run(action):
         "--reason new card; $(touch pwned) [tensorflow|]"
     )
     assert len(asked) == 2
+    _, log = action(record="x", append="true")
+    assert log[-1].endswith("--reason x --append [tensorflow|]")
 
 
 @pytest.mark.parametrize(("before", "after"), [("Disabled", ["-rgc", "-pm 0"]), ("Enabled", ["-rgc"])])
