@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import asdict, dataclass, field
 from functools import cache, partial
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 
     from dlcv04 import backends, datasets, fit_trainer, footprints, networks, training
     from dlcv04 import pool as pools
-    from dlcv04.harness.machine import cpu, load
+    from dlcv04.harness.machine import cpu, gpu, load
+    from dlcv04.harness.machine import facts as machine_facts
     from dlcv04.harness.session import children
 else:
     np = LazyModule("numpy")
@@ -48,7 +50,9 @@ else:
     pools = LazyModule("dlcv04.pool")
     training = LazyModule("dlcv04.training")
     cpu = LazyModule("dlcv04.harness.machine.cpu")
+    gpu = LazyModule("dlcv04.harness.machine.gpu")
     load = LazyModule("dlcv04.harness.machine.load")
+    machine_facts = LazyModule("dlcv04.harness.machine.facts")
     children = LazyModule("dlcv04.harness.session.children")
 
 #: The module of the fixtures, one of which may be overridden.
@@ -75,6 +79,8 @@ def set_plan(config: pytest.Config, suite: Suite, device: Device, claims: list[A
     Raises:
         pytest.UsageError: data that a claim needs is not there, or processes that train are asked for on a card.
     """
+    if device == "gpu":
+        device = _usable(config, suite)
     named, workers = _data_sets(claims), _workers(config, device)
     pool = config.stash[_POOL] = pools.Pool(workers, _plugins(config), "gpu" if device == "gpu" else "cpu")
     suite.before_timing = pool.close
@@ -98,6 +104,25 @@ def _lack(config: pytest.Config, fixture: str) -> str:
     except datasets.DataError as error:
         return str(error)
     return ""
+
+
+def _usable(config: pytest.Config, suite: Suite) -> Device:
+    """The card, or the CPU where nobody asked for the card and the framework sees none: wheels for CPUs do not.
+
+    On a machine with a card the framework is imported for that before the first test; not to list the claims.
+    """
+    gpu.count_by_bus()
+    if config.option.collectonly or config.getoption("dl_device") != "auto":
+        return "gpu"
+    with suppress(ImportError, backends.BackendError):  # `start` says so
+        if not backends.has_gpu():
+            suite.machine_class = machine_facts.machine_class("cpu", suite.hardware)
+            suite.problems.append(
+                f"{suite.hardware.get('gpu', 'a GPU')} is here and {backends.name()} does not see it, so the run is on "
+                "the CPU: install its GPU build, or choose --dl-device cpu"
+            )
+            return "cpu"
+    return "gpu"
 
 
 def _workers(config: pytest.Config, device: Device) -> int:

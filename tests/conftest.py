@@ -98,27 +98,6 @@ def pytest_dlcv04_plan(config, suite, device):
     return True
 '''
 
-H100 = "0, GPU-aaaa-1, NVIDIA H100 80GB HBM3, 81559, 700.00, 580.95.05, Disabled"
-
-
-def write_nvidia_smi(folder, facts="", clocks="", listing="", knows_new_name=True, status=0):
-    """A `nvidia-smi` that answers the query of facts, that of clocks, `-L`, and the plain call."""
-    refusal = "" if knows_new_name else '*clocks_event_reasons*) echo "not a valid field" >&2; exit 2;;'
-    header = "| NVIDIA-SMI 580.95.05    Driver Version: 580.95.05    CUDA Version: 13.0     |"
-    path = folder / "nvidia-smi"
-    path.write_text(f"""#!/bin/sh
-case "$*" in
- {refusal}
- *name,memory.total*noheader,nounits) printf '%s' '{facts}';;
- *clocks.sm*noheader,nounits) printf '%s' '{clocks}';;
- -L) printf '%s' '{listing}';;
- "") echo '{header}';;
- *) exit 3;;
-esac
-exit {status}
-""")
-    path.chmod(0o755)
-
 
 def accept_processes(folder, file, processes=5, part="timing"):
     """Store a saved run as a baseline of some processes; on a fake machine every process measures the same."""

@@ -1,4 +1,4 @@
-"""Whole runs on a card that nobody has: `nvidia-smi` is a script on PATH, the framework a stand-in that sees one GPU.
+"""Whole runs on a card that nobody has: NVML is a JSON file, the framework a stand-in that sees one GPU.
 
 Everything between them is ours: the options, the device, its machine class, the clocks, the stored gate, the report.
 Nothing here ran on a real card.
@@ -11,7 +11,9 @@ import sys
 
 import pytest
 
-from tests.conftest import H100, SUITE, accept_processes, write_nvidia_smi
+from tests.conftest import SUITE, accept_processes
+from tests.fakes import Machine, neighbour
+from tests.fakes import card as a_card
 
 FAKE_CARD = """
 import math
@@ -24,9 +26,10 @@ import pytest
 
 from dlcv04 import backends, timed_call
 from dlcv04.backends import tensorflow
-from dlcv04.harness.machine import gpu, load
+from dlcv04.harness.machine import facts, gpu, load
 
 gpu._DEV = Path("/nonexistent")
+facts._has_cuda = lambda: True
 cards = [NS(device_type="GPU")] * int(os.environ.get("FRAMEWORK_SEES", "1"))
 waits = []
 tensorflow.tf = NS(
@@ -34,6 +37,7 @@ tensorflow.tf = NS(
     test=NS(experimental=NS(sync_devices=lambda: waits.append(1))),
     config=NS(
         get_visible_devices=lambda kind: cards,
+        set_visible_devices=lambda devices, kind: None,
         threading=NS(get_intra_op_parallelism_threads=lambda: 0),
         experimental=NS(
             get_device_details=lambda card: {"device_name": "NVIDIA H100 80GB HBM3"},
@@ -83,8 +87,9 @@ def every_round_waits():
     assert waits
 """
 
-STEADY = "0, GPU-aaaa-1, 1980, 1980, 2619, 41, 612.00, 0x0\n"
-CAPPED = "0, GPU-aaaa-1, 1410, 1980, 2619, 71, 699.00, 0x4\n"
+STEADY = [a_card()]
+CAPPED = a_card(sm_mhz=1410, celsius=71, watts=699.0, throttle=0x4)
+HOT = a_card(sm_mhz=1200, celsius=91, throttle=0x48)
 CLASS = "gpu-nvidia-h100-80gb-x1-700w"
 
 
@@ -93,24 +98,24 @@ class Runner:
 
     def __init__(self, folder):
         self.folder = folder
-        for name in ("bench", "bin"):
-            (folder / name).mkdir()
+        (folder / "bench").mkdir()
+        self.machine = Machine(folder / "machine")
         (folder / "pytest.ini").write_text("[pytest]\n")
         (folder / "conftest.py").write_text(FAKE_CARD)
         (folder / "bench/test_it.py").write_text(SUITE)
 
-    def run(self, *options, facts=H100, clocks=STEADY, **environment):
+    def run(self, *options, cards=STEADY, device="gpu", **environment):
         """Exit code, what was printed, and the run or None."""
-        write_nvidia_smi(self.folder / "bin", facts=f"{facts}\n" if facts else "", clocks=clocks)
+        self.machine.has(*cards)
         out = self.folder / "run.json"
         out.unlink(missing_ok=True)
         own = {
             name: value for name, value in os.environ.items() if name not in {"CUDA_VISIBLE_DEVICES", "KERAS_BACKEND"}
         }
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "bench", "--dl-device=gpu", f"--benchmark-json={out}", *options],
+            [sys.executable, "-m", "pytest", "bench", f"--dl-device={device}", f"--benchmark-json={out}", *options],
             cwd=self.folder,
-            env={**own, "PATH": f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}", **environment},
+            env={**own, **self.machine.environment, **environment},
             capture_output=True,
             text=True,
         )
@@ -171,8 +176,8 @@ def test_the_same_code_passes_by_absolute_times(card, first):
 
 
 def test_slower_code_is_red_by_one_process_and_what_the_clocks_did_is_said(card, first):
-    code, printed, run = card.run("--benchmark-compare", clocks=CAPPED, SLOWDOWN="1.4")
-    assert code == 1
+    code, printed, run = card.run("--benchmark-compare", cards=[CAPPED], SLOWDOWN="2")
+    assert code == 1, [(row["verdict"], row["reason"]) for row in rows(run)]
     assert [(row["verdict"], row["n_new"]) for row in rows(run)] == [("REGRESSED", 1)] * 2
     assert run["repeats"] == [] and "fresh process" not in printed
     for row in rows(run):
@@ -182,16 +187,31 @@ def test_slower_code_is_red_by_one_process_and_what_the_clocks_did_is_said(card,
 
 
 @pytest.mark.parametrize(
-    "facts",
+    ("cards", "why"),
     [
-        "0, GPU-cccc-3, NVIDIA H200, 143771, 700.00, 580.95.05, Disabled",
-        H100.replace("700.00", "350.00"),
-        f"{H100}\n{H100.replace('0, GPU-aaaa-1', '1, GPU-bbbb-2')}",
+        ([a_card(processes=[neighbour(4194399)])], "process 4194399 (train.py, 2,048 MiB) ran on the card"),
+        ([HOT], "the card was slowed (hardware slowdown, hardware thermal slowdown)"),
+    ],
+    ids=["a neighbour", "heat"],
+)
+def test_what_slowed_the_card_itself_leaves_slower_times_open(card, first, cards, why):
+    code, printed, run = card.run("--benchmark-compare", cards=cards, SLOWDOWN="2")
+    assert code == 0, printed
+    assert {row["verdict"] for row in rows(run)} == {"INCONCLUSIVE"}
+    assert all(why in row["reason"] for row in rows(run))
+
+
+@pytest.mark.parametrize(
+    "cards",
+    [
+        [a_card(name="NVIDIA H200", uuid="GPU-cccc-3", memory_mib=143771)],
+        [a_card(power_limit=350.0)],
+        [a_card(), a_card(uuid="GPU-bbbb-2")],
     ],
     ids=["another model", "a lower power cap", "a second card"],
 )
-def test_new_hardware_is_incomparable_and_ends_with_seven(card, first, facts):
-    code, printed, run = card.run("--benchmark-compare", facts=facts)
+def test_new_hardware_is_incomparable_and_ends_with_seven(card, first, cards):
+    code, printed, run = card.run("--benchmark-compare", cards=cards)
     assert code == 7, printed
     assert {row["verdict"] for row in rows(run)} == {"NO_BASELINE"}
     assert f"stored, but only for the machine class {CLASS}" in rows(run)[0]["reason"]
@@ -199,7 +219,7 @@ def test_new_hardware_is_incomparable_and_ends_with_seven(card, first, facts):
 
 
 def test_no_card_is_an_error_before_anything_runs(card):
-    code, printed, run = card.run(facts="")
+    code, printed, run = card.run(cards=[])
     assert code == 4 and run is None
     assert printed.strip().endswith("Run on a GPU machine, or use --dl-device cpu.")
 
@@ -211,3 +231,25 @@ def test_a_card_that_the_framework_does_not_see_ends_the_run_with_one_sentence(c
     assert printed.count("tensorflow finds no GPU on this machine: install its GPU build and a driver") == 1
     assert "Traceback" not in printed
     assert (card.folder / "reports/latest.html").read_bytes() == before
+
+
+@pytest.mark.parametrize("named", ["gpu", "auto"])
+def test_auto_runs_on_the_cpu_where_the_framework_sees_no_card(card, first, named):
+    code, printed, run = card.run(device=named, FRAMEWORK_SEES="0")
+    if named == "gpu":
+        assert code == 4
+        return
+    assert code == 0, printed
+    assert "on the CPU (" in printed and "on the GPU" not in printed
+    assert printed.count("NVIDIA H100 80GB HBM3 is here and tensorflow does not see it, so the run is on the CPU") == 1
+    assert run["device"] == "cpu" and run["environment"]["machine_class"].startswith("cpu-")
+    assert run["key"]["jit"] == "false"
+    for arm in run["arms"]:
+        assert arm["calibrator_seconds"] and "tf32" not in arm["key"]
+        assert not any(name.startswith("gpu") for name in arm["clocks"])
+
+
+def test_auto_takes_the_card_that_the_framework_sees(card, first):
+    code, printed, run = card.run(device="auto")
+    assert code == 0, printed
+    assert run["device"] == "gpu" and run["environment"]["machine_class"] == CLASS

@@ -32,12 +32,33 @@ def doctor(
     say(f"device: {chosen}, machine class {machine}")
     if unused := facts.unused_gpu(device):
         say(f"  {unused}")
-    broken = [*_framework(), *_card(device), *_data(data, suite), *_weights(weights)]
+    _tell_of_cards()
+    broken = [*_framework(), *_sight(device), *_data(data, suite), *_weights(weights)]
     broken += [*_baselines(machine), *_disk(), *_suite(suite, device, data, profile)]
     for sentence in broken:
         say(f"  {sentence}")
     if broken:
         stop(f"{len(broken)} of these must be mended.", 1)
+
+
+def _tell_of_cards() -> None:
+    """Say what the driver knows of the visible cards, and what would make their times steadier."""
+    from dlcv04.harness.machine import gpu
+
+    for card in gpu.gpus():
+        say(f"card: {card.model}{card.mig and f', slice {card.mig}'}, driver {card.driver}")
+    if not gpu.gpu_present():
+        return
+    for name in gpu.neighbours():
+        say(f"  {name} is on the card: times beside it prove nothing")
+    persistent = gpu.is_persistent()
+    if persistent is False:
+        say("  persistence mode is off: `sudo nvidia-smi -pm 1` keeps the driver loaded between runs")
+    # NVML has no question for locked clocks: it says so only while they hold a busy card back.
+    if "application clocks" in gpu.chosen_clocks(gpu.gpu_state()):
+        say("  its clocks are held by a setting (locked, or application clocks)")
+    else:
+        say("  its clocks are not held by a setting now: `sudo nvidia-smi -lgc <MHz>` locks them, `-rgc` frees them")
 
 
 def _framework() -> list[str]:
@@ -53,8 +74,8 @@ def _framework() -> list[str]:
     return []
 
 
-def _card(device: str) -> list[str]:
-    """Asks the framework itself, since nvidia-smi lists cards that CPU wheels don't see; it takes seconds to start."""
+def _sight(device: str) -> list[str]:
+    """Asks the framework itself, since a driver has cards that CPU wheels don't see; it takes seconds to start."""
     if device != "gpu":
         return []
     from dlcv04 import backends
@@ -65,7 +86,7 @@ def _card(device: str) -> list[str]:
         return [str(error)]
     except ImportError:  # `_framework` has said so
         return []
-    say(f"card: {backends.device_name()}, seen by {backends.name()}")
+    say(f"  {backends.name()} computes on it: {backends.device_name()}")
     return []
 
 

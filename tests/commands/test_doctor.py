@@ -1,9 +1,13 @@
 """``dlcv04 doctor``: what was found, and one line for each thing that is broken."""
 
+import sys
+
 import pytest
 
-from dlcv04.harness.machine import facts
+from dlcv04.harness.machine import facts, gpu
 from tests.commands.asking import Command
+from tests.fakes import Machine, card, neighbour
+from tests.fakes import pynvml as fake_pynvml
 
 doctor = Command("doctor").asked
 
@@ -123,3 +127,31 @@ def test_all_data_that_a_suite_lacks_are_named(folder):
     result = doctor("--suite", "test_it.py", "--data", "real")
     named = result.output.partition("disk:")[2]
     assert result.exit_code == 1 and "no real MNIST" in named and "no real CIFAR-10" in named and "photos" not in named
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    made = Machine(tmp_path / "machine")
+    for name in ("PATH", "FAKE_NVML"):
+        monkeypatch.setenv(name, made.environment[name])
+    monkeypatch.setitem(sys.modules, "pynvml", fake_pynvml)
+    monkeypatch.setattr(gpu, "pynvml", fake_pynvml)
+    gpu._first.cache_clear()
+    yield made
+    gpu._first.cache_clear()
+
+
+def test_cards_are_told_with_what_would_make_their_times_steadier(folder, machine):
+    machine.has(card(persistence=0, processes=[neighbour(4194399)]))
+    told = doctor().output
+    assert "card: NVIDIA H100 80GB HBM3, driver 580.95.05" in told
+    assert "process 4194399 (train.py, 2,048 MiB) is on the card" in told
+    assert "sudo nvidia-smi -pm 1" in told and "sudo nvidia-smi -lgc" in told
+    machine.has(card(throttle=0x2))
+    told = doctor().output
+    assert "nvidia-smi" not in told and "held by a setting" in told
+
+
+def test_without_a_card_nothing_is_told_of_one(folder, machine):
+    machine.has()
+    assert "card:" not in doctor().output

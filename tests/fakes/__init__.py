@@ -30,7 +30,10 @@ HERE = Path(__file__).parent
 
 
 def card(**changes: Any) -> dict[str, Any]:
-    """An idle H100, or with `changes` another card: see the names below. `throttle` are NVML's bits of reasons."""
+    """An idle H100, or with `changes` another card: see the names below. `throttle` are NVML's bits of reasons.
+
+    The process that asks is on the card too, unless `lists_us` is false, as for pids of another namespace.
+    """
     usual = {
         "name": "NVIDIA H100 80GB HBM3",
         "uuid": "GPU-aaaa-1",
@@ -45,6 +48,7 @@ def card(**changes: Any) -> dict[str, Any]:
         "throttle": 0,
         "persistence": 1,
         "processes": [],
+        "lists_us": True,
         "mig": {},
         "missing": [],
     }

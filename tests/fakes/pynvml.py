@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 NVML_CLOCK_SM, NVML_CLOCK_MEM, NVML_TEMPERATURE_GPU = 1, 2, 0
@@ -16,8 +17,7 @@ class NVMLError(Exception):
 
 def _system():
     try:
-        with open(os.environ["FAKE_NVML"], encoding="utf-8") as file:
-            state = json.load(file)
+        state = json.loads(Path(os.environ["FAKE_NVML"]).read_text())
     except (KeyError, OSError) as error:
         raise NVMLError("Driver Not Loaded") from error
     time.sleep(state["hang"] + state["call_seconds"])
@@ -126,7 +126,8 @@ def nvmlDeviceGetPersistenceMode(handle):
 
 def nvmlDeviceGetComputeRunningProcesses(handle):
     card = _card(handle, "nvmlDeviceGetComputeRunningProcesses")
-    return [SimpleNamespace(pid=each["pid"], usedGpuMemory=each["memory_mib"] << 20) for each in card["processes"]]
+    found = [SimpleNamespace(pid=each["pid"], usedGpuMemory=each["memory_mib"] << 20) for each in card["processes"]]
+    return found + [SimpleNamespace(pid=os.getpid(), usedGpuMemory=512 << 20)] * card["lists_us"]
 
 
 def nvmlDeviceGetTotalEnergyConsumption(handle):

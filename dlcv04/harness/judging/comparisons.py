@@ -24,6 +24,7 @@ from dlcv04.harness.judging.differences import (
     differences,
     environment_changes,
     exact_changes,
+    new_slowdowns,
 )
 from dlcv04.harness.judging.figures import Figure, Values
 from dlcv04.harness.judging.stored_times import TimingGate, level
@@ -301,7 +302,7 @@ def _times(arm: Arm, found: list[tuple[str, Run, Arm]], context: Context) -> Com
     new = [arm, *(other for other in context.repeats if (other.fullname, other.key) == (arm.fullname, arm.key))]
     judged = context.gate.judge(new, stored)
     result, (word, why) = judged.result, judged.word
-    verdict, reason = _believed(word, judged.doubt, new, len(found), context.policy)
+    verdict, reason = _believed(word, judged.doubt, new, stored, context.policy)
     return row(
         arm,
         SECONDS,
@@ -339,22 +340,29 @@ def _since_pin(found: list[tuple[str, Run, Arm]]) -> list[tuple[str, Run, Arm]]:
     return found[pins[-1] :] if pins else found
 
 
-def _believed(verdict: str, doubt: str, new: Sequence[Arm], stored: int, policy: Policy) -> tuple[str, str]:
+def _believed(verdict: str, doubt: str, new: Sequence[Arm], stored: Sequence[Arm], policy: Policy) -> tuple[str, str]:
     """The verdict, or INCONCLUSIVE with the reason where the machine or the baseline does not bear it."""
-    if verdict == "PASS" and stored < MIN_PROCESSES:
-        return "INCONCLUSIVE", f"only {stored} stored processes, {MIN_PROCESSES} are wanted"
+    if verdict == "PASS" and len(stored) < MIN_PROCESSES:
+        return "INCONCLUSIVE", f"only {len(stored)} stored processes, {MIN_PROCESSES} are wanted"
     # A neighbour slows the calibrator more than the arm, or less: what is left looks faster, or slower.
     if verdict in ("REGRESSED", "CHANGED") and is_busy(new, policy):
-        most = max(arm.contention for arm in new)
-        return "INCONCLUSIVE", f"other processes took {most:.0%} of the cores meanwhile: these times prove nothing"
+        return "INCONCLUSIVE", f"{_who_was_busy(new)} meanwhile: these times prove nothing"
+    if verdict == "REGRESSED" and (slowed := new_slowdowns(new, stored)):
+        return "INCONCLUSIVE", f"the card was slowed ({', '.join(slowed)}), which it was not in the stored processes"
     if verdict == "REGRESSED" and doubt:
         return "INCONCLUSIVE", doubt
     return verdict, ""
 
 
 def is_busy(arms: Iterable[Arm], policy: Policy) -> bool:
-    """Whether other processes took so much of the cores that these times prove nothing."""
-    return any(arm.contention > policy.most_contention for arm in arms)
+    """Whether other processes took so much of the cores, or were on the card, that these times prove nothing."""
+    return any(arm.neighbours or arm.contention > policy.most_contention for arm in arms)
+
+
+def _who_was_busy(arms: Sequence[Arm]) -> str:
+    if on_card := list(dict.fromkeys(name for arm in arms for name in arm.neighbours)):
+        return f"{'; '.join(on_card)} ran on the card"
+    return f"other processes took {max(arm.contention for arm in arms):.0%} of the cores"
 
 
 def could_be_slower(row: Comparison, policy: Policy) -> bool:

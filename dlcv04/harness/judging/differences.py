@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from dlcv04.harness.machine.gpu import throttle_reasons
+from dlcv04.harness.machine.gpu import slowdowns, throttle_reasons
 from dlcv04.harness.store.schema import Arm, LayerRow
 
 #: Clocks that differ by less, as a share, are called the same: they move in steps of about 1 %.
@@ -39,6 +40,12 @@ def clock_changes(new: Arm, old: Arm) -> list[str]:
     if abs(speed - before) > CLOCK_TOLERANCE * before:
         found.append(f"GPU clock {before:,.0f} -> {speed:,.0f} MHz")
     return found
+
+
+def new_slowdowns(new: Iterable[Arm], old: Iterable[Arm]) -> list[str]:
+    """Heat and missing power that slowed a card in these processes, and in none of the stored ones."""
+    known = {name for arm in old for name in slowdowns(arm.clocks)}
+    return [name for name in dict.fromkeys(name for arm in new for name in slowdowns(arm.clocks)) if name not in known]
 
 
 def environment_changes(new: dict[str, str], old: dict[str, str]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from dlcv04.harness.judging.assertions.seeds import ANSWERS
 from dlcv04.harness.judging.differences import EXACT_FIGURES
 from dlcv04.harness.judging.metrics import Metric, Series
 from dlcv04.harness.store.schema import (
+    ENERGY,
     LEARNING,
     NETWORK,
     SECONDS,
@@ -100,7 +101,7 @@ def _of_arm(claim: Claim, arm: Arm) -> Iterator[Figure]:
         yield from _learnt(arm, about)
     if arm.values:
         yield Figure(VALUES, "learning", "", "none", partial(_computed, arm.name), arm.name, bool(about), True)
-    for own in arm.figures:
+    for own in (each for each in arm.figures if each.name != ENERGY):
         asserted = any(a.metric == own.name for a in about)
         unit = "ratio" if own.kind == "times" else own.unit  # of clocks and memory effects are ratios
         yield Figure(own.name, own.kind, unit, own.direction, partial(_own, arm.name, own.name), arm.name, asserted)

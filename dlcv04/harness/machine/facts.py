@@ -2,7 +2,7 @@
 
 The machine class is a slug of the hardware alone, so that an upgrade of Keras or of the driver is compared
 with what was stored before it. Versions are recorded beside it and shown as differences. Nothing here
-imports a framework: versions come from the installed distributions' metadata, GPUs from `nvidia-smi`. A
+imports a framework: versions come from the installed distributions' metadata, GPUs from NVIDIA's bindings. A
 fact that can't be read is left out; no function here raises because a machine lacks something.
 """
 
@@ -72,7 +72,9 @@ def chosen_device(asked: str) -> Device:
 
 
 def unused_gpu(asked: str) -> str:
-    """Return why a GPU that is there is left alone, or ""."""
+    """Return why a GPU that is there is left alone, or how far it can be read; or ""."""
+    if asked != "cpu" and (said := gpu.unread_card() or gpu.unclear_order()):
+        return said
     if asked != "auto" or not gpu.gpu_present() or _has_cuda():
         return ""
     return "a GPU is here and is not used: cuDNN is not installed (pip install dlcv04[gpu])"
@@ -151,12 +153,8 @@ def software(backend_facts: Mapping[str, str] | None = None) -> dict[str, str]:
             facts[name] = version
     facts["os"] = _operating_system()
     facts["kernel"] = platform.release()
-    gpus = gpu.gpus()
-    if gpus:
-        facts["gpu driver"] = gpus[0].driver
-        cuda = re.search(r"CUDA Version:\s*([\d.]+)", gpu.nvidia_smi())
-        if cuda:
-            facts["cuda driver"] = cuda.group(1)
+    if gpu.gpu_present():
+        facts |= gpu.driver_facts()
     facts |= {name: os.environ[name] for name in sorted(os.environ) if _matters(name)}
     facts |= {str(name): str(value) for name, value in (backend_facts or {}).items()}
     return facts

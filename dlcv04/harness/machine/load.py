@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import operator
 import os
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,8 +20,10 @@ from dlcv04.lazy import LazyModule
 
 if TYPE_CHECKING:
     import psutil
+    import pynvml
 else:
     psutil = LazyModule("psutil")
+    pynvml = LazyModule("pynvml")
 
 
 def hardware_state() -> dict[str, float]:
@@ -27,7 +31,7 @@ def hardware_state() -> dict[str, float]:
 
     `load` (1 min average), `cpu total ticks` and `cpu steal ticks` (since boot: see `steal_share`), `cpu
     mhz` (mean over cores); with a GPU `gpu sm mhz`, `gpu max sm mhz`, `gpu memory mhz`, `gpu celsius`, `gpu
-    watts` and `gpu throttle` (bits: see `throttle_reasons`), of the first visible GPU.
+    watts`, `gpu used mib` and `gpu throttle` (bits: see `throttle_reasons`), of the first visible GPU.
     """
     return _cpu_state() | gpu.gpu_state()
 
@@ -53,15 +57,21 @@ _WORST: dict[str, Callable[[list[float]], float]] = {
     "gpu memory mhz": min,
     "gpu celsius": max,
     "gpu watts": max,
+    "gpu used mib": max,
     "gpu throttle": lambda bits: float(functools.reduce(operator.or_, map(int, bits))),
 }
+
+
+#: Between two readings of a card, and how many come between two looks for other processes, which read /proc too.
+SAMPLE_SECONDS, SAMPLES_A_LOOK = 0.1, 10
 
 
 @dataclass
 class LoadMeter:
     """How much of this machine other processes used while something was timed, and what its clocks did.
 
-    Those of a GPU are read where `gpu` says that it is used: each reading starts `nvidia-smi`.
+    Those of a GPU are read all the time, by a thread, where `gpu` says that it is used; `neighbours` are the other
+    processes that were on it.
 
     A neighbour on the same cores slows a round in a way that no calibrator beside it sees fully: it comes and goes.
     """
@@ -70,21 +80,62 @@ class LoadMeter:
     wall_seconds: float = 0.0
     readings: list[dict[str, float]] = field(default_factory=list)
     gpu: bool = True
+    neighbours: list[str] = field(default_factory=list)
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Add what happens inside to the meter; the clocks are read once it has ended, when they are still up."""
+        """Add what happens inside to the meter; the CPU's clocks are read once it has ended, when they are still up."""
         before = _cpu_state()
         start, busy, own = time.perf_counter(), _busy_seconds(), _own_seconds()
         try:
-            yield
+            with self._sampling() if self.gpu and gpu.gpu_present() else contextlib.nullcontext():
+                yield
         finally:
             self.wall_seconds += time.perf_counter() - start
             self.others_seconds += max(0.0, (_busy_seconds() - busy) - (_own_seconds() - own))
-            state = hardware_state() if self.gpu else _cpu_state()
+            state = _cpu_state()
             if (steal := steal_share(before, state)) is not None:
                 state["cpu steal"] = steal
             self.readings.append(state)
+
+    @contextmanager
+    def _sampling(self) -> Iterator[None]:
+        """Read the card in a thread: if the driver hangs, only that thread does."""
+        ended = threading.Event()
+
+        def sample() -> None:
+            with contextlib.suppress(pynvml.NVMLError):
+                for number in itertools.count():
+                    last = ended.wait(SAMPLE_SECONDS)
+                    # Of a block that is shorter than a sample there is the last reading alone.
+                    self._read_card(keep_idle=last and not any("gpu sm mhz" in state for state in self.readings))
+                    if last or number % SAMPLES_A_LOOK == 0:
+                        self._look_for_neighbours()
+                    if last:
+                        return
+
+        thread = threading.Thread(target=sample, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join(gpu.PATIENCE_SECONDS)
+
+    def _read_card(self, *, keep_idle: bool) -> None:
+        """One reading; the clocks of a card that waits for work say nothing of the work."""
+        state = gpu.read_state()
+        if keep_idle or not int(state.get("gpu throttle", 0)) & gpu.IDLE:
+            self.readings.append(state)
+
+    def _look_for_neighbours(self) -> None:
+        """Each process is named once, as it was first seen: its memory changes."""
+        known = {_without_memory(name) for name in self.neighbours}
+        self.neighbours += [name for name in gpu.read_neighbours() if _without_memory(name) not in known]
+
+    def joules(self) -> float | None:
+        """The card's counter of energy, where a card is used and has one."""
+        return gpu.joules() if self.gpu else None
 
     @property
     def clocks(self) -> dict[str, float]:
@@ -106,6 +157,10 @@ class LoadMeter:
         usable = cpu.usable_cores()
         spare = max(0.0, (os.cpu_count() or 1) - usable)
         return min(1.0, max(0.0, self.others_seconds / self.wall_seconds - spare) / usable)
+
+
+def _without_memory(neighbour: str) -> str:
+    return neighbour.partition(" (")[0]
 
 
 def _busy_seconds() -> float:

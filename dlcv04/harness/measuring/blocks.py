@@ -35,6 +35,11 @@ WARMUP_AGREEMENT = 0.5
 WARMUP_ROUNDS = (2, 6)
 
 
+#: An arm's energy is told where its rounds take so long together, and each so long: NVML's counter moves every 20 to
+#: 100 ms, which is a tenth of a round at most.
+ENERGY_SECONDS, ENERGY_ROUND_SECONDS = 5.0, 1.0
+
+
 Clock = Callable[[], float]
 
 
@@ -48,6 +53,13 @@ class Meter(Protocol):
     @property
     def clocks(self) -> dict[str, float]:
         """What the machine's clocks did, by name."""
+
+    @property
+    def neighbours(self) -> list[str]:
+        """Other processes that were on the card, in words."""
+
+    def joules(self) -> float | None:
+        """What the card's counter of energy says now; None where there is none."""
 
     def watching(self) -> AbstractContextManager[None]:
         """Watch what happens inside."""
@@ -107,13 +119,15 @@ def time_round(workload: Workload, steps: int, clock: Clock = time.perf_counter)
 class ArmTimes:
     """One arm's rounds in an interleaved block; `block` is where further rounds come from.
 
-    `peaks` are the bytes that training took at its peak in each of some fresh processes; empty until `measure_peaks`.
+    `joules` are what rounds took of a card's energy, by round, where it is counted. `peaks` are the bytes that training
+    took at its peak in each of some fresh processes; empty until `measure_peaks`.
     """
 
     name: str
     block: InterleavedBlock = field(repr=False)
     workload: Workload = field(repr=False)
     rounds: dict[int, float] = field(default_factory=dict)
+    joules: dict[int, float] = field(default_factory=dict)
     warmup: list[float] = field(default_factory=list)
     peaks: list[int] = field(default_factory=list)
 
@@ -122,6 +136,15 @@ class ArmTimes:
         if not self.peaks:
             self.peaks = self.block.peaks_of(self.name)
         return self.peaks
+
+    @property
+    def joules_per_1000_images(self) -> float | None:
+        """Energy; None unless all rounds were counted, and are long enough for a counter that moves every 0.1 s."""
+        counted = len(self.joules) == len(self.rounds) and sum(self.seconds) >= ENERGY_SECONDS
+        if not counted or min(self.seconds) < ENERGY_ROUND_SECONDS:
+            return None
+        images = len(self.rounds) * self.block.steps_of(self.name) * self.workload.images_per_step
+        return sum(self.joules.values()) / images * 1000
 
     @property
     def seconds(self) -> list[float]:
@@ -222,6 +245,14 @@ class InterleavedBlock:
         return self._meter.contention if self._meter else 0.0
 
     @property
+    def neighbours(self) -> list[str]:
+        """Other processes that were on the card while rounds were timed."""
+        return self._meter.neighbours if self._meter else []
+
+    def _joules(self) -> float | None:
+        return self._meter.joules() if self._meter else None
+
+    @property
     def clocks(self) -> dict[str, float]:
         """What the machine's clocks did while rounds were timed, empty where nobody watched."""
         return self._meter.clocks if self._meter else {}
@@ -231,7 +262,10 @@ class InterleavedBlock:
             with _no_garbage_collection():
                 for name in self._order(names):
                     arm = self.arms[name]
+                    before = self._joules()
                     arm.rounds[self._next_round] = time_round(arm.workload, self.steps_of(name), self._clock)
+                    if before is not None and (after := self._joules()) is not None:
+                        arm.joules[self._next_round] = after - before
                 self._calibrate()
             self._next_round += 1
 

@@ -158,6 +158,6 @@ def check(options: Options) -> None:
 
         if not gpu.gpu_present():
             raise pytest.UsageError(
-                "--dl-device gpu: no GPU was found on this machine (nvidia-smi lists none). Run on a GPU machine, or "
+                "--dl-device gpu: no GPU was found on this machine (NVML lists none). Run on a GPU machine, or "
                 "use --dl-device cpu."
             )

@@ -207,7 +207,7 @@ def times_arm(arm: ArmTimes) -> dict[str, object]:
         name=assertions.PEAK_MEMORY, kind="times", unit="bytes", direction="lower", values=list(peaks)
     )
     return {
-        "figures": [memory] if peaks else [],
+        "figures": [*([memory] if peaks else []), *_energy(arm)],
         "noisy": arm.workload.noisy,
         "round_seconds": arm.seconds,
         "round_index": sorted(arm.rounds),
@@ -216,8 +216,16 @@ def times_arm(arm: ArmTimes) -> dict[str, object]:
         "compile_seconds": arm.compile_seconds,
         "contention": arm.block.contention,
         "clocks": arm.block.clocks,
+        "neighbours": list(arm.block.neighbours),
         "calibrator_seconds": list(arm.block.calibrator_seconds),
     }
+
+
+def _energy(arm: ArmTimes) -> list[schema.Figure]:
+    used = arm.joules_per_1000_images
+    if used is None:
+        return []
+    return [schema.Figure(name=schema.ENERGY, kind="times", unit="J", direction="lower", values=[used])]
 
 
 def curves_arm(arm: ArmCurves) -> dict[str, object]:

@@ -99,6 +99,7 @@ CLOCK_UNITS = {
     "gpu memory mhz": "MHz",
     "gpu celsius": "°C",
     "gpu watts": "W",
+    "gpu used mib": "MiB",
     "gpu throttle": "bits",
 }
 

@@ -119,6 +119,10 @@ class SeedCurve(Record, frozen=True, kw_only=True):
     answers: str = ""
 
 
+#: What an arm takes of a card's energy, in joules: shown, never gated.
+ENERGY = "energy per 1,000 images"
+
+
 class Figure(Record, frozen=True, kw_only=True):
     """A figure of an arm that can't be drawn from its curves, rounds or counts: a test's own metric, memory, energy.
 
@@ -141,8 +145,8 @@ class Arm(Record, frozen=True, kw_only=True):
     round each belongs to, so that pairs with other arms can be rebuilt. An epoch's time is
     `round_seconds / images_per_round * images_per_epoch`.
     `calibrator_seconds` are the rounds of the framework-independent kernel that ran beside the arm's block.
-    `contention` is the share of the usable cores that other processes took meanwhile, from 0 to 1, and `clocks` the
-    worst readings of the clocks just after rounds (`load.LoadMeter.clocks`).
+    `contention` is the share of the usable cores that other processes took meanwhile, from 0 to 1, `neighbours` names
+    those that were on the card, and `clocks` are the worst readings of the clocks (`load.LoadMeter.clocks`).
     `val_images` and `train_images` are the pictures that accuracies are shares of, `val_labels` the class of each
     validation picture in the order of a curve's answers. A `deterministic` arm has one curve, whatever the seed.
     `values` are the figures of an arm that is neither timed nor trained (one a filter or picture), where there are few.
@@ -173,6 +177,7 @@ class Arm(Record, frozen=True, kw_only=True):
     calibrator_seconds: list[float] = []
     contention: float = 0.0
     clocks: dict[str, float] = {}
+    neighbours: list[str] = []
     curves: list[SeedCurve] = []
     val_images: int = 0
     train_images: int = 0

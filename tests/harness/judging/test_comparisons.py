@@ -76,6 +76,36 @@ class TestTimes:
         assert self.together(2.0, 2.0, 2.0, contention=0.45).verdict == "INCONCLUSIVE"
         assert self.together(2.0, 2.0, 2.0, contention=0.02).verdict == "REGRESSED"
 
+    @pytest.mark.parametrize("ratio", [2.0, 0.5])
+    def test_a_neighbour_on_the_card_makes_times_prove_nothing_and_is_named(self, ratio):
+        stored = Stored(timing=processes(lambda seed: timed(seed=seed, calibrator_seconds=[])))
+        neighbours = ["process 4711 (train.py, 2,048 MiB)"]
+        row = verdicts(timed(0.2 * ratio, calibrator_seconds=[], neighbours=neighbours), stored)["seconds an epoch"]
+        assert row.verdict == "INCONCLUSIVE" and "process 4711 (train.py, 2,048 MiB) ran on the card" in row.reason
+
+    @pytest.mark.parametrize(
+        ("new", "old", "verdict"),
+        [
+            (0x40, 0, "INCONCLUSIVE"),
+            (0x80, 0x20, "INCONCLUSIVE"),
+            (0x20, 0x20, "REGRESSED"),
+            (0x04, 0, "REGRESSED"),
+            (0x01, 0, "REGRESSED"),
+            (0, 0x40, "REGRESSED"),
+        ],
+    )
+    def test_a_card_that_is_slowed_as_it_never_was_proves_no_slowdown(self, new, old, verdict):
+        clocks = {"gpu sm mhz": 1980.0}
+        stored = Stored(
+            timing=processes(
+                lambda seed: timed(seed=seed, calibrator_seconds=[], clocks={**clocks, "gpu throttle": float(old)})
+            )
+        )
+        arm = timed(0.4, calibrator_seconds=[], clocks={**clocks, "gpu throttle": float(new)})
+        row = verdicts(arm, stored)["seconds an epoch"]
+        assert row.verdict == verdict
+        assert ("the card was slowed" in row.reason) is (verdict == "INCONCLUSIVE")
+
     def test_three_new_processes_see_what_one_does_not(self):
         new, *others = [timed(0.2 * 1.2, seed=i, noise=0.02) for i in range(3)]
         stored = Stored(timing=processes(lambda seed: timed(seed=seed, noise=0.02)))

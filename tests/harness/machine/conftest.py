@@ -1,11 +1,12 @@
-"""A machine without a GPU, and one with a fake `nvidia-smi` on PATH."""
+"""A machine without a GPU, and one with cards that nobody has."""
 
-from functools import partial
+import threading
 
 import pytest
 
 from dlcv04.harness.machine import gpu as machine_gpu
-from tests.conftest import write_nvidia_smi
+from tests import fakes
+from tests.fakes import pynvml
 
 
 @pytest.fixture
@@ -15,14 +16,26 @@ def no_gpu(monkeypatch, tmp_path):
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.setattr(machine_gpu, "_DEV", tmp_path / "no-dev")
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    return folder
+    for name in ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"):
+        monkeypatch.delenv(name, raising=False)
+    machine_gpu._first.cache_clear()
+    yield folder
+    machine_gpu._first.cache_clear()
+    machine_gpu._HANGS.clear()
 
 
 @pytest.fixture
-def fake_smi(no_gpu):
-    """Install a `nvidia-smi` on PATH: `fake_smi(facts=..., clocks=...)`."""
-    return partial(write_nvidia_smi, no_gpu)
+def machine(no_gpu, monkeypatch, tmp_path):
+    """A machine with one H100: `machine.has(card(...), ...)` puts others in."""
+    from dlcv04.harness.machine import load
 
-
-CLOCKS = "0, GPU-aaaa-1, 1980, 1980, 2619, 41, 123.45, 0x{bits:016x}\n"
+    found = fakes.Machine(tmp_path)
+    for name in ("PATH", "FAKE_NVML"):
+        monkeypatch.setenv(name, found.environment[name])
+    for module in (machine_gpu, load):
+        monkeypatch.setattr(module, "pynvml", pynvml)
+    before = set(threading.enumerate())
+    yield found
+    found.has()  # threads that a test left in a hanging driver see no other one
+    for thread in set(threading.enumerate()) - before:
+        thread.join(5)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dlcv04.harness.machine import facts as machine_facts
 from dlcv04.harness.machine import gpu as machine_gpu
-from tests.conftest import H100
+from tests.fakes import card
 
 
 def test_import_brings_no_framework_and_no_other_package():
@@ -31,8 +31,8 @@ def test_cpu_facts_of_this_machine(no_gpu):
     assert not machine_gpu.gpu_present()
 
 
-def test_a_power_cap_is_another_class(fake_smi):
-    fake_smi(facts=H100.replace("700.00", "350.00") + "\n")
+def test_a_power_cap_is_another_class(machine):
+    machine.has(card(power_limit=350.0))
     assert machine_facts.machine_class("gpu", machine_facts.hardware()).endswith("-350w")
 
 
@@ -56,8 +56,7 @@ def test_machine_class_is_always_a_safe_folder_name(device, model, count):
     assert ".." not in slug and len(slug) <= 120 and not slug.endswith((".", "-"))
 
 
-def test_software_names_versions_and_variables_that_matter(fake_smi, monkeypatch):
-    fake_smi(facts=H100 + "\n")
+def test_software_names_versions_and_variables_that_matter(machine, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
     monkeypatch.setenv("TF_DETERMINISTIC_OPS", "1")
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
@@ -78,14 +77,15 @@ def test_credentials_are_never_recorded(no_gpu, monkeypatch, name):
 
 
 @pytest.mark.parametrize("cudnn", [True, False])
-def test_auto_takes_a_gpu_only_where_its_libraries_are(fake_smi, monkeypatch, cudnn):
+def test_auto_takes_a_gpu_only_where_its_libraries_are(machine, monkeypatch, cudnn):
     """TensorFlow without CUDA finds no GPU: a run on the CPU must not be stored as the GPU's."""
     monkeypatch.setattr(
         machine_facts, "_version", lambda names: "9.1" if cudnn and "nvidia-cudnn-cu12" in names else ""
     )
     monkeypatch.setattr(ctypes.util, "find_library", lambda name: None)
+    machine.has()
     assert (machine_facts.chosen_device("auto"), machine_facts.unused_gpu("auto")) == ("cpu", "")
-    fake_smi(facts=H100 + "\n")
+    machine.has(card())
     assert machine_facts.chosen_device("auto") == ("gpu" if cudnn else "cpu")
     assert machine_facts.unused_gpu("auto").startswith("a GPU is here and is not used" if not cudnn else "")
     assert (machine_facts.chosen_device("cpu"), machine_facts.chosen_device("gpu")) == ("cpu", "gpu")

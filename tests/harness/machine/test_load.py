@@ -9,13 +9,13 @@ import pytest
 
 from dlcv04.harness.machine import gpu as machine_gpu
 from dlcv04.harness.machine import load, probing
-from tests.harness.machine.conftest import CLOCKS
+from tests.fakes import card
 
 
-def test_the_meter_keeps_the_worst_reading_of_the_clocks(fake_smi):
+def test_the_meter_keeps_the_worst_reading_of_the_clocks(machine):
     meter = load.LoadMeter()
     for clock, celsius, bits in ((1980, 41, 0x1), (1410, 65, 0x4), (1755, 60, 0x20)):
-        fake_smi(clocks=f"0, GPU-aaaa-1, {clock}, 1980, 2619, {celsius}, 123.45, 0x{bits:x}\n")
+        machine.has(card(sm_mhz=clock, celsius=celsius, throttle=bits))
         with meter.watching():
             pass
     found = meter.clocks
@@ -23,8 +23,7 @@ def test_the_meter_keeps_the_worst_reading_of_the_clocks(fake_smi):
     assert machine_gpu.throttle_reasons(found) == ["software power cap", "software thermal slowdown"]
 
 
-def test_a_card_that_is_not_used_is_not_read(fake_smi):
-    fake_smi(clocks=CLOCKS.format(bits=0))
+def test_a_card_that_is_not_used_is_not_read(machine):
     for gpu in (True, False):
         meter = load.LoadMeter(gpu=gpu)
         with meter.watching():

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dlcv04.harness.judging.assertions import PEAK_MEMORY
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report.model.facts import Fact
-from dlcv04.harness.store.schema import Arm, Run
+from dlcv04.harness.store.schema import ENERGY, Arm, Run
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class ArmRow:
     images_per_second: str
     compiled: str
     peak_memory: str
+    energy: str
     facts: tuple[Fact, ...]
     values: str = ""
 
@@ -47,6 +48,7 @@ def arm_row(arm: Arm) -> ArmRow:
         images_per_second=fmt.number(arm.images_per_second and round(arm.images_per_second)),
         compiled=fmt.seconds(arm.compile_seconds),
         peak_memory=fmt.data_size(round(statistics.median(peaks))) if peaks else fmt.ABSENT,
+        energy=next((f"{v:,.0f} J" for f in arm.figures if f.name == ENERGY for v in f.values if v), ""),
         facts=tuple(facts),
         values=_values(arm),
     )

@@ -17,6 +17,7 @@ _READINGS = {
     "gpu memory mhz": ("GPU memory clock", "{:,.0f}", "MHz"),
     "gpu celsius": ("GPU temperature", "{:.0f}", "°C"),
     "gpu watts": ("GPU power", "{:.0f}", "W"),
+    "gpu used mib": ("GPU memory in use", "{:,.0f}", "MiB"),
     "cpu mhz": ("CPU clock", "{:,.0f}", "MHz"),
     "cpu steal": ("Taken by the hypervisor", "{:.1%}", ""),
 }
