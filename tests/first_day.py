@@ -201,6 +201,7 @@ class Day:
             "wheels": str(folder / "wheels"),
         }
         self._program("python3", PYTHON.format(python=sys.executable, pip=PIP.format(**facts)))
+        self._program("nvidia-smi", "#!/bin/sh\nexit 9\n")  # only that it is there is looked at
         self._program("gh", GH.format(python=sys.executable, folder=str(folder)))
         self.machine = fakes.Machine(folder / "nvml")
         self.has(fakes.card())
