@@ -241,6 +241,12 @@ class Day:
         self.git("add", "-A")
         self.git("commit", "-qm", "x")
 
+    def edit(self, workflow, old, new):
+        """Change a workflow of the team's repository, and commit."""
+        path = self.project / ".github/workflows" / workflow
+        path.write_text(path.read_text().replace(old, new))
+        self.commit()
+
     def start(self):
         """The team's repository, with the workflows that the guide has it copy."""
         for name, text in PROJECT.items():
@@ -367,19 +373,27 @@ def code_that_needs_a_fifth_more_memory_is_red(day):
 SLOWED_BY_HEAT = fakes.card(sm_mhz=1410, celsius=91, throttle=0x40)
 
 
-def the_same_code_on_a_throttled_card_is_inconclusive(day):
+def on_a_throttled_card_the_same_code_is_no_slower_than_its_commit(day):
     day.has(SLOWED_BY_HEAT)
-    expect(day.push(CARD_IS_SLOWED="1.4"), ["hardware thermal slowdown"], **GREEN)
+    expect(day.push(CARD_IS_SLOWED="2.5"), ["the machine is slower than it was, not the code"], **GREEN)
+    assert day.comparisons() == {("times", "PASS"), ("memory", "PASS")}
+
+
+def without_that_commit_a_throttled_run_is_inconclusive(day):
+    # A shallow checkout: stored times alone decide.
+    day.edit("gpu.yml", "fetch-depth: 0", "fetch-depth: 1")
+    expect(day.push(), ["the card was slowed (hardware thermal slowdown)"], **GREEN)
     assert day.comparisons() == {("times", "INCONCLUSIVE"), ("memory", "PASS")} and "INCONCLUSIVE" in day.verdicts()
 
 
-def the_same_code_beside_a_neighbour_is_inconclusive(day):
-    day.has(fakes.card(processes=[fakes.neighbour(4711, "somebody.py")]))
-    expect(day.push(CARD_IS_SLOWED="1.4"), ["somebody.py"], **GREEN)
-    assert day.comparisons() == {("times", "INCONCLUSIVE"), ("memory", "PASS")} and "INCONCLUSIVE" in day.verdicts()
+def beside_a_neighbour_it_is_inconclusive_too(day):
+    day.has(fakes.card(processes=[fakes.neighbour(4194399, "somebody.py")]))
+    expect(day.push(), ["somebody.py", "ran on the card"], **GREEN)
+    assert day.comparisons() == {("times", "INCONCLUSIVE"), ("memory", "PASS")} and "somebody.py" in day.verdicts()
 
 
 def alone_and_cool_again_it_is_green(day):
+    day.edit("gpu.yml", "fetch-depth: 1", "fetch-depth: 0")
     day.has(fakes.card())
     expect(day.push(CARD_IS_SLOWED="1"), **GREEN)
     assert day.comparisons() == {("times", "PASS"), ("memory", "PASS")}
@@ -395,8 +409,9 @@ STAGES = (
     its_verdicts_become_a_comment,
     code_that_is_a_fifth_slower_is_red,
     code_that_needs_a_fifth_more_memory_is_red,
-    the_same_code_on_a_throttled_card_is_inconclusive,
-    the_same_code_beside_a_neighbour_is_inconclusive,
+    on_a_throttled_card_the_same_code_is_no_slower_than_its_commit,
+    without_that_commit_a_throttled_run_is_inconclusive,
+    beside_a_neighbour_it_is_inconclusive_too,
     alone_and_cool_again_it_is_green,
 )
 

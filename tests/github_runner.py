@@ -158,7 +158,8 @@ class Runner:
 
     def _use(self, name, given, context, state):
         if name == "actions/checkout":
-            command = ["git", "clone", "--quiet", str(self.repository), str(self.workspace)]
+            deep = [] if given.get("fetch-depth", "1") == "0" else ["--depth", given.get("fetch-depth", "1")]
+            command = ["git", "clone", "--quiet", *deep, f"file://{self.repository}", str(self.workspace)]
             return subprocess.run(command, check=True).returncode == 0
         if name == "actions/setup-python":
             return True
