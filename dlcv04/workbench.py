@@ -92,10 +92,18 @@ def set_plan(config: pytest.Config, suite: Suite, device: Device, claims: list[A
         return Plan(device=device, data=data, key=planned_key(device), learning=learning)
 
     suite.plan = plan
+    lacks = [lack for name in named if (lack := _lack(config, name))]
+    if lacks:
+        raise pytest.UsageError("\n".join(lacks))
+
+
+def _lack(config: pytest.Config, fixture: str) -> str:
+    """Why the data of a fixture are not there, as a sentence, or ""."""
     try:
-        plan()
+        _where(config, fixture)
     except datasets.DataError as error:
-        raise pytest.UsageError(str(error)) from error
+        return str(error)
+    return ""
 
 
 def _usable(config: pytest.Config, suite: Suite) -> Device:

@@ -104,7 +104,7 @@ HIDDEN = ("--dl-record", "--dl-round-server", "--dl-part")
 COMMANDS = """
 accept run --reason --retire --force
 baseline --reason --processes --profile --data --device --suite --learning --seeds --name --force
-doctor
+doctor --device --data --weights --suite --profile
 fetch name --to
 filters model --layer --filters --size --steps --weights --pixels --data --profile --seed --device --out
 finetune folder --base --epochs --weights --size --train-from --tap --l2 --dropout --rate --seed --val --data \

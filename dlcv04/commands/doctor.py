@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from dlcv04.commands.options import DeviceName, ProfileName, Source
 from dlcv04.commands.speech import say, stop
+from dlcv04.harness.policy import Data
 
 
-def doctor() -> None:
+def doctor(
+    device: DeviceName = "auto",
+    data: Source = "auto",
+    weights: Annotated[str, typer.Option(help="weights of VGG16 that must be here: hed, imagenet or a file")] = "",
+    suite: Annotated[str, typer.Option(help="claims that must be able to run: a folder or a file")] = "",
+    profile: ProfileName = "smoke",
+) -> None:
     """Say what was found on this machine, and how to get the rest.
 
-    Looks for device, framework, data and baselines. Exit 1: something is broken, not merely absent.
+    Looks for device, framework, data and baselines. Exit 1: something is broken, or what was asked for is absent:
+    --device gpu a card that the framework sees, --data real every data set (with --suite only those of its claims).
     """
     from dlcv04.harness.machine import facts
 
-    device = facts.chosen_device("auto")
-    machine = facts.machine_class(device, facts.hardware())
-    say(f"device: {device}, machine class {machine}")
-    if unused := facts.unused_gpu("auto"):
+    chosen = facts.chosen_device(device)
+    machine = facts.machine_class(chosen, facts.hardware())
+    say(f"device: {chosen}, machine class {machine}")
+    if unused := facts.unused_gpu(device):
         say(f"  {unused}")
     _tell_of_cards()
-    broken = [*_framework(), *_data(), *_baselines(machine), *_disk()]
+    broken = [*_framework(), *_sight(device), *_data(data, suite), *_weights(weights)]
+    broken += [*_baselines(machine), *_disk(), *_suite(suite, device, data, profile)]
     for sentence in broken:
         say(f"  {sentence}")
     if broken:
@@ -61,34 +74,81 @@ def _framework() -> list[str]:
     return []
 
 
-def _data() -> list[str]:
+def _sight(device: str) -> list[str]:
+    """Asks the framework itself, since a driver has cards that CPU wheels don't see; it takes seconds to start."""
+    if device != "gpu":
+        return []
+    from dlcv04 import backends
+
+    try:
+        backends.select_device("gpu")
+    except (backends.DeviceError, backends.BackendError) as error:
+        return [str(error)]
+    except ImportError:  # `_framework` has said so
+        return []
+    say(f"  {backends.name()} computes on it: {backends.device_name()}")
+    return []
+
+
+def _weights(asked: str) -> list[str]:
+    if not asked:
+        return []
+    from dlcv04 import weights
+
+    try:
+        say(f"weights: {asked} from {weights.find(asked)}")
+    except weights.WeightsError as error:
+        return [str(error)]
+    return []
+
+
+def _suite(path: str, device: str, data: str, profile: str) -> list[str]:
+    """Whether pytest takes these claims with these options: a claim's data may be its project's own."""
+    if not path:
+        return []
+    import subprocess
+    import sys
+
+    options = [f"--dl-device={device}", f"--dl-data={data}", f"--dl-profile={profile}"]
+    command = [sys.executable, "-m", "pytest", path, "--collect-only", "-q", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    if done.returncode == 0:
+        say(f"claims: {path} can run")
+        return []
+    # pytest's usage error, the last thing it says, may have several lines.
+    refused = [number for number, line in enumerate(said) if line.startswith("ERROR: ")]
+    if refused:
+        return [line.removeprefix("ERROR: ") for line in said[refused[0] :]]
+    errors = [line.removeprefix("ERROR ") for line in said if line.startswith("ERROR ")] or said[-1:]
+    return [f"{path} can't be collected: {line}" for line in errors]
+
+
+def _data(source: Data, suite: str) -> list[str]:
     from dlcv04 import datasets
 
-    folder = os.environ.get("DLCV04_DATA")
-    if folder and not (Path(folder) / "mnist.npz").is_file():
-        return [f"DLCV04_DATA={folder} has no mnist.npz: `dlcv04 fetch mnist --to {folder}`, or unset it."]
-    try:
-        data = datasets.load("mnist")
-    except datasets.DataError as error:
-        return [str(error)]
-    say(f"data: {data.provenance}, fingerprint {data.fingerprint[:12]}")
-    if data.kind != "real":
-        say("  real MNIST: `dlcv04 fetch mnist`, or set DLCV04_DATA to a folder with mnist.npz")
-    return [sentence for name in datasets.names() if name != "mnist" for sentence in _other_data(name)]
+    return [sentence for name in datasets.names() for sentence in _data_set(name, source, suite)]
 
 
-def _other_data(name: str) -> list[str]:
+def _data_set(name: str, source: Data, suite: str) -> list[str]:
     """Reads a data set only where it is real: a drawn one can't be broken, and takes seconds to draw."""
     from dlcv04 import datasets
 
+    if source == "embedded":
+        say(f"data: {datasets.where(name, source)}")
+        return []
     try:
-        datasets.where(name)
+        stand_in = datasets.where(name)
     except datasets.DataError as error:  # a place was named that is not there
         return [str(error)]
     try:
         datasets.where(name, "real")
     except datasets.DataError as lack:
-        say(f"data: {datasets.where(name)}")
+        # A folder was named for data and has not the set that most claims take. What a suite needs it says itself.
+        forgotten = name == "mnist" and bool(os.environ.get("DLCV04_DATA"))
+        if not suite and (source == "real" or forgotten):
+            return [str(lack)]
+        say(f"data: {stand_in}")
         say(f"  {lack}")
         return []
     try:

@@ -16,6 +16,8 @@ from dlcv04.datasets import DataError, Dataset, Source, annotation, drawn_buildi
 from dlcv04.datasets.tree import File, Tree, expanded, opened
 
 FOLDER = "TerrassaBuildings900"
+OTHERS = "buildings"
+"""The folder beside the other data sets for photos in Terrassa's layout that are not Terrassa's."""
 UNKNOWN = drawn_buildings.UNKNOWN
 REDRAWN = 40
 """Validation pictures that the 2016 experiment's authors drew at random from all labelled ones."""
@@ -39,12 +41,15 @@ PUBLISHED_CLASSES = (
 
 _SUFFIXES = (".jpg", ".jpeg")
 _REDRAW_STREAM = 2  # apart from what else a seed draws
-_HOW = f"set DLCV04_BUILDINGS to a folder or zip file in its layout, or put {FOLDER} or {FOLDER}.zip into DLCV04_DATA"
+_HOW = (
+    f"set DLCV04_BUILDINGS to a folder or zip file in its layout, or put {FOLDER} or {FOLDER}.zip into DLCV04_DATA, or "
+    f"photos of yours in that layout as {OTHERS} or {OTHERS}.zip"
+)
 
 
 @dataclass(frozen=True)
 class _Found:
-    """The folder or zip file that would be read (None for the stand-in); `instead` if ``DLCV04_BUILDINGS`` names it."""
+    """The folder or zip file that would be read (None for the stand-in); `instead` if it takes Terrassa's place."""
 
     path: Path | None
     instead: bool = False
@@ -102,10 +107,10 @@ def _find(source: Source) -> _Found:
             )
         return _Found(path, instead=True)
     folder = os.environ.get("DLCV04_DATA")
-    for name in (FOLDER, f"{FOLDER}.zip") if folder else ():
-        path = expanded(str(folder)) / name
-        if path.exists():
-            return _Found(path)
+    for name in (FOLDER, OTHERS) if folder else ():
+        for path in (expanded(str(folder)) / name, expanded(str(folder)) / f"{name}.zip"):
+            if path.exists():
+                return _Found(path, instead=name == OTHERS)
     if source == "real":
         raise DataError(f"There are no real photos of Terrassa's buildings: {_HOW}.")
     return _Found(None)
@@ -208,7 +213,7 @@ def _provenance(
     copies = len(set(digests[: len(train.rows)]) & set(digests[len(train.rows) :]))
     if copies:
         remarks.append(f"{copies:,} validation pictures are also in training, byte for byte")
-    named = " (DLCV04_BUILDINGS)" if instead else ""
+    named = " (DLCV04_BUILDINGS)" if instead and os.environ.get("DLCV04_BUILDINGS") else ""
     return f"{what}, {', '.join(remarks)}, from {path}{named}"
 
 

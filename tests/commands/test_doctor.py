@@ -11,6 +11,22 @@ from tests.fakes import pynvml as fake_pynvml
 
 doctor = Command("doctor").asked
 
+A_CLAIM = """
+from dlcv04 import claim, reference_everywhere
+
+@claim("Something of {0}", control=reference_everywhere("a"))
+def test_{0}({0}, learning, claim):
+    pass
+"""
+
+OWN_DATA = """
+import pytest
+
+@pytest.fixture(scope="session")
+def dataset():
+    pass
+"""
+
 
 def test_doctor_says_what_was_found_and_what_to_do(folder):
     result = doctor()
@@ -45,7 +61,7 @@ def test_a_cut_self_test_is_named(folder):
 def test_a_folder_without_data_is_told_and_exits_1(folder, monkeypatch):
     monkeypatch.setenv("DLCV04_DATA", str(folder / "nowhere"))
     result = doctor()
-    assert result.exit_code == 1 and "nowhere has no mnist.npz" in result.output
+    assert result.exit_code == 1 and "nowhere, which holds no mnist.npz" in result.output
 
 
 def test_a_cut_file_is_named(folder, monkeypatch):
@@ -59,6 +75,58 @@ def test_a_framework_that_is_not_installed(folder, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "mxnet")
     result = doctor()
     assert result.exit_code == 1 and "mxnet is not installed" in result.output
+
+
+def test_a_card_that_was_asked_for_and_is_not_there_is_an_error(folder):
+    result = doctor("--device", "gpu")
+    assert result.exit_code == 1 and "finds no GPU on this machine" in result.output
+
+
+def test_data_that_were_asked_for_are_named_one_by_one(folder, monkeypatch):
+    monkeypatch.setenv("DLCV04_DATA", str(folder))
+    result = doctor("--data", "real")
+    assert result.exit_code == 1
+    for lack in ("no mnist.npz", "no cifar10.npz", "no real photos"):
+        assert result.output.count(lack) == 1
+    assert "3 of these must be mended" in result.output
+
+
+def test_the_stand_ins_can_be_asked_for(folder):
+    result = doctor("--data", "embedded")
+    assert result.exit_code == 0 and "fetch" not in result.stdout.partition("baselines:")[0]
+
+
+def test_weights_that_were_asked_for_must_be_there(folder):
+    assert "weights: hed from" in doctor("--weights", "hed").output
+    result = doctor("--weights", "imagenet")
+    assert result.exit_code == 1 and "run `dlcv04 fetch vgg16" in result.output
+
+
+@pytest.mark.parametrize(
+    ("claims", "conftest", "code", "sentence"),
+    [
+        (A_CLAIM.format("dataset"), "", 1, "no real MNIST"),
+        (A_CLAIM.format("dataset"), OWN_DATA, 0, "claims: bench can run"),
+        ("import nothing_of_that_name", "", 1, "bench/test_it.py"),
+        ("", "", 1, "bench can't be collected: no tests"),
+    ],
+    ids=["lacking", "own data", "broken", "empty"],
+)
+def test_a_suite_is_asked_what_it_needs(folder, claims, conftest, code, sentence):
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    (folder / "bench").mkdir()
+    (folder / "bench/test_it.py").write_text(claims)
+    (folder / "conftest.py").write_text(conftest)
+    result = doctor("--suite", "bench", "--data", "real")
+    assert result.exit_code == code and sentence in result.output, result.output
+
+
+def test_all_data_that_a_suite_lacks_are_named(folder):
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    (folder / "test_it.py").write_text("".join(A_CLAIM.format(name) for name in ("dataset", "cifar10")))
+    result = doctor("--suite", "test_it.py", "--data", "real")
+    named = result.output.partition("disk:")[2]
+    assert result.exit_code == 1 and "no real MNIST" in named and "no real CIFAR-10" in named and "photos" not in named
 
 
 @pytest.fixture

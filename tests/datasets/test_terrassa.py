@@ -47,6 +47,17 @@ def test_a_zip_in_the_data_folder(tmp_path: Path, monkeypatch) -> None:
     assert len(datasets.load("terrassa", "real").x_val) == 6
 
 
+def test_other_buildings_lie_beside_the_other_sets(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("DLCV04_DATA", str(tmp_path))
+    in_folder(layout(12), tmp_path / "buildings")
+    assert "buildings in the place of Terrassa's buildings" in datasets.where("terrassa", "real")
+    dataset = datasets.load("terrassa", "real", size=16)
+    assert dataset.kind == "own" and "photos of other buildings than Terrassa's, 12 + 6 images" in dataset.provenance
+    assert "DLCV04_BUILDINGS" not in dataset.provenance
+    in_folder(layout(), tmp_path / "TerrassaBuildings900")
+    assert datasets.where("terrassa", "real").startswith("Terrassa Buildings 900")
+
+
 def test_real_without_data_says_what_to_do() -> None:
     with pytest.raises(DataError, match=r"set DLCV04_BUILDINGS .* TerrassaBuildings900\.zip into DLCV04_DATA"):
         datasets.load("terrassa", "real")
