@@ -64,6 +64,7 @@ fewer(value, *, than, of, reference, what='parameters')
 higher(treatment, *, than, by, over='units', what='value', clusters=None)
 identical(fast, slow, *, within, what='values')
 lacks(what)
+needs_more_memory(treatment, *, than, by)
 not_better(treatment, *, than, by, of=MEAN_VAL_ACCURACY, failures=0)
 reaches_sooner(treatment, *, than, target, by, of=VAL_ACCURACY, failures=0)
 right_more_often(treatment, *, than, by, failures=0)
@@ -96,6 +97,7 @@ OPTIONS = """
 --dl-report-dir
 --dl-strict
 --dl-against
+ini dl_against_links
 """
 
 #: For the package's own commands, shown in no help.
@@ -103,7 +105,7 @@ HIDDEN = ("--dl-record", "--dl-round-server", "--dl-part")
 
 COMMANDS = """
 accept run --reason --retire --force
-baseline --reason --processes --profile --data --device --suite --learning --seeds --name --force
+baseline --reason --processes --profile --data --device --suite --learning --seeds --append --name --force
 doctor --device --data --weights --suite --profile
 fetch name --to
 filters model --layer --filters --size --steps --weights --pixels --data --profile --seed --device --out
@@ -183,6 +185,9 @@ class Parser:
 
     def addoption(self, name, help="", choices=(), **_):
         self.found.append(f"{name} {'|'.join(choices)}".strip())
+
+    def addini(self, name, **_):
+        self.found.append(f"ini {name}")
 
 
 def test_the_options():
