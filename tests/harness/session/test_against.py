@@ -336,7 +336,7 @@ def test_a_claim_that_is_expected_to_fail_is_paired_like_any_other(committed):
 
 
 def test_ctrl_c_while_pairs_run_leaves_the_last_report(committed):
-    edit(committed, in_a_worker("import signal; os.kill(os.getppid(), signal.SIGINT); __import__('time').sleep(5)"))
+    edit(committed, in_a_worker("import signal; os.kill(os.getppid(), signal.SIGINT); __import__('time').sleep(2)"))
     result, run = against(committed)
     assert (result.ret, run) == (2, None)
     assert "report:" not in result.stdout.str()
