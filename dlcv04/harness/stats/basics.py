@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
@@ -62,6 +63,11 @@ def finite_array(values: Floats, what: str, at_least: int = 1) -> NDArray[np.flo
     return array
 
 
+def mean(array: NDArray[np.float64]) -> float:
+    """The same bits as `array.mean()` of a vector, at a third of what that takes for a handful of values."""
+    return float(np.add.reduce(array)) / len(array)
+
+
 def check_alpha(**levels: float) -> None:
     """Refuse error rates outside (0, 0.5).
 
@@ -73,6 +79,7 @@ def check_alpha(**levels: float) -> None:
             raise StatisticsError(f"{name} = {value} is not an error rate: give a number between 0 and 0.5.")
 
 
+@lru_cache(maxsize=4096)
 def upper_t(alpha: float, df: float) -> float:
     """Upper `alpha` quantile of Student's t, t[1 - alpha; df]; infinite without degrees of freedom."""
     if df <= 0:
@@ -121,13 +128,13 @@ def trimmed_mean(x: Floats, proportion: float = 0.2) -> TrimmedMean:
     n = len(values)
     cut = math.floor(proportion * n + 1e-9)
     kept = n - 2 * cut
-    mean = float(values[cut : n - cut].mean())
+    middle = mean(values[cut : n - cut])
     if kept < 2:
-        return TrimmedMean(mean, math.nan, 0.0)
+        return TrimmedMean(middle, math.nan, 0.0)
     values[:cut], values[n - cut :] = values[cut], values[n - cut - 1]
-    deviation = values - values.mean()
+    deviation = values - mean(values)
     square_sum = float(deviation @ deviation)
-    return TrimmedMean(mean, math.sqrt(square_sum / (kept * (kept - 1))), float(kept - 1))
+    return TrimmedMean(middle, math.sqrt(square_sum / (kept * (kept - 1))), float(kept - 1))
 
 
 def detectable_above(se: float, df: float, alpha: float, smallest: float) -> float:

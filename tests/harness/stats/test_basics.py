@@ -8,7 +8,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlcv04.harness.stats import StatisticsError, minimum_detectable_effect, split_alpha, trimmed_mean
+from dlcv04.harness.stats import StatisticsError, basics, minimum_detectable_effect, split_alpha, trimmed_mean
 from tests.harness.stats.samples import noise, numbers, quick, samples
 
 
@@ -62,3 +62,9 @@ def test_split_alpha_gives_equal_shares():
     assert split_alpha(0.01, 20) == pytest.approx(0.0005)
     with pytest.raises(StatisticsError, match="at least one"):
         split_alpha(0.01, 0)
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 8, 9, 60, 1000])
+def test_the_short_mean_has_the_bits_of_numpys(n):
+    values = np.random.default_rng(n).normal(-1.7, 0.3, n)
+    assert basics.mean(values) == values.mean() and basics.mean(np.sort(values)[::-1]) == np.sort(values)[::-1].mean()
