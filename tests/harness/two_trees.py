@@ -1,6 +1,7 @@
 """A suite of two claims, timed against another tree on a machine whose clock is ours."""
 
 import json
+from functools import partial
 
 from tests.conftest import FAKE_MACHINE, SUITE
 from tests.harness.inner_runs import run_apart
@@ -20,9 +21,11 @@ def test_again(epoch_time, machine, claim):
 LIVELY = FAKE_MACHINE.replace("random.Random(1)", "random.Random()")
 
 
-def against(committed, *options, rev="HEAD"):
+def against(committed, *options, rev="HEAD", fresh=False):
+    """Run the suite; in a fresh interpreter where what the environment makes it import is the point."""
     arguments = ("bench", f"--dl-against={rev}", "--benchmark-json=run.json", *options)
-    result = run_apart(committed.pytester, *arguments)
+    run_it = committed.pytester.runpytest_subprocess if fresh else partial(run_apart, committed.pytester)
+    result = run_it(*arguments)
     path = committed.path / "run.json"
     run = json.loads(path.read_text())["dlcv04"] if path.exists() else None
     return result, run

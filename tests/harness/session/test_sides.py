@@ -30,7 +30,7 @@ def project(suite, monkeypatch):
 def test_a_package_that_lies_on_the_path_is_the_commits_on_the_old_side(project, verdict):
     """As a `.pth` file of an editable install puts it there."""
     project.slow(SLOWED[verdict] + "# changed\n")
-    result, run = against(project)
+    result, run = against(project, fresh=True)
     assert set(verdicts(run).values()) == {verdict}, result.stdout.str()
 
 
@@ -57,7 +57,7 @@ def test_a_package_that_an_editable_finder_serves_too(project, monkeypatch, tmp_
     monkeypatch.setenv("PYTHONPATH", str(environment))
     monkeypatch.setenv("PYTEST_PLUGINS", "editable_start")
     project.slow("SLOWDOWN = 2.0\n")
-    result, run = against(project)
+    result, run = against(project, fresh=True)
     assert set(verdicts(run).values()) == {"REGRESSED"}, result.stdout.str()
 
 
@@ -72,7 +72,7 @@ def test_a_side_that_imports_the_others_code_is_refused_in_one_sentence(project,
         late = f"            {own.strip()}; import mynet\n            self.now"
         project.change(LIVELY.replace("            self.now", late, 1))
     project.commit()
-    result, run = against(project)
+    result, run = against(project, fresh=True)
     printed = result.stdout.str() + result.stderr.str()
     assert result.ret == 4 and run is None
     assert f"it imports mynet from {project.path}/src/mynet/__init__.py" in printed and "pip install -e ." in printed
@@ -147,12 +147,12 @@ class TestInstalledAsACopy:
     def test_the_old_code_is_built_from_the_commit(self, copied):
         copied.slow("SLOWDOWN = 2.0\n")
         copied.install()
-        result, run = against(copied)
+        result, run = against(copied, fresh=True)
         assert set(verdicts(run).values()) == {"REGRESSED"}, result.stdout.str()
 
     def test_a_copy_that_is_older_than_the_working_tree_is_refused(self, copied):
         copied.slow("SLOWDOWN = 2.0\n")
-        result, _ = against(copied)
+        result, _ = against(copied, fresh=True)
         assert result.ret == 4
         printed = result.stdout.str() + result.stderr.str()
         assert "src/mynet/__init__.py has changed since: install it again" in printed
@@ -161,6 +161,6 @@ class TestInstalledAsACopy:
         (copied.path / "pyproject.toml").write_text(PROJECT.replace("build_meta", "no_such_backend"))
         copied.commit()
         (copied.path / "pyproject.toml").write_text(PROJECT)
-        result, _ = against(copied)
+        result, _ = against(copied, fresh=True)
         printed = result.stdout.str() + result.stderr.str()
         assert result.ret == 4 and "could not be built (" in printed and "Traceback" not in printed
