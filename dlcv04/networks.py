@@ -337,15 +337,23 @@ def describe(network: Factory | keras.Model) -> str:
     A callable object may say it itself, as a string `description`.
     """
     if isinstance(network, functools.partial):
-        arguments = [repr(value) for value in network.args]
-        arguments += [f"{name}={value!r}" for name, value in network.keywords.items()]
+        arguments = [without_addresses(repr(value)) for value in network.args]
+        arguments += [f"{name}={without_addresses(repr(value))}" for name, value in network.keywords.items()]
         return f"{describe(network.func).removesuffix('()')}({', '.join(arguments)})"
     description = getattr(network, "description", None)
     if isinstance(description, str):
         return description
     if not callable(getattr(network, "stateless_call", None)):  # a Keras model has it; asked so, Keras stays unloaded
         return f"{getattr(network, '__name__', type(network).__name__)}()"
-    return str(getattr(network, "name", type(network).__name__))
+    name = str(getattr(network, "name", type(network).__name__))
+    # Keras numbers the models that have no name of their own by how many were made before.
+    own, _, number = name.rpartition("_")
+    return own if number.isdigit() and own.replace("_", "") == type(network).__name__.lower() else name
+
+
+def without_addresses(text: str) -> str:
+    """An object's text as it is in every process: functions by their names, no addresses."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", re.sub(r"<function (\S+) at 0x[0-9a-fA-F]+>", r"\1", text))
 
 
 def _require_positive(name: str, value: object) -> None:

@@ -643,7 +643,7 @@ def _facts(optimizer: Any, recipe: Any) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     """Numbers, texts, lists and dicts only, so that what is stored is strict JSON."""
-    return json.loads(json.dumps(value, default=str))
+    return json.loads(json.dumps(value, default=lambda other: networks.without_addresses(str(other))))
 
 
 def _exact(size: Any) -> dict[str, Any]:

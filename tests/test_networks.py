@@ -255,6 +255,18 @@ def test_describe() -> None:
     assert describe(mnist_convnet()) == "mnist_convnet"
 
 
+class Plain:
+    """Whose `repr` holds its address."""
+
+
+def test_a_description_is_the_same_in_every_process() -> None:
+    built = functools.partial(mnist_convnet, keras.activations.relu, [Plain()], also={"a": test_describe})
+    assert describe(built) == (f"mnist_convnet(relu, [<{__name__}.Plain object>], also={{'a': test_describe}})")
+    first, second = (keras.Sequential([keras.Input((2,))]) for _ in range(2))
+    assert first.name != second.name and describe(first) == describe(second) == "sequential"
+    assert describe(keras.Sequential(name="mine_2")) == "mine_2"
+
+
 def test_importing_and_describing_loads_no_framework() -> None:
     code = (
         "import sys, inspect, dlcv04.networks as n, dlcv04.training, dlcv04.datasets.mnist, dlcv04.datasets.fetch;"
