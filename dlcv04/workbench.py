@@ -81,18 +81,19 @@ def set_plan(config: pytest.Config, suite: Suite, device: Device, claims: list[A
     """
     if device == "gpu":
         device = _usable(config, suite)
-    named, workers = _data_sets(claims), _workers(config, device)
+    (own, shipped), workers = _data_sets(claims), _workers(config, device)
     pool = config.stash[_POOL] = pools.Pool(workers, _plugins(config), "gpu" if device == "gpu" else "cpu")
     suite.before_timing = pool.close
     config.add_cleanup(pool.close)
     learning = f"learning in {workers} process{'es' * (workers > 1)} of one thread" if workers else ""
 
     def plan() -> Plan:
-        data = "; ".join(_where(config, name) for name in named)
-        return Plan(device=device, data=data, key=planned_key(device), learning=learning)
+        data = [f"your own (the fixture `dataset` of {file})" for file in own]
+        data += [_where(config, name) for name in shipped]
+        return Plan(device=device, data="; ".join(data), key=planned_key(device), learning=learning)
 
     suite.plan = plan
-    lacks = [lack for name in named if (lack := _lack(config, name))]
+    lacks = [lack for name in shipped if (lack := _lack(config, name))]
     if lacks:
         raise pytest.UsageError("\n".join(lacks))
 
@@ -163,26 +164,33 @@ def _first_untimed(tests: list[pytest.Item]) -> str:
     return tests[first].nodeid if any("learning" in names for names in fixtures[first:]) else ""
 
 
-def _data_sets(claims: list[Any]) -> list[str]:
-    """The fixtures of the data that these tests need; `dataset` is what a test learns on that names no other."""
-    taken = [set(getattr(item, "fixturenames", ())) for item in claims]
-    other = {name for fixtures in taken for name in ("cifar10", "buildings") if name in fixtures}
-    shared = any("dataset" in fixtures or not fixtures & other for fixtures in taken)
-    return [*(["dataset"] if shared or not other else []), *sorted(other, reverse=True)]
+def _data_sets(claims: list[Any]) -> tuple[list[str], list[str]]:
+    """What these tests learn on: files that have a fixture `dataset` of their own, and the fixtures of shipped data."""
+    own: list[str] = []
+    shipped: set[str] = set() if claims else {"dataset"}
+    for item in claims:
+        others = {"cifar10", "buildings"} & set(getattr(item, "fixturenames", ()))
+        shipped |= others
+        if "dataset" in getattr(item, "fixturenames", ()) or not others:
+            file = _own_dataset(item)
+            own += [file] if file and file not in own else []
+            shipped |= set() if file else {"dataset"}
+    return own, sorted(shipped, key=("dataset", "cifar10", "buildings").index)
+
+
+def _own_dataset(item: Any) -> str:
+    """The file whose fixture `dataset` a test gets, or "" where that is this package's, or takes it in turn."""
+    for definition in reversed(item.session._fixturemanager.getfixturedefs("dataset", item) or ()):
+        if definition.func.__module__ == FIXTURES:
+            return ""
+        if "dataset" not in definition.argnames:
+            return Path(definition.func.__code__.co_filename).name
+    return ""
 
 
 def _where(config: pytest.Config, fixture: str) -> str:
     names = {"dataset": "mnist", "buildings": "terrassa"}
-    own = _own_data(config) if fixture == "dataset" else ""
-    return own or datasets.where(names.get(fixture, fixture), config.getoption("dl_data"))
-
-
-def _own_data(config: pytest.Config) -> str:
-    """The conftest that overrides the fixture `dataset`, in words, or "": there MNIST is neither used nor missed."""
-    for plugin in config.pluginmanager.get_plugins():
-        if isinstance(plugin, ModuleType) and plugin.__name__ != FIXTURES and hasattr(plugin, "dataset"):
-            return f"your own (the fixture `dataset` of {Path(str(plugin.__file__)).name})"
-    return ""
+    return datasets.where(names.get(fixture, fixture), config.getoption("dl_data"))
 
 
 def planned_key(device: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What the workbench refuses to time."""
+"""What the workbench plans, and what it refuses to time."""
 
 import pytest
 
@@ -22,3 +22,44 @@ def test_a_tool_of_sys_monitoring_is_not_timed(suite):
     assert result.ret == 1
     result.stdout.fnmatch_lines(["A tracer is active (coverage, a profiler or a debugger)*"])
     assert "another exception" not in result.stdout.str()
+
+
+LEARNS = """
+import pytest
+from dlcv04 import claim, reference_everywhere
+
+@claim("Learns", control=reference_everywhere("net"))
+def test_learns(learning, claim): ...
+"""
+OWN = """
+import pytest
+
+@pytest.fixture(scope="session")
+def dataset(): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("files", "own"),
+    [
+        ({"test_a": LEARNS + OWN}, ["test_a.py"]),
+        ({"conftest": OWN, "test_a": LEARNS, "test_b": LEARNS + OWN}, ["conftest.py", "test_b.py"]),
+        ({"conftest": OWN.replace("dataset()", "dataset(dataset)"), "test_a": LEARNS}, []),
+        ({"test_a": LEARNS + OWN, "test_b": LEARNS}, ["test_a.py"]),
+    ],
+    ids=["in a module", "in a conftest and a module", "made of the shipped one", "in one of two modules"],
+)
+def test_the_first_line_names_every_projects_own_data_and_only_the_rest_must_be_there(
+    pytester, heavy_modules, monkeypatch, files, own
+):
+    monkeypatch.setenv("KERAS_HOME", str(pytester.path / "nowhere"))
+    monkeypatch.delenv("DLCV04_DATA", raising=False)
+    pytester.makeini("[pytest]\n")
+    pytester.makepyfile(**files)
+    printed = run_apart(pytester, "--collect-only", "-q").stdout.str()
+    for file in own:
+        assert f"your own (the fixture `dataset` of {file})" in printed
+    shipped = len(own) < len([name for name in files if name != "conftest"])
+    assert ("embedded stand-in" in printed) == shipped
+    real = run_apart(pytester, "--collect-only", "-q", "--dl-data=real")
+    assert real.ret == (pytest.ExitCode.USAGE_ERROR if shipped else pytest.ExitCode.OK)

@@ -157,17 +157,17 @@ def _drop_unused_hypothesis(config: pytest.Config) -> None:
 
 def _refuse(config: pytest.Config, claims: list[Any]) -> None:
     for item in claims:
-        if item.get_closest_marker("claim") is None:
+        if items.decoration(item) is None:
             raise pytest.UsageError(
                 f"{item.nodeid} uses the fixture `claim` and is no claim yet: decorate it with "
                 '@dlcv04.claim("<sentence>", control=...), so that it can be shown able to fail.'
             )
-        if "claim" not in item.fixturenames and issubclass(getattr(item, "cls", None) or object, unittest.TestCase):
+        if not items.takes_claim(item) and issubclass(getattr(item, "cls", None) or object, unittest.TestCase):
             raise pytest.UsageError(
                 f"{item.nodeid} is a method of a unittest.TestCase, which takes no fixtures, so it could assert "
                 "nothing: make the claim a function, or a method of a plain class, that takes `claim`."
             )
-        if "claim" not in item.fixturenames:
+        if not items.takes_claim(item):
             raise pytest.UsageError(f"{item.nodeid} is decorated with @claim and asserts nothing: take `claim`.")
     if not claims:
         return  # only what is missing has to be said, which any session can

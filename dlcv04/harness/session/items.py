@@ -4,16 +4,44 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dlcv04.harness.claims.claim import ClaimInfo
 
+#: Where the fixture `claim` is defined.
+CLAIM_FIXTURES = "dlcv04.harness.session.claim_fixtures"
+
 
 def is_claim(item: Any) -> bool:
-    """Whether a test is decorated with `@claim` or takes the fixture."""
-    return item.get_closest_marker("claim") is not None or "claim" in getattr(item, "fixturenames", ())
+    """Whether a test is decorated with `@claim` or takes the fixture; others may use these names for their own."""
+    return decoration(item) is not None or takes_claim(item)
+
+
+def decoration(item: Any) -> ClaimInfo | None:
+    """What `@claim` says of a test; None where it is not decorated."""
+    module = sys.modules.get("dlcv04.harness.claims.claim")  # whoever decorates has imported it
+    if module is None:
+        return None
+    for marker in item.iter_markers("claim"):
+        if marker.args and isinstance(marker.args[0], module.ClaimInfo):
+            info: ClaimInfo = marker.args[0]
+            return info
+    return None
+
+
+def takes_claim(item: Any) -> bool:
+    """Whether a test takes this package's fixture `claim`, or one of its own that takes it in turn."""
+    if "claim" not in getattr(item, "fixturenames", ()):
+        return False
+    for definition in reversed(item._fixtureinfo.name2fixturedefs.get("claim", ())):
+        if definition.func.__module__ == CLAIM_FIXTURES:
+            return True
+        if "claim" not in definition.argnames:
+            return False
+    return True  # nobody provides it, as pytest will say
 
 
 def is_control(item: Any) -> bool:
@@ -44,7 +72,8 @@ def real_id(nodeid: str) -> str:
 
 def info_of(item: Any) -> ClaimInfo:
     """What the decorator says of a test, under a heading made from its file's name where it names none."""
-    info: ClaimInfo = item.get_closest_marker("claim").args[0]
+    info = decoration(item)
+    assert info is not None
     if info.task:
         return info
     title = Path(item.path).stem.removeprefix("test_").replace("_", " ")

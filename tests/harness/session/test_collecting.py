@@ -56,6 +56,38 @@ class TestOptions:
         assert result.ret == pytest.ExitCode.USAGE_ERROR
         result.stderr.fnmatch_lines(["*is no claim yet*"])
 
+    FOREIGN = """
+import pytest
+
+@pytest.fixture
+def claim():
+    return {"amount": 100}
+
+def test_paid(claim):
+    assert claim["amount"] == 100
+
+@pytest.mark.claim("an insurance's")
+def test_marked():
+    pass
+"""
+
+    def test_a_fixture_or_marker_of_that_name_that_is_another_is_left_alone(self, suite):
+        result = suite(self.FOREIGN).runpytest("bench", "-W", "ignore")
+        result.assert_outcomes(passed=2)
+        assert "dlcv04: " not in result.stdout.str()
+
+    def test_it_may_stand_beside_claims(self, suite):
+        pytester = suite()
+        (pytester.path / "bench/test_foreign.py").write_text(self.FOREIGN)
+        result = pytester.runpytest("bench", "-W", "ignore")
+        result.assert_outcomes(passed=3)
+        result.stdout.fnmatch_lines(["dlcv04: 1 claim, *"])
+
+    def test_a_fixture_that_takes_ours_is_ours(self, suite):
+        own = "\n@pytest.fixture\ndef claim(claim):\n    claim.own = True\n    return claim\n"
+        result = suite("import pytest\n" + SUITE + own).runpytest("bench")
+        result.stdout.fnmatch_lines(["HOLDS *The long arm is slower*"])
+
     def test_a_suite_without_claims_keeps_pytest_benchmarks_own_comparison(self, suite):
         pytester = suite("def test_plain(benchmark): benchmark(lambda: 1)\n")
         assert pytester.runpytest("bench", "--benchmark-autosave").ret == 0
