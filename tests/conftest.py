@@ -159,7 +159,7 @@ def test_unsure(epoch_time, machine, claim):
 def heavy_modules():
     """An inner run forgets every module that it was the first to import, and what was made of its classes is strange to
     the next one; besides, they take seconds each time."""
-    for name in ("scipy.special", "jinja2", "cpuinfo", "dlcv04.workbench"):
+    for name in ("scipy.special", "jinja2", "cpuinfo", "psutil", "dlcv04.workbench"):
         importlib.import_module(name)
     for module in pkgutil.walk_packages(dlcv04.harness.__path__, "dlcv04.harness."):
         importlib.import_module(module.name)

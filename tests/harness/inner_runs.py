@@ -30,21 +30,21 @@ def run_block(pytester, *arguments):
 
 def run_apart(pytester, *arguments):
     """As `pytester.runpytest_subprocess`, in a process forked from this one: what is imported stays imported."""
-    printed = pytester.path / "printed"
+    printed, complained = pytester.path / "stdout", pytester.path / "stderr"
     process = os.fork()
     if process == 0:
         code = -1
         try:
-            with printed.open("w", encoding="utf-8") as sys.stdout:
+            with printed.open("w", encoding="utf-8") as sys.stdout, complained.open("w", encoding="utf-8") as sys.stderr:
                 os.dup2(sys.stdout.fileno(), 1)
-                os.dup2(sys.stdout.fileno(), 2)
-                sys.stderr = sys.stdout
+                os.dup2(sys.stderr.fileno(), 2)
                 known = "-Wignore::pytest.PytestAssertRewriteWarning"  # of the plugins that are imported already
                 code = pytest.main([known, *(str(argument) for argument in arguments)])
         finally:
             os._exit(code)
     _, status = os.waitpid(process, 0)
-    return pytest.RunResult(os.waitstatus_to_exitcode(status), printed.read_text().splitlines(), [], 0.0)
+    out, err = (path.read_text(encoding="utf-8").splitlines() for path in (printed, complained))
+    return pytest.RunResult(os.waitstatus_to_exitcode(status), out, err, 0.0)
 
 
 def store(pytester, processes=5, part="timing"):

@@ -3,6 +3,7 @@
 import json
 
 from tests.conftest import FAKE_MACHINE, SUITE
+from tests.harness.inner_runs import run_apart
 
 TWO = (
     SUITE
@@ -21,7 +22,7 @@ LIVELY = FAKE_MACHINE.replace("random.Random(1)", "random.Random()")
 
 def against(committed, *options, rev="HEAD"):
     arguments = ("bench", f"--dl-against={rev}", "--benchmark-json=run.json", *options)
-    result = committed.pytester.runpytest_subprocess(*arguments)
+    result = run_apart(committed.pytester, *arguments)
     path = committed.path / "run.json"
     run = json.loads(path.read_text())["dlcv04"] if path.exists() else None
     return result, run

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from dlcv04 import cli
 from tests.conftest import SUITE
+from tests.harness.inner_runs import run_apart
 from tests.harness.two_trees import LIVELY, TWO, against, verdicts
 
 
@@ -50,7 +51,7 @@ def test_a_cut_self_test_is_a_usage_error_that_names_it(committed):
 
 
 def test_no_repository_is_a_usage_error(suite):
-    result = suite().runpytest_subprocess("bench", "--dl-against=HEAD")
+    result = run_apart(suite(), "bench", "--dl-against=HEAD")
     assert result.ret == 4
     result.stderr.fnmatch_lines(["*in no git repository*"])
 
@@ -139,7 +140,7 @@ def test_a_removed_test_is_missing_also_where_its_file_is_named(committed):
     path = committed.path / "bench/test_it.py"
     path.write_text(SUITE)
     arguments = ("bench/test_it.py", "--dl-against=HEAD", "--benchmark-json=run.json")
-    result = committed.pytester.runpytest_subprocess(*arguments)
+    result = run_apart(committed.pytester, *arguments)
     assert result.ret == judged(committed) == 1
     result.assert_outcomes(passed=1, failed=1)
 
@@ -147,13 +148,13 @@ def test_a_removed_test_is_missing_also_where_its_file_is_named(committed):
 def test_one_test_by_its_id_is_paired_alone(committed):
     edit(committed, ("def test_again", "def test_new"))
     arguments = ("bench/test_it.py::test_longer_is_slower", "--dl-against=HEAD", "--benchmark-json=run.json")
-    assert committed.pytester.runpytest_subprocess(*arguments).ret == 0
+    assert run_apart(committed.pytester, *arguments).ret == 0
 
 
 def test_a_file_that_the_commit_lacks_is_new(committed):
     (committed.path / "bench/test_other.py").write_text(SUITE.replace("def test_longer", "def test_other"))
     arguments = ("bench/test_other.py", "--dl-against=HEAD", "--benchmark-json=run.json")
-    result = committed.pytester.runpytest_subprocess(*arguments)
+    result = run_apart(committed.pytester, *arguments)
     assert result.ret == judged(committed) == 7
     run = json.loads((committed.path / "run.json").read_text())["dlcv04"]
     assert ["has no such test" in row["reason"] for row in comparisons(run)] == [True]
