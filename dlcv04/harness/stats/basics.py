@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,12 +55,17 @@ def finite_array(values: Floats, what: str, at_least: int = 1) -> NDArray[np.flo
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or len(array) < at_least:
         raise StatisticsError(f"{what}: needs a flat list of at least {at_least} numbers, got shape {array.shape}.")
-    if not np.isfinite(array).all():
+    if not np.logical_and.reduce(np.isfinite(array)):  # `all` takes thrice as long for a few values
         raise StatisticsError(
             f"{what}: holds {int((~np.isfinite(array)).sum())} value(s) that are not finite; "
             "find the round that failed, it cannot be averaged."
         )
     return array
+
+
+def mean(array: NDArray[np.float64]) -> float:
+    """The mean of a vector, to the last bit as `array.mean()` gives it, in a third of the time for a few values."""
+    return float(np.add.reduce(array)) / len(array)
 
 
 def check_alpha(**levels: float) -> None:
@@ -73,6 +79,7 @@ def check_alpha(**levels: float) -> None:
             raise StatisticsError(f"{name} = {value} is not an error rate: give a number between 0 and 0.5.")
 
 
+@functools.lru_cache(maxsize=4096)
 def upper_t(alpha: float, df: float) -> float:
     """Upper `alpha` quantile of Student's t, t[1 - alpha; df]; infinite without degrees of freedom."""
     if df <= 0:
@@ -121,13 +128,13 @@ def trimmed_mean(x: Floats, proportion: float = 0.2) -> TrimmedMean:
     n = len(values)
     cut = math.floor(proportion * n + 1e-9)
     kept = n - 2 * cut
-    mean = float(values[cut : n - cut].mean())
+    middle = mean(values[cut : n - cut])
     if kept < 2:
-        return TrimmedMean(mean, math.nan, 0.0)
+        return TrimmedMean(middle, math.nan, 0.0)
     values[:cut], values[n - cut :] = values[cut], values[n - cut - 1]
-    deviation = values - values.mean()
+    deviation = values - mean(values)
     square_sum = float(deviation @ deviation)
-    return TrimmedMean(mean, math.sqrt(square_sum / (kept * (kept - 1))), float(kept - 1))
+    return TrimmedMean(middle, math.sqrt(square_sum / (kept * (kept - 1))), float(kept - 1))
 
 
 def detectable_above(se: float, df: float, alpha: float, smallest: float) -> float:

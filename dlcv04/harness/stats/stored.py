@@ -92,7 +92,7 @@ def stored_run_test(
         raise StatisticsError(f"stored_run_test: sd = {sd} with {df} degrees of freedom; both must be above 0.")
     fresh = _calibrated(new, new_calibrator, slope, "new run")
     stored = _calibrated(old, old_calibrator, slope, "stored run")
-    effect = float(fresh.mean() - stored.mean())
+    effect = basics.mean(fresh) - basics.mean(stored)
     return _judged(effect, sd * math.sqrt(1 / len(fresh) + 1 / len(stored)), df, alpha, smallest, gate)
 
 
@@ -128,7 +128,7 @@ def session_test(
     sides = [[basics.finite_array(one, "session") for one in side] for side in (new, old)]
     if not all(sides):
         raise StatisticsError("session_test: each side needs a session.")
-    means = [float(np.mean([one.mean() for one in side])) for side in sides]
+    means = [basics.mean(np.array([basics.mean(one) for one in side])) for side in sides]
     between = session.sd**2 * sum(1 / len(side) for side in sides)
     within = process.sd**2 * sum(sum(1 / len(one) for one in side) / len(side) ** 2 for side in sides)
     df = (between + within) ** 2 / (between**2 / session.df + within**2 / process.df)
