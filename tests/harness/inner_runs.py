@@ -1,5 +1,6 @@
 """Suites for inner runs, and such a run's record."""
 
+import gc
 import json
 import os
 import sys
@@ -34,8 +35,12 @@ def run_apart(pytester, *arguments):
     process = os.fork()
     if process == 0:
         code = -1
+        gc.freeze()  # pytest collects at its end, and all that this process had imported would be walked through
         try:
-            with printed.open("w", encoding="utf-8") as sys.stdout, complained.open("w", encoding="utf-8") as sys.stderr:
+            with (
+                printed.open("w", encoding="utf-8") as sys.stdout,
+                complained.open("w", encoding="utf-8") as sys.stderr,
+            ):
                 os.dup2(sys.stdout.fileno(), 1)
                 os.dup2(sys.stderr.fileno(), 2)
                 known = "-Wignore::pytest.PytestAssertRewriteWarning"  # of the plugins that are imported already
