@@ -12,6 +12,7 @@ from dlcv04.harness.judging.replay import rejudge
 from dlcv04.harness.store.reading import decode_run, read_run
 from dlcv04.harness.store.schema import to_builtins
 from tests.conftest import THREE_VERDICTS
+from tests.harness.inner_runs import run_apart
 
 CLAIMS = (
     THREE_VERDICTS
@@ -77,7 +78,7 @@ def processes(suite):
     pytester = suite()
     paths = []
     for number in range(6):
-        pytester.runpytest_subprocess("bench", "--dl-record=timing", f"--benchmark-json=run{number}.json")
+        run_apart(pytester, "bench", "--dl-record=timing", f"--benchmark-json=run{number}.json")
         paths.append(pytester.path / f"run{number}.json")
     return paths[0], paths[1:]
 

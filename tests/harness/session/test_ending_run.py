@@ -5,7 +5,7 @@ import pytest
 
 from dlcv04.harness.store import selftests
 from tests.conftest import SUITE
-from tests.harness.inner_runs import run_block, store, with_slowdown
+from tests.harness.inner_runs import run_apart, run_block, store, with_slowdown
 from tests.harness.selftest.made import a_test
 
 
@@ -29,10 +29,10 @@ def test_history_is_shown_without_a_comparison_and_judges_nothing(suite):
 
 def test_ctrl_c_before_the_first_claim_leaves_the_last_report(suite):
     pytester = suite()
-    assert pytester.runpytest_subprocess("bench").ret == 0
+    assert run_apart(pytester, "bench").ret == 0
     page = pytester.path / "reports" / "latest.html"
     before = page.read_bytes()
-    result = suite("def test_first():\n    raise KeyboardInterrupt\n\n\n" + SUITE).runpytest_subprocess("bench")
+    result = run_apart(suite("def test_first():\n    raise KeyboardInterrupt\n\n\n" + SUITE), "bench")
     assert result.ret == pytest.ExitCode.INTERRUPTED
     assert "report:" not in result.stdout.str()
     assert page.read_bytes() == before
@@ -41,7 +41,7 @@ def test_ctrl_c_before_the_first_claim_leaves_the_last_report(suite):
 def test_ctrl_c_after_a_claim_reports_that_claim(suite):
     stopped = SUITE + "\n\ndef test_stopped():\n    raise KeyboardInterrupt\n"
     pytester = suite(stopped)
-    result = pytester.runpytest_subprocess("bench")
+    result = run_apart(pytester, "bench")
     assert result.ret == pytest.ExitCode.INTERRUPTED
     assert "The long arm is slower" in (pytester.path / "reports" / "latest.html").read_text()
 
