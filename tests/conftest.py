@@ -13,6 +13,7 @@ import pytest
 import pytest_benchmark.plugin
 
 import dlcv04.harness
+from dlcv04.harness.report.renderers import html_page
 from dlcv04.harness.store.baselines import Store
 from dlcv04.harness.store.schema import Commit
 
@@ -137,11 +138,13 @@ def test_unsure(epoch_time, machine, claim):
 @pytest.fixture(scope="session")
 def heavy_modules():
     """An inner run forgets every module that it was the first to import, and what was made of its classes is strange to
-    the next one; besides, they take seconds each time."""
-    for name in ("psutil", "scipy.special", "jinja2", "cpuinfo", "dlcv04.workbench"):
+    the next one; besides, they take seconds each time. A run in a fork (`run_apart`) has of them what was made here."""
+    for name in ("scipy.special", "jinja2", "cpuinfo", "psutil", "dlcv04.workbench"):
         importlib.import_module(name)
     for module in pkgutil.walk_packages(dlcv04.harness.__path__, "dlcv04.harness."):
         importlib.import_module(module.name)
+    pytest_benchmark.plugin.get_cpu_info()
+    html_page._environment().get_template("report.html.j2")
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Suites for inner runs, and such a run's record."""
 
+import gc
 import json
 import os
 import sys
@@ -34,6 +35,7 @@ def run_apart(pytester, *arguments):
     process = os.fork()
     if process == 0:
         code = -1
+        gc.freeze()  # pytest collects at its end, and all that this process had imported would be walked through
         try:
             sys.stdout, sys.stderr = (path.open("w", encoding="utf-8", buffering=1) for path in printed)
             os.dup2(sys.stdout.fileno(), 1)

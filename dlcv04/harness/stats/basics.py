@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
@@ -55,7 +55,7 @@ def finite_array(values: Floats, what: str, at_least: int = 1) -> NDArray[np.flo
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or len(array) < at_least:
         raise StatisticsError(f"{what}: needs a flat list of at least {at_least} numbers, got shape {array.shape}.")
-    if not np.isfinite(array).all():
+    if not np.logical_and.reduce(np.isfinite(array)):  # `all` takes thrice as long for a few values
         raise StatisticsError(
             f"{what}: holds {int((~np.isfinite(array)).sum())} value(s) that are not finite; "
             "find the round that failed, it cannot be averaged."
@@ -64,7 +64,7 @@ def finite_array(values: Floats, what: str, at_least: int = 1) -> NDArray[np.flo
 
 
 def mean(array: NDArray[np.float64]) -> float:
-    """The same bits as `array.mean()` of a vector, at a third of what that takes for a handful of values."""
+    """The mean of a vector, to the last bit as `array.mean()` gives it, in a third of the time for a few values."""
     return float(np.add.reduce(array)) / len(array)
 
 
@@ -79,7 +79,7 @@ def check_alpha(**levels: float) -> None:
             raise StatisticsError(f"{name} = {value} is not an error rate: give a number between 0 and 0.5.")
 
 
-@lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=4096)
 def upper_t(alpha: float, df: float) -> float:
     """Upper `alpha` quantile of Student's t, t[1 - alpha; df]; infinite without degrees of freedom."""
     if df <= 0:

@@ -132,14 +132,15 @@ def process_pair_gate(
         raise StatisticsError(f"process_pair_gate: s0 = {s0} with d0 = {d0}; both must be above 0.")
     if len(looks) != len(pass_levels) or looks[0] < 2:
         raise StatisticsError(f"process_pair_gate: looks {tuple(looks)} need one pass level each and at least 2 pairs.")
-    effect = basics.trimmed_mean(pairs[0]).mean if len(pairs) else math.nan
+    parts = [basics.trimmed_mean(pair) for pair in pairs[:1]]
+    effect = parts[0].mean if parts else math.nan
     result = ComparisonResult(
         "CONTINUE", effect, -math.inf, math.inf, math.inf, math.nan, 0.0, f"first look at {looks[0]} process pairs"
     )
     for look, level in zip(looks, pass_levels, strict=True):
         if look > len(pairs):
             return result
-        parts = [basics.trimmed_mean(pair) for pair in pairs[:look]]
+        parts += [basics.trimmed_mean(pair) for pair in pairs[len(parts) : look]]
         if any(part.df < 1 for part in parts):
             raise StatisticsError("process_pair_gate: a process pair has fewer than two rounds left after trimming.")
         result = _gate_look(parts, alpha / len(looks), 1 - level, s0, d0, gate, smallest, look == looks[-1])
@@ -186,7 +187,7 @@ def _gate_look(
     count = len(parts)
     y = np.array([part.mean for part in parts])
     rounds = float(np.mean([part.se**2 for part in parts]))
-    effect, modelled = float(y.mean()), s0**2 + rounds
+    effect, modelled = basics.mean(y), s0**2 + rounds
     df = modelled**2 / (s0**4 / d0 + rounds**2 / (count * min(part.df for part in parts)))
     se = math.sqrt(max(modelled, float(y.var(ddof=1))) / count)
     strict, usual = basics.upper_t(alpha, df) * se, basics.upper_t(pass_alpha, df) * se

@@ -78,9 +78,9 @@ def failed_seeds(values: Sequence[float], *, higher_is_better: bool = True, step
 
 
 def by_seed(seeds: Iterable[tuple[float, float, bool]]) -> Effects:
-    """Low, high and failed of each seed, as three lists."""
-    found = list(seeds)
-    return Effects(*([seed[place] for seed in found] for place in range(3)))  # type: ignore[arg-type]
+    """Low, high and failed of each seed, as three sequences."""
+    low, high, failed = zip(*found, strict=True) if (found := list(seeds)) else ((), (), ())
+    return Effects(low, high, failed)
 
 
 def paired_effects(
