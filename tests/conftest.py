@@ -22,6 +22,8 @@ pytest_plugins = ["pytester"]
 
 # It starts a process to ask for the CPU's name, which does not change from one inner run to the next.
 pytest_benchmark.plugin.get_cpu_info = functools.cache(pytest_benchmark.plugin.get_cpu_info)
+# Inner runs are no workers of pytest-xdist, though the tests around them may be run by `-n`.
+os.environ.pop("PYTEST_XDIST_WORKER", None)
 
 
 @pytest.fixture
