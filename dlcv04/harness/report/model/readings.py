@@ -32,6 +32,8 @@ def clocks(run: Run) -> tuple[Fact, ...]:
             facts.append(Fact(label, f"{' to '.join(ends)} {unit}".strip()))
     if reasons := throttled(run):
         facts.append(Fact("GPU throttled", reasons, warn=reasons != "no"))
+    if others := dict.fromkeys(name for arm in run.arms for name in arm.neighbours):
+        facts.append(Fact("Others on the card", "; ".join(others), warn=True))
     return tuple(facts)
 
 

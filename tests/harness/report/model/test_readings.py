@@ -17,7 +17,8 @@ def test_calibrator_rounds_that_arms_share_count_once() -> None:
 def test_the_clocks_and_what_slowed_them_are_shown_and_compared() -> None:
     def on_a_card(run: Run, clock: float, bits: float) -> Run:
         clocks = {"gpu sm mhz": clock, "gpu throttle": bits, "cpu steal": 0.021}
-        arms = [msgspec.structs.replace(arm, clocks=clocks) if arm.round_seconds else arm for arm in run.arms]
+        more = {"clocks": clocks, "neighbours": ["process 4711 (train.py)"] if bits else []}
+        arms = [msgspec.structs.replace(arm, **more) if arm.round_seconds else arm for arm in run.arms]
         return changed(run, arms=arms)
 
     view = model.build(
@@ -28,6 +29,7 @@ def test_the_clocks_and_what_slowed_them_are_shown_and_compared() -> None:
         "GPU clock": ("1,410 MHz", False),
         "Taken by the hypervisor": ("2.1 %", False),
         "GPU throttled": ("software power cap", True),
+        "Others on the card": ("process 4711 (train.py)", True),
     }
     row = next(row for row in view.environment if row.name == "GPU throttled")
     assert (row.now, row.stored, row.differs) == ("software power cap", "no", True)
