@@ -115,6 +115,10 @@ class TrainingRun:
     reason: str = ""
 
 
+#: Pictures whose outputs must look like probabilities.
+LOOKED_AT = 16
+
+
 class Trainer:
     """A network, compiled once, with its data on the device.
 
@@ -126,7 +130,8 @@ class Trainer:
         seed: 0..2**32-1.
 
     Raises:
-        TrainingError: the model's input or output does not fit the data, or there is not one full batch.
+        TrainingError: the model's input or output does not fit the data, there is not one full batch, or this loop
+            would train the model otherwise than its own code says.
     """
 
     noisy: ClassVar[bool] = False
@@ -135,6 +140,7 @@ class Trainer:
         self.network, self.dataset, self.recipe = describe(network), dataset, recipe
         self._factory = seeding.as_factory(network)
         self._model, self._augmentation = seeding.build(self._factory, dataset, recipe, seed)
+        _refuse_other_training(self._model)
         self.optimizer = recipe.make_optimizer()
         self.optimizer.build(self._model.trainable_variables)
         self._initial_slots = [backends.to_numpy(variable) for variable in self.optimizer.variables]
@@ -147,6 +153,7 @@ class Trainer:
         half = -(-val_images(dataset, recipe) // 2)
         self._evaluation_batch = max(1, min(_EVALUATION_BATCH, fit, half))
         self._draw(seed)
+        _refuse_logits(self._model, dataset.x_train[:LOOKED_AT])
         self.compile_seconds = self._compile()
 
     def _draw(self, seed: int) -> None:
@@ -264,10 +271,16 @@ class Trainer:
         With a `dataset` of as many pictures of the same shape it goes on with that one.
 
         Raises:
-            TrainingError: the network does not fit the data set, or the seed is no seed.
+            TrainingError: the network does not fit the data set, the seed is no seed, or the network's function gives
+                the same model again.
         """
         dataset = dataset or self.dataset
         fresh = seeding.build(self._factory, dataset, self.recipe, seed)
+        if fresh[0] is self._model:
+            raise TrainingError(
+                f"{self.network} gave the same model twice, so that seeds would train on from each other: let it build "
+                "a new one each time."
+            )
         self.dataset = dataset
         self._assign(
             [*(backends.to_numpy(variable) for variable in seeding.drawn_variables(*fresh)), *self._initial_slots]
@@ -418,8 +431,38 @@ def complete(
 def _loss_halves(trainer: Trainer, val: Score) -> tuple[float, float]:
     """The mean loss of every other validation picture, and of the others: what the first leave of the whole."""
     even, odd = -(-trainer.val_images // 2), trainer.val_images // 2
+    if not odd:
+        raise TrainingError(f"{trainer.val_images} validation picture has no two halves: use two or more.")
     loss = trainer.evaluate("val_even").loss
     return loss, (val.loss * trainer.val_images - loss * even) / odd
+
+
+def _refuse_other_training(model: keras.Model) -> None:
+    """Refuse a model whose own code trains it otherwise than this loop does, or that has nothing to train."""
+    for name in ("train_step", "test_step", "compute_loss"):
+        if getattr(type(model), name) not in (getattr(keras.Model, name), getattr(keras.Sequential, name)):
+            raise TrainingError(
+                f"{model.name} has a {name} of its own ({type(model).__name__}.{name}), which this package's training "
+                "loop does not call: what it learnt here would not be what it learns in fit. Give a model without it."
+            )
+    if not model.trainable_variables:
+        raise TrainingError(f"{model.name} has no weights that training changes.")
+
+
+def _refuse_logits(model: keras.Model, x: npt.NDArray[Any]) -> None:
+    """Refuse a network whose outputs are no class probabilities: the loss would take them for some."""
+    last = model.outputs[0]._keras_history.operation
+    activation = getattr(last, "activation", None)
+    if activation is None:  # the layer does not say, so some outputs do
+        lowest = float(backends.predict(keras.Model(model.inputs, {"y": model.outputs[0]}), x)["y"].min())
+        is_logits = lowest < 0
+    else:
+        is_logits = activation is keras.activations.linear
+    if is_logits:
+        raise TrainingError(
+            f"{model.name} ends in {last.name} without a softmax: its outputs are logits, which the loss would take "
+            "for class probabilities. End it in activation='softmax'."
+        )
 
 
 def _divergence(number: int, epoch: Epoch) -> str:

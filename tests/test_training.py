@@ -393,3 +393,80 @@ def test_steps_are_counted_and_cycle(trainer: Trainer) -> None:
     trainer.barrier()
     assert trainer._steps.totals().images == 18 * 32
     assert trainer.noisy is False
+
+
+# -- what would be judged wrongly is refused ----------------------------------------------------------------------
+
+
+class OwnStep(keras.Model):
+    def train_step(self, data):
+        return {"loss": 0.0}
+
+
+class OwnLoss(keras.Model):
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return keras.ops.zeros(())
+
+
+def ending_in(*last: Any, made: Any = keras.Model) -> keras.Model:
+    layers = keras.layers
+    start = keras.Input((28, 28, 1))
+    y = layers.Flatten()(start)
+    for layer in last:
+        y = layer(y)
+    return made(start, y)
+
+
+@pytest.mark.parametrize(
+    ("network", "sentence"),
+    [
+        (lambda: ending_in(keras.layers.Dense(10, "softmax"), made=OwnStep), "has a train_step of its own"),
+        (lambda: ending_in(keras.layers.Dense(10, "softmax"), made=OwnLoss), "has a compute_loss of its own"),
+        (lambda: ending_in(keras.layers.Dense(10)), "its outputs are logits"),
+        (lambda: keras.Sequential([keras.Input((28, 28, 1)), *logits()]), "its outputs are logits"),
+        (lambda: ending_in(keras.layers.Dense(10), keras.layers.Rescaling(2.0)), "its outputs are logits"),
+        (lambda: frozen(ending_in(keras.layers.Dense(10, "softmax"))), "has no weights that training changes"),
+    ],
+    ids=["own step", "own loss", "logits", "logits of a Sequential", "logits through a layer", "frozen"],
+)
+def test_a_network_that_this_loop_would_train_otherwise_is_refused(
+    network: Any, sentence: str, digits: Dataset
+) -> None:
+    with pytest.raises(TrainingError, match=sentence):
+        Trainer(network, digits, RECIPE)
+
+
+def logits() -> list[Any]:
+    return [keras.layers.Flatten(), keras.layers.Dense(10)]
+
+
+def frozen(model: keras.Model) -> keras.Model:
+    model.trainable = False
+    return model
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        lambda: [keras.layers.Dense(10, "softmax")],
+        lambda: [keras.layers.Dense(10), keras.layers.Softmax()],
+        lambda: [keras.layers.Dense(10), keras.layers.Activation("softmax")],
+        lambda: [keras.layers.Dense(10, "sigmoid")],
+    ],
+    ids=["softmax", "a layer of its own", "an activation", "sigmoid"],
+)
+def test_outputs_that_are_probabilities_are_taken(last: Any, digits: Dataset) -> None:
+    Trainer(lambda: ending_in(*last()), digits, RECIPE)
+
+
+def test_a_function_that_gives_the_same_model_again_is_refused(digits: Dataset) -> None:
+    cached = functools.cache(lambda: ending_in(keras.layers.Dense(10, "softmax")))
+    trainer = Trainer(cached, digits, RECIPE)
+    with pytest.raises(TrainingError, match="gave the same model twice"):
+        trainer.reset(1)
+
+
+def test_one_validation_picture_has_no_halves(digits: Dataset) -> None:
+    trainer = Trainer(SMALL, digits, dataclasses.replace(RECIPE, val_images=1, epochs=1))
+    with pytest.raises(TrainingError, match="has no two halves"):
+        learn(trainer, 0, answers=False, halves=True)
