@@ -141,10 +141,13 @@ class Trainer:
         self._factory = seeding.as_factory(network)
         self._model, self._augmentation = seeding.build(self._factory, dataset, recipe, seed)
         _refuse_other_training(self._model)
-        self.optimizer = recipe.make_optimizer()
+        self.optimizer = optimizer = recipe.make_optimizer()
+        if self._model.dtype_policy.name == "mixed_float16":
+            # As `compile` does: small gradients would vanish in float16.
+            self.optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         self.optimizer.build(self._model.trainable_variables)
         self._initial_slots = [backends.to_numpy(variable) for variable in self.optimizer.variables]
-        self.footprint = footprints.of_model(self._model, self.optimizer)
+        self.footprint = footprints.of_model(self._model, optimizer)
         self.optimizer_config: dict[str, Any] = keras.saving.serialize_keras_object(self.optimizer)["config"]
         self._steps = backends.make_steps(self._model, self.optimizer, _loss(recipe.loss), self._augmentation)
         # Pictures at once in inference mode: fewer of large ones, and no more than half of the validation pictures,

@@ -470,3 +470,33 @@ def test_one_validation_picture_has_no_halves(digits: Dataset) -> None:
     trainer = Trainer(SMALL, digits, dataclasses.replace(RECIPE, val_images=1, epochs=1))
     with pytest.raises(TrainingError, match="has no two halves"):
         learn(trainer, 0, answers=False, halves=True)
+
+
+def test_mixed_float16_scales_its_loss_as_fit_does(digits: Dataset) -> None:
+    """Gradients that vanish in float16 unless the loss is scaled; the step is that of `fit`, to float16."""
+    layers = keras.layers
+
+    def net() -> keras.Model:
+        # What is small going back is large going forward; no compiler joins the two through a ReLU.
+        hidden = [layers.Dense(16, "tanh"), layers.Rescaling(3e4), layers.ReLU(), layers.Rescaling(3e-6)]
+        last = [layers.Dense(10), layers.Softmax(dtype="float32")]
+        return keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), *hidden, *last])
+
+    whole = dataclasses.replace(RECIPE, optimizer="SGD", learning_rate=0.5, batch_size=512)
+    before_policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        trainer = Trainer(net, digits, whole)
+        start = trainer.model.get_weights()[0].copy()
+        trainer.run_steps(1)
+        moved = trainer.model.get_weights()[0]
+        keras.utils.set_random_seed(0)
+        model = net()
+        model.compile(whole.make_optimizer(), whole.loss)
+        rows = trainer.batch_order(0)[0]
+        data = digits.subset(whole.train_images, whole.val_images, 0)
+        model.train_on_batch(data.x_train[rows] / np.float32(255), data.y_train[rows])
+    finally:
+        keras.config.set_dtype_policy(before_policy)
+    assert np.abs(moved - start).max() > 1e-3
+    np.testing.assert_allclose(moved, model.get_weights()[0], atol=1e-4)
