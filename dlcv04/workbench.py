@@ -657,7 +657,7 @@ def _plain(value: Any) -> Any:
 def _exact(size: Any) -> dict[str, Any]:
     return {
         "parameters": size.parameters,
-        "macs": size.macs,
+        "macs": size.known_macs,
         "weight_bytes": size.weight_bytes,
         "optimizer_bytes": size.optimizer_bytes,
         "activation_bytes": size.activation_bytes,

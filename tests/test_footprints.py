@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from dlcv04.datasets import embedded
 from dlcv04.footprints import footprint
 from dlcv04.networks import MNIST_VARIANTS, mnist_convnet
 from dlcv04.recipes import Recipe, mnist_recipe
+from dlcv04.seeding import TrainingError
 from dlcv04.training import Trainer
 
 SMALL = functools.partial(mnist_convnet, conv_layers=1, filters=4, dense_units=(16,))
@@ -48,3 +50,91 @@ def test_depthwise_and_channels() -> None:
     layers = keras.layers
     model = keras.Sequential([keras.Input((8, 8, 4)), layers.DepthwiseConv2D(3), layers.Conv2D(6, 1, groups=2)])
     assert footprint(model, RECIPE).macs == 6 * 6 * 9 * 4 + 6 * 6 * 2 * 6
+
+
+# -- right or unknown ----------------------------------------------------------------------------------------------
+
+L = keras.layers
+
+
+class Block(keras.layers.Layer):
+    """A layer made of layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = L.Conv2D(8, 3, padding="same")
+
+    def call(self, x: Any) -> Any:
+        return keras.ops.relu(self.conv(x))
+
+
+def through(*layers: Any, shape: tuple[int, ...] = (8, 8, 4)) -> keras.Model:
+    start = y = keras.Input(shape)
+    for layer in layers:
+        y = layer(y)
+    return keras.Model(start, y)
+
+
+CONV = 8 * 8 * 9 * 4 * 4
+
+
+def shared() -> keras.Model:
+    conv = L.Conv2D(4, 3, padding="same")
+    return through(conv, conv)
+
+
+def shared_model() -> keras.Model:
+    inner = through(L.Conv2D(4, 3, padding="same"), L.Conv2D(4, 3, padding="same"))
+    return through(inner, L.ReLU(), inner)
+
+
+def smaller_each_time() -> keras.Model:
+    conv = L.Conv2D(4, 3, padding="same")
+    return through(conv, L.MaxPooling2D(), conv)
+
+
+@pytest.mark.parametrize(
+    ("network", "macs"),
+    [
+        (shared, 2 * CONV),
+        (shared_model, 4 * CONV),
+        (smaller_each_time, CONV + CONV // 4),
+        (lambda: through(L.Conv2D(4, 3, padding="same"), L.BatchNormalization(), keras.ops.relu), CONV),
+        (lambda: through(L.Conv2D(8, 3, padding="same", groups=4)), 8 * 8 * 9 * 8),
+        (lambda: through(L.SeparableConv2D(8, 3, padding="same")), 8 * 8 * (9 * 4 + 4 * 8)),
+        (lambda: through(L.Conv2DTranspose(8, 3, strides=2)), 8 * 8 * 9 * 4 * 8),
+        (lambda: through(L.Dense(5), shape=(7, 3)), 7 * 3 * 5),
+        (lambda: through(L.Reshape((256,)), L.Dense(10), L.Dropout(0.5), L.Softmax()), 256 * 10),
+    ],
+    ids=[
+        "twice",
+        "a model twice",
+        "at two sizes",
+        "beside others",
+        "groups",
+        "separable",
+        "transposed",
+        "time",
+        "plain",
+    ],
+)
+def test_multiply_adds_by_hand(network: Any, macs: int) -> None:
+    assert footprint(network, RECIPE).macs == footprint(network, RECIPE).known_macs == macs
+
+
+@pytest.mark.parametrize(
+    ("network", "named"),
+    [
+        (lambda: through(Block()), "Block"),
+        (lambda: through(L.TimeDistributed(L.Conv2D(8, 3)), shape=(5, 8, 8, 4)), "TimeDistributed"),
+        (lambda: through(L.LSTM(8), shape=(8, 8)), "LSTM"),
+        (lambda: through(lambda x: L.MultiHeadAttention(2, 4)(x, x), shape=(8, 8)), "MultiHeadAttention"),
+        (lambda: through(lambda x: L.Attention()([x, x]), shape=(8, 8)), "Attention"),
+        (lambda: through(lambda x: keras.ops.matmul(x, x), shape=(8, 8)), "Matmul"),
+    ],
+)
+def test_one_layer_without_a_formula_makes_the_sum_unknown_and_is_named(network: Any, named: str) -> None:
+    found = footprint(network, RECIPE)
+    assert found.known_macs is None
+    with pytest.raises(TrainingError, match=rf"\({named}\) are unknown"):
+        _ = found.macs

@@ -46,7 +46,8 @@ def train(
     if out:
         _write_curve(out, variant, run)
     size = run.footprint
-    say(f"{size.parameters:,} parameters, {size.macs:,} MACs, peak memory {run.peak_memory_bytes / 1e6:.0f} MB")
+    macs = "unknown" if size.known_macs is None else f"{size.known_macs:,}"
+    say(f"{size.parameters:,} parameters, {macs} MACs, peak memory {run.peak_memory_bytes / 1e6:.0f} MB")
     if run.status != "ok":
         stop(run.reason, 1)
     _say_accuracy(run, min(recipe.val_images or len(dataset.x_val), len(dataset.x_val)))

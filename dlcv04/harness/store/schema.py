@@ -82,13 +82,16 @@ class Assertion(Record, frozen=True, kw_only=True):
 
 
 class LayerRow(Record, frozen=True, kw_only=True):
-    """One layer of a network: output shape without the batch axis, parameters, multiply-accumulates a sample."""
+    """One layer of a network: output shape without the batch axis, parameters, multiply-accumulates a sample.
+
+    These are None where no formula is known for its kind.
+    """
 
     name: str
     kind: str
     output_shape: list[int]
     parameters: int
-    macs: int
+    macs: int | None
 
 
 class EpochRow(Record, frozen=True, kw_only=True):
