@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.conftest import SUITE
+from tests.conftest import FAKE_MACHINE, SUITE
 from tests.harness.inner_runs import run_apart
 
 
@@ -63,3 +63,19 @@ def test_the_first_line_names_every_projects_own_data_and_only_the_rest_must_be_
     assert ("embedded stand-in" in printed) == shipped
     real = run_apart(pytester, "--collect-only", "-q", "--dl-data=real")
     assert real.ret == (pytest.ExitCode.USAGE_ERROR if shipped else pytest.ExitCode.OK)
+
+
+REFUSES = """
+def refuse(*arm):
+    from dlcv04.harness.claims.claim import ClaimError
+    raise ClaimError("its memory can't be measured here")
+"""
+
+
+def test_memory_that_no_claim_asked_for_and_cant_be_measured_is_a_line_and_no_error(suite):
+    cpu, card = 'Workbench(suite, "cpu", machine.calibrate,', 'Workbench(suite, "gpu", None, peaks_of=refuse,'
+    on_a_card = FAKE_MACHINE.replace(cpu, card)
+    assert "peaks_of=refuse" in on_a_card
+    result = run_apart(suite(machine=REFUSES + on_a_card), "bench")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["dlcv04: its memory can't be measured here", "HOLDS *The long arm is slower*"])
