@@ -73,7 +73,7 @@ def every_group_on_all_channels(layer):
 )
 def test_what_is_ignored_is_seen(factor, seen, monkeypatch):
     real = footprints._macs
-    monkeypatch.setattr(footprints, "_macs", lambda layer, shape: factor(layer) * real(layer, shape))
+    monkeypatch.setattr(footprints, "_macs", lambda layer, *shapes: factor(layer) * real(layer, *shapes))
     for name in seen:
         with pytest.raises(AssertionError):
             check(name)

@@ -221,12 +221,18 @@ def read_neighbours() -> list[str]:
     this = psutil.Process()
     if this.pid in {each.pid for each in listed}:
         return [_neighbour(each) for each in listed if not _is_ours(this, each.pid)]
+    return _of_another_namespace(tuple(each.pid for each in listed))
+
+
+@functools.lru_cache(maxsize=1)  # asked again and again; to find a process's children all of a machine are read
+def _of_another_namespace(pids: tuple[int, ...]) -> list[str]:
+    this = psutil.Process()
     family = [this, *this.parents(), *this.children(recursive=True)]
-    others = len(listed) - max(1, sum(_holds_a_card(each.pid) for each in family))
+    others = len(pids) - max(1, sum(_holds_a_card(each.pid) for each in family))
     if others <= 0:
         return []
-    pids = ", ".join(str(each.pid) for each in listed)
-    return [f"{others} of the processes {pids} (pids of another namespace, which can't be told from this run's)"]
+    named = ", ".join(map(str, pids))
+    return [f"{others} of the processes {named} (pids of another namespace, which can't be told from this run's)"]
 
 
 def _is_ours(this: psutil.Process, pid: int) -> bool:

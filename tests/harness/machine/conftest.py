@@ -19,8 +19,10 @@ def no_gpu(monkeypatch, tmp_path):
     for name in ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"):
         monkeypatch.delenv(name, raising=False)
     machine_gpu._first.cache_clear()
+    machine_gpu._of_another_namespace.cache_clear()
     yield folder
     machine_gpu._first.cache_clear()
+    machine_gpu._of_another_namespace.cache_clear()
     machine_gpu._HANGS.clear()
 
 
