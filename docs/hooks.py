@@ -49,6 +49,9 @@ class _Options:
     def addoption(self, name: str, **settings: Any) -> None:
         self.told[name] = settings
 
+    def addini(self, name: str, **settings: Any) -> None:
+        self.told[f"{name} (in the ini file)"] = {"help": settings["help"]}
+
 
 def _options() -> str:
     """The options of `pytest bench/`, read from the plugin that adds them."""
