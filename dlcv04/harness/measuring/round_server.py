@@ -63,11 +63,14 @@ class RoundServer:
                 raise SystemExit(4)
 
     def _is_foreign(self, file: Path) -> bool:
-        prefix = Path(sys.prefix)
-        return any(
-            file.is_relative_to(place) and not (prefix.is_relative_to(place) and file.is_relative_to(prefix))
-            for place in self._foreign
-        )
+        return any(file.is_relative_to(place) and not in_environment(file, place) for place in self._foreign)
+
+
+def in_environment(path: Path, place: Path) -> bool:
+    """Whether a path inside `place` lies in a Python environment there, such as `.venv`, of this process or not."""
+    prefix = Path(sys.prefix)
+    of_ours = prefix.is_relative_to(place) and path.is_relative_to(prefix)
+    return of_ours or "site-packages" in path.relative_to(place).parts
 
 
 #: Folders that no module of a worker may come from, as PATH has them: the other side's code.

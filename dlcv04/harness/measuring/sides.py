@@ -20,6 +20,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 from dlcv04.harness.measuring.process_pairs import SideError
+from dlcv04.harness.measuring.round_server import in_environment
 
 
 def own_folders(top: Path) -> list[Path]:
@@ -28,19 +29,13 @@ def own_folders(top: Path) -> list[Path]:
     for name, module in list(sys.modules.items()):
         if name.startswith("__editable__"):  # setuptools's finder of an editable install: names and their folders
             found += [Path(path).parent for path in getattr(module, "MAPPING", {}).values()]
-    inside = [folder for folder in found if folder.is_relative_to(top) and not _in_environment(folder, top)]
+    inside = [folder for folder in found if folder.is_relative_to(top) and not in_environment(folder, top)]
     return list(dict.fromkeys(inside))
 
 
 def mapped(folders: Sequence[Path], top: Path, checkout: Path) -> list[Path]:
     """The same folders in the checkout of the repository."""
     return [checkout / folder.relative_to(top) for folder in folders]
-
-
-def _in_environment(path: Path, top: Path) -> bool:
-    """Whether a path lies in a Python environment inside the repository, such as `.venv`."""
-    prefix = Path(sys.prefix)
-    return (prefix.is_relative_to(top) and path.is_relative_to(prefix)) or "site-packages" in path.parts
 
 
 def build_copies(top: Path, root: Path, checkout: Path, into: Path) -> list[Path]:
@@ -62,7 +57,7 @@ def build_copies(top: Path, root: Path, checkout: Path, into: Path) -> list[Path
     replaced = []
     for installed, source in _plain_copies(top, root):
         names = _packages(installed)
-        if all(any(_has(folder, name) for folder in folders) for name in names):
+        if all(any((folder / name).exists() for folder in folders) for name in names):
             continue  # the folders of this very tree come first
         _refuse_outdated(installed, source)
         old = checkout / source.relative_to(top)
@@ -114,10 +109,6 @@ def _packages(installed: importlib.metadata.Distribution) -> list[str]:
     """Its packages and modules; none of an editable install of older tools, which has no code of its own."""
     files = [file for file in installed.files or [] if file.suffix == ".py" and ".." not in file.parts]
     return list(dict.fromkeys(file.parts[0] for file in files if not file.name.startswith("__editable__")))
-
-
-def _has(folder: Path, name: str) -> bool:
-    return (folder / name).exists()
 
 
 def _refuse_outdated(installed: importlib.metadata.Distribution, source: Path) -> None:

@@ -79,6 +79,20 @@ def test_a_side_that_imports_the_others_code_is_refused_in_one_sentence(project,
     assert "Traceback" not in printed
 
 
+def test_an_environment_inside_the_repository_is_nobodys_code(project, monkeypatch):
+    """Nor is one that another environment sees, as `site.addsitedir` has it."""
+    shared = project.path / ".venv/lib/python3/site-packages"
+    shared.mkdir(parents=True)
+    (shared / "elsewhere.py").write_text("")
+    ignored = project.path / ".gitignore"
+    ignored.write_text(ignored.read_text() + ".venv/\n")
+    project.change("import elsewhere\n" + MACHINE)
+    project.commit()
+    monkeypatch.setenv("PYTHONPATH", f"{project.path / 'src'}:{shared}")
+    result, run = against(project, fresh=True)
+    assert set(verdicts(run).values()) == {"PASS"}, result.stdout.str()
+
+
 READS = """
 from pathlib import Path
 (Path(__file__).parent / "data" / "speeds.txt").read_text()
