@@ -213,7 +213,8 @@ class Workbench:
     """What is built once a session: the device, compiled trainers, and curves already trained.
 
     `of_times` is what an arm's figures depend on beside its data, where this process computes them: part of its key.
-    `optimizers` are the configurations of those that trained.
+    `pool` has the processes that learn, or none where this one does; those that memory is measured in are of its kind.
+    `optimizers` are the configurations of those that trained, `peaks` the memory that arms took.
     """
 
     suite: Suite
@@ -222,7 +223,6 @@ class Workbench:
     calibrator_name: str = ""
     of_times: dict[str, str] = field(default_factory=dict)
     pool: pools.Pool | None = None
-    peaks_of: Callable[..., list[int]] = lambda *arm: []
     meter: Callable[[], Any] = lambda: None
     clock: Callable[[], float] = time.perf_counter
     trainers: dict[tuple[Any, ...], Any] = field(default_factory=dict)
@@ -230,6 +230,7 @@ class Workbench:
     optimizers: dict[tuple[Any, ...], dict[str, Any]] = field(default_factory=dict)
     footprints: dict[tuple[Any, ...], Any] = field(default_factory=dict)
     datas: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+    peaks: dict[tuple[Any, ...], list[int]] = field(default_factory=dict)
 
     def data_of(self, arm: Trained, shared: Any) -> Any:
         """The data of one arm, made once: a change of the shared data costs a copy and a new fingerprint."""
@@ -255,6 +256,27 @@ class Workbench:
             self.footprints[key] = (footprints.footprint(network, recipe), network)
         return self.footprints[key][0]
 
+    def peaks_of(self, request: pytest.FixtureRequest, name: str, arm: Any, data: Any, recipe: Any) -> list[int]:
+        """Bytes at the peak of each fresh process that trains an arm; empty for one that this package does not train.
+
+        Raises:
+            ClaimError: it can't be sent to another process, or a process died.
+        """
+        if self.pool is None or isinstance(arm, (TimedCall, TimedFit)):
+            return []
+        network, data, recipe = _resolve(self, arm, data, recipe)
+        key = id(network), data.fingerprint, recipe
+        if key not in self.peaks:
+            begin = time.perf_counter()
+            try:
+                # The pool keeps the network with its lesson: its id is only its own while it lives.
+                lesson = self.pool.lesson(name, network, data, recipe, _own_modules(request))
+                self.peaks[key] = self.pool.peaks(name, lesson, PEAK_PROCESSES[self.device])
+            except pools.PoolError as error:
+                raise ClaimError(str(error)) from error
+            self.suite.spend("measuring memory in fresh processes", time.perf_counter() - begin)
+        return self.peaks[key]
+
     def note_data(self, dataset: Any) -> None:
         """Remember a data set for the report."""
         _note_data(self.suite, dataset)
@@ -266,7 +288,7 @@ def start(config: pytest.Config, suite: Suite) -> Workbench:
     Raises:
         DeviceError, BackendError: there is no such device, or Keras runs on a backend that trains nothing here.
     """
-    begin, pool = time.perf_counter(), config.stash[_POOL]
+    begin, pool = time.perf_counter(), config.stash.get(_POOL, None)
     device = backends.select_device(suite.plan().device)
     facts = backends.facts()
     key = {"backend": facts.backend, "dtype_policy": facts.dtype_policy, "jit": str(facts.jit).lower()}
@@ -276,17 +298,14 @@ def start(config: pytest.Config, suite: Suite) -> Workbench:
         "device": facts.device_name,
         "image data format": facts.image_data_format,
         "threads": str(facts.threads),
-        "threads of learning": "1" if pool.size else str(facts.threads),
+        "threads of learning": "1" if pool and pool.size else str(facts.threads),
     }
     suite.device_layer = DeviceLayer(device, key, software)
     suite.spend("starting the framework", time.perf_counter() - begin)
     name, run = backends.calibrator() or ("", None)
     rounding = {"tf32": str(facts.tf32).lower()} if device == "gpu" else {}
     of_times = rounding or {"threads": str(facts.threads)}
-    meter = partial(load.LoadMeter, gpu=device == "gpu")
-    made = Workbench(suite, device, run, name, of_times, pool if pool.size else None, meter=meter)
-    made.peaks_of = Peaks(made, pool).of
-    return made
+    return Workbench(suite, device, run, name, of_times, pool, partial(load.LoadMeter, gpu=device == "gpu"))
 
 
 # -- what the fixtures measure ---------------------------------------------------------------------------------------
@@ -340,7 +359,8 @@ def measure_learning(
     """Arms that train when a claim asks for seeds, as the fixture `learning` gives them."""
     shared = _data(request, bench, data)
     resolved = {name: _resolve(bench, arm, shared, recipe) for name, arm in arms.items()}
-    learner = Learner(request, bench, resolved, extras, progress, bench.pool)
+    pool = bench.pool if bench.pool and bench.pool.size else None
+    learner = Learner(request, bench, resolved, extras, progress, pool)
     trainers = {name: partial(learner.train, name) for name in resolved}
     facts = {name: _pictures(arms[name], data, recipe, extras) for name, (_, data, recipe) in resolved.items()}
     block = SeededBlock(trainers, first_seed=first_seed, facts=facts, train_all=learner.train_all)
@@ -360,35 +380,6 @@ def measure_values(request: pytest.FixtureRequest, arms: dict[str, Any], data: A
         arm = Arm(name=name, test=request.node.nodeid, network=_describe(compute), key=key, values=values.stored)
         state.add_measured(request.node, partial(copy, arm))
     return SimpleNamespace(**found)
-
-
-@dataclass
-class Peaks:
-    """The memory that arms take, each measured once a session in fresh processes of the pool's kind."""
-
-    bench: Workbench
-    pool: pools.Pool
-    known: dict[tuple[Any, ...], list[int]] = field(default_factory=dict)
-
-    def of(self, request: pytest.FixtureRequest, name: str, arm: Any, data: Any, recipe: Any) -> list[int]:
-        """Bytes at the peak of each process; empty for an arm that this package does not train.
-
-        Raises:
-            ClaimError: it can't be sent to another process, or a process died.
-        """
-        if isinstance(arm, (TimedCall, TimedFit)):
-            return []
-        network, data, recipe = _resolve(self.bench, arm, data, recipe)
-        key = id(network), data.fingerprint, recipe
-        if key not in self.known:
-            begin = time.perf_counter()
-            try:
-                lesson = self.pool.lesson(name, network, data, recipe, _own_modules(request))
-                self.known[key] = self.pool.peaks(name, lesson, PEAK_PROCESSES[self.bench.device])
-            except pools.PoolError as error:
-                raise ClaimError(str(error)) from error
-            self.bench.suite.spend("measuring memory in fresh processes", time.perf_counter() - begin)
-        return self.known[key]
 
 
 @dataclass(frozen=True)
