@@ -249,8 +249,10 @@ class InterleavedBlock:
         """Other processes that were on the card while rounds were timed."""
         return self._meter.neighbours if self._meter else []
 
-    def _joules(self) -> float | None:
-        return self._meter.joules() if self._meter else None
+    def _joules(self, arm: ArmTimes) -> float | None:
+        """The card's counter, where the arm's rounds are long enough for it to say something."""
+        short = min(arm.warmup) < ENERGY_ROUND_SECONDS / 2
+        return None if short or self._meter is None else self._meter.joules()
 
     @property
     def clocks(self) -> dict[str, float]:
@@ -262,9 +264,9 @@ class InterleavedBlock:
             with _no_garbage_collection():
                 for name in self._order(names):
                     arm = self.arms[name]
-                    before = self._joules()
+                    before = self._joules(arm)
                     arm.rounds[self._next_round] = time_round(arm.workload, self.steps_of(name), self._clock)
-                    if before is not None and (after := self._joules()) is not None:
+                    if before is not None and (after := self._joules(arm)) is not None:
                         arm.joules[self._next_round] = after - before
                 self._calibrate()
             self._next_round += 1
