@@ -5,25 +5,10 @@ import json
 import pytest
 
 from dlcv04 import load_runs
+from tests.harness.inner_runs import HALVES
 
 pytestmark = pytest.mark.end_to_end
 
-CONFTEST = """
-import numpy as np
-import pytest
-from dlcv04 import Dataset, Recipe
-
-@pytest.fixture(scope="session")
-def dataset():
-    draw = np.random.RandomState(0)
-    y = draw.randint(0, 2, 300).astype(np.int32)
-    x = (draw.randint(0, 100, (300, 6, 6, 1)) + 100 * y[:, None, None, None]).astype(np.uint8)
-    return Dataset("halves", x[:200], y[:200], x[200:], y[200:], classes=2)
-
-@pytest.fixture(scope="session")
-def timing_recipe():
-    return Recipe("mine", optimizer="SGD", learning_rate=0.2, batch_size=20, epochs=2)
-"""
 CLAIMS = """
 from functools import partial
 from dlcv04 import claim, reference_everywhere, timed_call
@@ -49,7 +34,7 @@ def test_call(epoch_time, claim):
 @pytest.fixture
 def project(pytester):
     pytester.makeini("[pytest]\n")
-    pytester.makeconftest(CONFTEST)
+    pytester.makeconftest(HALVES)
     pytester.makepyfile(test_it=CLAIMS.replace("WIDTH", "4000"))
     return pytester
 

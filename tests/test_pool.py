@@ -17,6 +17,7 @@ from dlcv04 import training
 from dlcv04.backends import keras
 from dlcv04.datasets import embedded
 from dlcv04.recipes import Recipe
+from tests.harness.inner_runs import HALVES
 
 RECIPE = Recipe("tiny", optimizer="SGD", learning_rate=0.05, batch_size=32, epochs=2, train_images=256, val_images=100)
 HERE = os.getpid()
@@ -152,23 +153,11 @@ def test_a_process_ends_with_the_one_that_it_works_for():
 
 # -- through pytest --------------------------------------------------------------------------------------------------
 
-CONFTEST = """
-import numpy as np
+CONFTEST = (
+    HALVES
+    + """
 import psutil
-import pytest
 from pathlib import Path
-from dlcv04 import Dataset, Recipe
-
-@pytest.fixture(scope="session")
-def dataset():
-    draw = np.random.RandomState(0)
-    y = draw.randint(0, 2, 300).astype(np.int32)
-    x = (draw.randint(0, 100, (300, 6, 6, 1)) + 100 * y[:, None, None, None]).astype(np.uint8)
-    return Dataset("halves", x[:200], y[:200], x[200:], y[200:], classes=2)
-
-@pytest.fixture(scope="session")
-def recipe():
-    return Recipe("mine", optimizer="SGD", learning_rate=0.2, batch_size=20, epochs=2)
 
 def workers():
     children = psutil.Process().children(recursive=True)
@@ -178,6 +167,7 @@ def pytest_collection_finish(session):
     if Path("shuffle").exists():
         session.items.sort(key=lambda item: item.name)
 """
+)
 CLAIMS = """
 import os, sys, time
 from functools import partial
