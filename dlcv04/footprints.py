@@ -23,10 +23,12 @@ _ELEMENTWISE = (
     "Normalization",
     "PReLU",
     "RMSNormalization",
-    "SpectralNormalization",
 )
-#: Layers and operations without weights that multiply matrices.
-_PRODUCTS = ("AdditiveAttention", "Attention", "Conv", "Dot", "DotProductAttention", "Einsum", "Matmul", "Tensordot")
+#: Layers and operations without weights that multiply matrices, or may.
+_PRODUCTS = (
+    *("AdditiveAttention", "Attention", "Conv", "Dot", "DotProductAttention", "Einsum", "Lambda", "Matmul"),
+    "Tensordot",
+)
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,8 @@ def _macs(layer: Any, before: tuple[int, ...], after: tuple[int, ...]) -> int | 
     """Multiply-adds for one picture: each kernel weight works once an output position; transposed, once an input's."""
     layers = keras.layers
     kind = type(layer).__name__
+    if not type(layer).call.__module__.startswith("keras."):
+        return None  # its own code says what it computes
     if isinstance(layer, layers.Dense):
         return math.prod(layer.kernel.shape) * math.prod(after[:-1])
     if isinstance(layer, (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)):

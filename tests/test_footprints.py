@@ -68,6 +68,20 @@ class Block(keras.layers.Layer):
         return keras.ops.relu(self.conv(x))
 
 
+class Twice(keras.layers.Dense):
+    def call(self, x: Any, training: bool | None = None) -> Any:
+        return super().call(x) + super().call(-x)
+
+
+class Weightless(keras.layers.Layer):
+    def call(self, x: Any) -> Any:
+        return keras.ops.matmul(x, keras.ops.swapaxes(x, -1, -2))
+
+
+class Renamed(keras.layers.Dense):
+    """Computes what its base does."""
+
+
 def through(*layers: Any, shape: tuple[int, ...] = (8, 8, 4)) -> keras.Model:
     start = y = keras.Input(shape)
     for layer in layers:
@@ -104,6 +118,7 @@ def smaller_each_time() -> keras.Model:
         (lambda: through(L.SeparableConv2D(8, 3, padding="same")), 8 * 8 * (9 * 4 + 4 * 8)),
         (lambda: through(L.Conv2DTranspose(8, 3, strides=2)), 8 * 8 * 9 * 4 * 8),
         (lambda: through(L.Dense(5), shape=(7, 3)), 7 * 3 * 5),
+        (lambda: through(Renamed(5), shape=(7, 3)), 7 * 3 * 5),
         (lambda: through(L.Reshape((256,)), L.Dense(10), L.Dropout(0.5), L.Softmax()), 256 * 10),
     ],
     ids=[
@@ -115,6 +130,7 @@ def smaller_each_time() -> keras.Model:
         "separable",
         "transposed",
         "time",
+        "a name of its own",
         "plain",
     ],
 )
@@ -126,6 +142,10 @@ def test_multiply_adds_by_hand(network: Any, macs: int) -> None:
     ("network", "named"),
     [
         (lambda: through(Block()), "Block"),
+        (lambda: through(Twice(4)), "Twice"),
+        (lambda: through(Weightless(), shape=(8, 8)), "Weightless"),
+        (lambda: through(L.SpectralNormalization(L.Dense(4)), shape=(8,)), "SpectralNormalization"),
+        (lambda: through(L.Lambda(lambda x: x), shape=(8, 8)), "Lambda"),
         (lambda: through(L.TimeDistributed(L.Conv2D(8, 3)), shape=(5, 8, 8, 4)), "TimeDistributed"),
         (lambda: through(L.LSTM(8), shape=(8, 8)), "LSTM"),
         (lambda: through(lambda x: L.MultiHeadAttention(2, 4)(x, x), shape=(8, 8)), "MultiHeadAttention"),
