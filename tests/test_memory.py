@@ -1,6 +1,7 @@
 """Memory from a claim to the terminal, the report, the stored run and the gate, with real processes."""
 
 import json
+import sys
 
 import pytest
 
@@ -55,7 +56,7 @@ def test_a_claim_about_memory(project):
     (judged,) = claim["assertions"]
     assert judged["verdict"] == "HOLDS" and judged["metric"] == "peak memory"
     assert 1.8 < judged["effect"] < 5  # weights and gradients of the wide layer are four times as large
-    again = project.run("dlcv04", "judge", "runs/run.json")
+    again = project.run(sys.executable, "-c", "from dlcv04.cli import main; main()", "judge", "runs/run.json")
     again.stdout.fnmatch_lines(["*HOLDS*A wide net needs more memory*n = 3 processes*"])
     figures = load_runs(project.path / "runs")
     peaks = figures[(figures.metric == "peak memory") & (figures.arm == "wide") & ~figures.control]
