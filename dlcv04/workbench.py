@@ -654,7 +654,7 @@ def _exact(size: Any) -> dict[str, Any]:
         "macs": size.known_macs,
         "weight_bytes": size.weight_bytes,
         "optimizer_bytes": size.optimizer_bytes,
-        "activation_bytes": size.activation_bytes,
+        "activation_bytes": size.known_activation_bytes,
         "layers": [
             LayerRow(
                 name=layer.name,

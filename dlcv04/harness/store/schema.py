@@ -84,12 +84,12 @@ class Assertion(Record, frozen=True, kw_only=True):
 class LayerRow(Record, frozen=True, kw_only=True):
     """One layer of a network: output shape without the batch axis, parameters, multiply-accumulates a sample.
 
-    These are None where no formula is known for its kind.
+    These are None where no formula is known for its kind, a side of the shape where the network leaves it open.
     """
 
     name: str
     kind: str
-    output_shape: list[int]
+    output_shape: list[int | None]
     parameters: int
     macs: int | None
 
