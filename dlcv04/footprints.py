@@ -68,7 +68,12 @@ class Footprint:
         Raises:
             TrainingError: a layer's are unknown; it is named.
         """
-        return self._certain("macs", "multiply-adds")
+        return self._certain(
+            "macs",
+            "multiply-adds",
+            "computed from known sizes for Keras's own dense, convolutional, recurrent and multi-head attention layers "
+            "and those without products, never for code of one's own",
+        )
 
     @property
     def known_activation_bytes(self) -> int | None:
@@ -86,7 +91,9 @@ class Footprint:
         Raises:
             TrainingError: a layer's are unknown; it is named.
         """
-        return self._certain("activation_bytes", "activations")
+        return self._certain(
+            "activation_bytes", "activations", "computed from known sizes, where no code of one's own holds layers"
+        )
 
     def training_bytes(self, batch_size: int) -> int:
         """Bytes that a training step holds: weights, their gradients, the optimiser's slots, a batch's activations.
@@ -96,14 +103,12 @@ class Footprint:
         """
         return 2 * self.weight_bytes + self.optimizer_bytes + batch_size * self.activation_bytes
 
-    def _certain(self, figure: str, what: str) -> int:
+    def _certain(self, figure: str, what: str, how: str) -> int:
         total = _sum(getattr(layer, figure) for layer in self.layers)
         if total is None:
             unknown = [f"{each.name} ({each.kind})" for each in self.layers if getattr(each, figure) is None]
             raise seeding.TrainingError(
-                f"The {what} of {', '.join(unknown)} are unknown, so those of the network are: they are computed from "
-                "sizes that are known, for Keras's own dense, convolutional, recurrent and multi-head attention layers "
-                "and those without products, and never for code of one's own."
+                f"The {what} of {', '.join(unknown)} are unknown, so those of the network are: they are {how}."
             )
         return total
 
@@ -415,7 +420,16 @@ _VIEWS = {"InputLayer", "Flatten", "Reshape"}
 _FREE = {
     *_VIEWS,
     *("CategoryEncoding", "CenterCrop", "Discretization", "Embedding", "HashedCrossing", "Hashing", "Identity"),
-    *("IntegerLookup", "Masking", "Normalization", "RandomBrightness", "RandomContrast", "RandomCrop", "RandomFlip"),
+    *(
+        "IntegerLookup",
+        "LayerScale",
+        "Masking",
+        "Normalization",
+        "RandomBrightness",
+        "RandomContrast",
+        "RandomCrop",
+        "RandomFlip",
+    ),
     *("RandomRotation", "RandomTranslation", "RandomZoom", "Rescaling", "Resizing", "StringLookup"),
     "TextVectorization",
 }
