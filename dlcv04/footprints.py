@@ -134,7 +134,7 @@ def of_model(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> Footp
     Raises:
         TrainingError: a layer's weights are not made yet.
     """
-    _refuse_unbuilt(model)
+    _refuse_unmade(model)
     # The step counter and the learning rate are the optimiser's own, not slots.
     settings = {id(v) for v in (optimizer._iterations, optimizer._learning_rate)}
     slots = [variable for variable in optimizer.variables if id(variable) not in settings]
@@ -149,13 +149,19 @@ def of_model(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> Footp
     )
 
 
-def _refuse_unbuilt(model: keras.Model) -> None:
-    """A model of one's own may say that it is built before its layers are: their weights would count as none."""
-    for layer in model._flatten_layers():
-        if not layer.built and type(layer).build is not keras.layers.Layer.build:
+def _refuse_unmade(layer: Any) -> None:
+    """Code of one's own may count as built before its layers are: their weights would count as none.
+
+    Where it was called, or builds them itself, a layer without weights is one that it does not use.
+    """
+    made = _is_of_keras(layer) or layer._called or any("build" in vars(kind) for kind in _own_classes(layer))
+    for inner in layer._flatten_layers(include_self=False, recursive=False):
+        if inner.built:
+            _refuse_unmade(inner)
+        elif not made and type(inner).build is not keras.layers.Layer.build:
             raise seeding.TrainingError(
-                f"{model.name} has no weights yet for its layer {layer.name}, so they can't be counted: call the model "
-                "on one batch before it is returned."
+                f"The weights of {inner.name} in {layer.name} are not made yet, so they can't be counted: call the "
+                "model on one batch before it is returned."
             )
 
 
@@ -275,13 +281,17 @@ def _keras_class(operation: Any) -> type:
     return next((kind for kind in type(operation).__mro__ if kind.__module__.startswith("keras.")), object)
 
 
+def _own_classes(operation: Any) -> Iterator[type]:
+    """Those that come before Keras's, which they override."""
+    base = _keras_class(operation)
+    return itertools.takewhile(lambda kind: kind is not base, type(operation).__mro__)
+
+
 def _is_of_keras(operation: Any) -> bool:
     """Whether Keras's own code alone says what an operation computes, with its weights as they are."""
-    base = _keras_class(operation)
-    own = itertools.takewhile(lambda kind: kind is not base, type(operation).__mro__)
     # What every model has (a training step, a configuration) may be one's own: it computes no output.
-    computing = {"call", "__call__"} | (set(dir(base)) - set(dir(keras.Model)))
-    if any(computing & set(vars(kind)) for kind in own):
+    computing = {"call", "__call__"} | (set(dir(_keras_class(operation))) - set(dir(keras.Model)))
+    if any(computing & set(vars(kind)) for kind in _own_classes(operation)):
         return False
     functions = (getattr(operation, name, None) for name in ("activation", "recurrent_activation"))
     adapted = (getattr(operation, name, None) for name in ("lora_enabled", "quantization_mode"))

@@ -318,19 +318,23 @@ class OwnOperation(keras.Operation):
         return keras.KerasTensor(x.shape)
 
 
-class OwnModel(keras.Model):
+class Unmade(keras.Model):
+    """Keras counts it as built before its layers are."""
+
     def __init__(self) -> None:
         super().__init__()
         self.flat, self.out = L.Flatten(), L.Dense(4)
-
-    def build(self, shape: Any) -> None:
-        self.out.build((None, 256))
 
     def call(self, x: Any) -> Any:
         return self.out(self.flat(x))
 
     def compute_output_shape(self, shape: Any) -> Any:
         return (shape[0], 4)
+
+
+class OwnModel(Unmade):
+    def build(self, shape: Any) -> None:
+        self.out.build((None, 256))
 
 
 class OwnSequential(keras.Sequential):
@@ -342,10 +346,13 @@ def squared(x: Any) -> Any:
     return keras.ops.matmul(x, x)
 
 
-def own_model() -> keras.Model:
-    model = OwnModel()
+def built(model: keras.Model) -> keras.Model:
     model.build((None, 8, 8, 4))
     return model
+
+
+def own_model() -> keras.Model:
+    return built(OwnModel())
 
 
 def own_sequential() -> keras.Model:
@@ -415,18 +422,36 @@ def test_a_network_without_its_weights_has_no_figures() -> None:
         footprint(lambda: keras.Sequential([L.Dense(4)]), RECIPE)
 
 
-def test_weights_that_are_not_made_yet_are_not_counted_as_none() -> None:
-    class Unmade(OwnModel):
-        def build(self, shape: Any) -> None:
-            self.built = True
+class Shortcut(L.Layer):
+    """As in many residual networks: a layer that some uses need and others don't."""
 
-    def network() -> keras.Model:
-        model = Unmade()
-        model.build((None, 8, 8, 4))
-        return model
+    def __init__(self, project: bool) -> None:
+        super().__init__()
+        self.wanted, self.conv = project, L.Conv2D(4, 1)
 
-    with pytest.raises(TrainingError, match="no weights yet for its layer dense"):
+    def call(self, x: Any) -> Any:
+        return self.conv(x) if self.wanted else x
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        return (*shape[:-1], 4)
+
+
+@pytest.mark.filterwarnings("ignore:.*not have a `build")
+@pytest.mark.parametrize(
+    ("network", "named"),
+    [
+        (lambda: built(Unmade()), "dense"),
+        (lambda: through(L.TimeDistributed(Shortcut(True)), shape=(5, 8, 8, 4)), "conv2d"),
+    ],
+)
+def test_weights_that_are_not_made_yet_are_not_counted_as_none(network: Any, named: str) -> None:
+    with pytest.raises(TrainingError, match=rf"The weights of {named}\w* in \w+ are not made yet"):
         footprint(network, RECIPE)
+
+
+def test_a_layer_that_is_not_used_has_no_weights() -> None:
+    found = footprint(lambda: through(Shortcut(False), Shortcut(True), L.Dense(2)), RECIPE)
+    assert found.parameters == 20 + 10
 
 
 # -- an independent counter ----------------------------------------------------------------------------------------

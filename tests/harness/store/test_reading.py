@@ -129,6 +129,13 @@ def test_a_run_that_nobody_accepted_is_told(store):
     assert "nobody accepted it" in problem and "dlcv04 accept" in problem
 
 
+def test_a_layer_may_have_open_sides():
+    """A run of a network that takes pictures of any size is read again."""
+    layer = {"name": "c", "kind": "Conv2D", "output_shape": [None, None, 4], "parameters": 40, "macs": None}
+    block = {**make_document(make_run())["dlcv04"], "arms": [{"name": "a", "test": "t", "layers": [layer]}]}
+    assert decode_run(block, "x").arms[0].layers[0].output_shape == [None, None, 4]
+
+
 class TestSchemaOne:
     """Files of the first version are read in today's words; what they did not say is filled in where it is known."""
 
