@@ -218,7 +218,7 @@ def _graph(model: keras.Model) -> Any | None:
 
 
 def _fits(model: keras.Model, shapes: Iterable[Shape]) -> bool:
-    """Whether a model is used at the very sizes that its graph was drawn for."""
+    """Whether a model is used at the very sizes that its graph was drawn for; TimeDistributed does not ask."""
     graph = _graph(model)
     return graph is not None and Counter(map(_sides, graph.inputs)) == Counter(shapes)
 
@@ -357,8 +357,8 @@ def _dense(layer: Any, given: dict[str, Any], after: Any) -> int:
 def _einsum(layer: Any, given: dict[str, Any], after: Any) -> int | None:
     """Each input value works once for each combination of the kernel's letters that the input lacks."""
     values, kernel, output = re.split(",|->", layer.equation.replace(" ", ""))
-    if "." in kernel or values[0] in kernel or set(values) - set(kernel) - set(output):
-        return None  # the first is the batch; a letter in the input alone may be summed before
+    if "." in kernel or set(values) - set(kernel) - set(output):
+        return None  # a letter in the input alone may be summed before
     lacking = [side for letter, side in zip(kernel, layer.kernel.shape, strict=True) if letter not in values]
     return math.prod(_first(given)) * math.prod(lacking)
 

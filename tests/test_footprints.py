@@ -380,6 +380,10 @@ def with_lora() -> keras.Model:
         (lambda: through(L.TimeDistributed(Block()), shape=(5, 8, 8, 4)), "TimeDistributed"),
         (lambda: through(L.TimeDistributed(Weightless()), shape=(5, 8, 8)), "TimeDistributed"),
         (lambda: through(L.TimeDistributed(own_model()), shape=(5, 8, 8, 4)), "TimeDistributed"),
+        (
+            lambda: through(L.TimeDistributed(through(L.Conv2D(8, 3), L.GlobalMaxPooling2D())), shape=(5, 16, 16, 4)),
+            "TimeDistributed",
+        ),
         (lambda: through(L.RNN(WeightlessCell()), shape=(8, 8)), "RNN"),
         (lambda: through(L.RNN(OwnCell(8)), shape=(8, 8)), "RNN"),
         (lambda: through(L.ConvLSTM1D(8, 3), shape=(8, 8, 2)), "ConvLSTM1D"),
