@@ -6,7 +6,6 @@ import inspect
 import itertools
 import math
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -205,22 +204,19 @@ def _uses(model: keras.Model) -> Iterator[_Use]:
         nodes.setdefault(id(node.operation), []).append(node)
     layers = {id(layer): layer for layer in model.layers}
     for node in itertools.chain.from_iterable([*(nodes[key] for key in layers), *_products(nodes)]):
-        if isinstance(node.operation, keras.Model) and _fits(node.operation, map(_sides, node.input_tensors)):
+        if isinstance(node.operation, keras.Model) and _graph(node.operation):
             yield from _uses(node.operation)
         else:
             yield _Use(node.operation, _given(node), node.outputs)
 
 
 def _graph(model: keras.Model) -> Any | None:
-    """The graph of calls that a model follows; None where it has none or its own code says what it computes."""
+    """The graph of calls that a model follows; None where it has none or its own code says what it computes.
+
+    Its shapes are those of every use: Keras refuses arrays of others, except on sides that the graph leaves open.
+    """
     graph = getattr(model, "_functional", model)  # a Sequential has its graph beside it
     return graph if hasattr(graph, "_nodes_by_depth") and _is_of_keras(model) else None
-
-
-def _fits(model: keras.Model, shapes: Iterable[Shape]) -> bool:
-    """Whether a model is used at the very sizes that its graph was drawn for; TimeDistributed does not ask."""
-    graph = _graph(model)
-    return graph is not None and Counter(map(_sides, graph.inputs)) == Counter(shapes)
 
 
 def _products(nodes: dict[int, list[Any]]) -> Iterator[list[Any]]:
@@ -314,8 +310,7 @@ _Formula = Callable[[Any, dict[str, Any], Any], int | None]
 def _macs(layer: Any, given: dict[str, Shape], after: Shape) -> int | None:
     """Multiply-adds of one use for one picture; None where no formula is known or a size that it needs is open."""
     if isinstance(layer, keras.Model):
-        inside = _uses(layer) if _fits(layer, given.values()) else ()
-        return _sum(_macs(*use[:2], use.after) for use in inside) if inside else None
+        return _sum(_macs(*use[:2], use.after) for use in _uses(layer)) if _graph(layer) else None
     kind = _keras_class(layer)
     if not _is_of_keras(layer):
         return None
