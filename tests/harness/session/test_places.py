@@ -1,0 +1,98 @@
+"""One place for a project's files, whatever folder of it one stands in, and with whatever `--benchmark-storage`."""
+
+from pathlib import Path
+
+import pytest
+
+from dlcv04.harness.session import places
+from tests.commands.asking import Command
+from tests.conftest import Repository
+
+RECORD = ("--processes", "1", "--reason", "first", "--no-learning")
+
+
+@pytest.fixture
+def ml(suite, monkeypatch):
+    """The folder `ml/` of a committed project whose ini file lies above it; one stands in it."""
+    project = suite()
+    folder = project.mkdir("ml")
+    for name in ("bench", "conftest.py"):
+        (project.path / name).rename(folder / name)
+    Repository(project).commit()
+    monkeypatch.chdir(folder)
+    return project
+
+
+def test_what_a_command_stores_is_found_by_a_run_and_by_other_commands(ml):
+    stored = Command("baseline").asked(*RECORD)
+    assert stored.exit_code == 0, stored.output
+    assert "stored: ../baselines/cpu-fake-2-cores/0001_smoke.json" in stored.output
+    result = ml.runpytest("bench", "--benchmark-compare", "--benchmark-save=x")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["dlcv04: comparing with 1 stored timing*"])
+    (saved,) = (ml.path / ".benchmarks").glob("*/0001_x.json")
+    result.stderr.fnmatch_lines([f"*Saved benchmark data in: {saved}"])
+    assert sorted(path.name for path in Path().iterdir() if path.name != "__pycache__") == ["bench", "conftest.py"]
+    accepted = Command("accept").asked("0001", "--reason", "again")
+    assert accepted.exit_code == 0 and "stored: ../baselines/cpu-fake-2-cores/0002_run.json" in accepted.output
+    assert Command("report").asked(str(saved)).output.startswith("report: ../reports/")
+
+
+@pytest.mark.parametrize("of_project", [True, False], ids=["the ini file", "the command"])
+def test_a_storage_of_the_project_lies_in_it_and_one_of_the_command_where_one_stands(ml, of_project):
+    if of_project:
+        (ml.path / "tox.ini").write_text('[pytest]\naddopts = --benchmark-storage="file://my runs"\n')
+        Repository(ml).commit()
+    option = [] if of_project else ["--benchmark-storage=my runs"]
+    assert ml.runpytest("bench", "--benchmark-save=x", *option).ret == 0
+    assert len(list((ml.path if of_project else Path()).glob("my runs/*/0001_x.json"))) == 1
+    ml.runpytest("bench", "--benchmark-compare=0001", *option).stdout.fnmatch_lines(
+        ["dlcv04: comparing with 1 stored timing*"]
+    )
+    accepted = Command("accept").asked("0001", "--reason", "x")
+    assert (accepted.exit_code == 0) is of_project, accepted.output
+
+
+def test_where_nothing_is_found_the_sentence_names_the_folders(ml):
+    lacking = Command("accept").asked("0001", "--reason", "x")
+    assert lacking.exit_code == 2 and "no run is saved in ../.benchmarks" in lacking.output
+    nothing = ml.runpytest("bench", "--benchmark-compare")
+    assert nothing.ret == 7
+    nothing.stdout.fnmatch_lines([f"*Nothing stored is comparable*in {ml.path / 'baselines'}:*"])
+    selected = ml.runpytest("bench", "--benchmark-compare=0001", "--benchmark-storage=elsewhere")
+    folders = f"{ml.path / 'baselines'} or {ml.path / 'ml' / 'elsewhere'}"
+    selected.stderr.fnmatch_lines([f"*nothing is stored yet in {folders}:*"])
+
+
+def test_a_session_without_claims_keeps_pytest_benchmarks_own_folder(suite, monkeypatch):
+    project = suite("def test_plain(benchmark): benchmark(lambda: 1)\n")
+    monkeypatch.chdir(project.path / "bench")
+    assert project.runpytest("--benchmark-save=x").ret == 0
+    assert list(Path().glob(".benchmarks/*/0001_x.json"))
+
+
+@pytest.mark.parametrize("inside", [".", "a", "a/bench"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"pytest.ini": "[pytest]\n"},
+        {"a/pytest.ini": "[pytest]\n"},
+        {"a/bench/pytest.ini": "[pytest]\n"},
+        {"pyproject.toml": "[tool.pytest.ini_options]\n", "a/pyproject.toml": "[project]\nname = 'a'\n"},
+        {"tox.ini": "[pytest]\n", "a/setup.py": ""},
+        {"a/setup.py": ""},
+        {"setup.cfg": "[tool:pytest]\n"},
+        {"a/other.ini": "[pytest]\n"},
+        {},
+    ],
+    ids=lambda settings: " ".join(settings) or "none",
+)
+def test_a_command_and_a_session_mean_the_same_folder(pytester, monkeypatch, settings, inside):
+    (pytester.path / "a/bench").mkdir(parents=True)
+    for name, text in settings.items():
+        (pytester.path / name).write_text(text)
+    if "a/other.ini" in settings:
+        monkeypatch.setenv("PYTEST_ADDOPTS", f"-c '{pytester.path / 'a/other.ini'}'")
+    monkeypatch.chdir(pytester.path / inside)
+    arguments = ["bench"] if Path("bench").exists() else []
+    assert places.here().root.resolve() == pytester.parseconfig(*arguments).rootpath
