@@ -8,6 +8,7 @@ Used: `config._benchmarksession` (attributes `benchmarks`, `disabled`, `options`
 from __future__ import annotations
 
 import contextlib
+import math
 from pathlib import Path
 from typing import Any
 
@@ -108,11 +109,27 @@ def add_row(
         **options,
     )
     fixture.name, fixture.fullname = f"{item.name}<{arm}>", f"{item.nodeid}<{arm}>"
-    fixture.params = None
+    # What `pytest-benchmark compare --group-by=param:x` looks up in a saved file, which holds text and numbers.
+    fixture.params = _writable(getattr(item, "callspec", None))
     fixture.extra_info.update(extra)
     stats = fixture._make_stats(1)
     for seconds in rounds:
         stats.update(seconds)
+
+
+def _writable(callspec: Any) -> dict[str, Any] | None:
+    """A test's parameters as strict JSON can hold them: an object by its name or its kind, which no address is."""
+    if callspec is None:
+        return None
+    return {name: _plain(value) for name, value in callspec.params.items() if name != "claim_mode"}
+
+
+def _plain(value: Any) -> bool | int | float | str | None:
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    return str(getattr(value, "__name__", type(value).__name__))
 
 
 def document(config: pytest.Config) -> dict[str, Any]:
