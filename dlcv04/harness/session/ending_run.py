@@ -82,9 +82,10 @@ def stopped_by(error: BaseException) -> str:
 def write_report(config: pytest.Config, suite: Suite, run: Run) -> None:
     """Write the report beside what is stored."""
     session = state.of(config)
-    folder = config.rootpath / session.options.report_dir
     session.beside = _beside(config, suite)
-    session.report = report.write(run, session.beside, folder, _self_test(config, suite))
+    session.report = report.write(
+        run, session.beside, places.reports(config, session.options.report_dir), _self_test(config, suite)
+    )
 
 
 def _beside(config: pytest.Config, suite: Suite) -> Sequence[Run]:

@@ -52,6 +52,15 @@ def of(config: pytest.Config) -> Places:
     return Places(config.rootpath, benchmark_adapter.saved_runs(config))
 
 
+def reports(config: pytest.Config, named: str) -> Path:
+    """Where a session writes its report, by the value of `--dl-report-dir`.
+
+    What the command itself names is seen from where one stands, what an ini file names from the project's folder.
+    """
+    own = any(str(argument).startswith("--dl-report-dir") for argument in config.invocation_params.args)
+    return (config.invocation_params.dir if own else config.rootpath) / named
+
+
 def here(suite: str = "bench") -> Places:
     """Those of a command, written as seen from the folder that it is called in.
 

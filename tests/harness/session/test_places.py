@@ -53,6 +53,14 @@ def test_a_storage_of_the_project_lies_in_it_and_one_of_the_command_where_one_st
     assert (accepted.exit_code == 0) is of_project, accepted.output
 
 
+@pytest.mark.parametrize("of_project", [True, False], ids=["the ini file", "the command"])
+def test_so_does_a_folder_of_reports(ml, of_project):
+    if of_project:
+        (ml.path / "tox.ini").write_text("[pytest]\naddopts = --dl-report-dir=out\n")
+    assert ml.runpytest("bench", *([] if of_project else ["--dl-report-dir=out"])).ret == 0
+    assert ((ml.path if of_project else Path()) / "out/latest.html").is_file() and not (ml.path / "reports").exists()
+
+
 def test_where_nothing_is_found_the_sentence_names_the_folders(ml):
     lacking = Command("accept").asked("0001", "--reason", "x")
     assert lacking.exit_code == 2 and "no run is saved in ../.benchmarks" in lacking.output
