@@ -8,9 +8,8 @@ import pytest
 
 from dlcv04.harness.report.renderers import html_page
 from dlcv04.harness.store.reading import read_run
-from tests.commands.asking import Command
 from tests.conftest import accept_processes
-from tests.harness.inner_runs import run_block
+from tests.harness.inner_runs import command, run_block
 
 HEAD = """
 import functools
@@ -152,11 +151,11 @@ def test_equal_sentences_are_told_apart_wherever_they_stand(suite):
     result, _ = run_block(pytester)
     run = read_run(pytester.path / "run.json")
     names = ("… [1] ", "… [2] ", "Made test_first ", "Made test_second ", "Alone ")
-    judged = Command("judge").asked("run.json").output
+    judged = command("judge", "run.json").stdout
     for text in (result.stdout.str(), judged):
         lines = [line for line in text.splitlines() if line.startswith("HOLDS")]
         assert len({line[:80] for line in lines}) == 5 and all(any(n in line for line in lines) for n in names), text
-    markdown = Command("report").asked("run.json", "--format", "markdown").output
+    markdown = command("report", "run.json", "--format", "markdown").stdout
     assert "its end \\[1\\] |" in markdown and "Made test\\_second |" in markdown and "Alone |" in markdown
     page = html_page.render(run)
     assert page.count('its end <span class="test">[') == 2 and "Alone</h3>" in page
@@ -176,12 +175,12 @@ def test_any(s, computed, claim):
     result = pytester.runpytest("bench", "--benchmark-json=run.json", "-k", "test_any and not nothing")
     assert result.ret == 0
     run = read_run(pytester.path / "run.json")
-    commands = [one.command for one in run.claims]
-    assert [shlex.split(command)[1] for command in commands] == [one.test for one in run.claims]
+    written = [one.command for one in run.claims]
+    assert [shlex.split(text)[1] for text in written] == [one.test for one in run.claims]
     assert "test_any and not nothing" in shlex.split(run.command)
-    for command in commands:
+    for text in written:
         done = subprocess.run(
-            ["bash", "-c", command.replace("pytest", f"{shlex.quote(sys.executable)} -m pytest", 1)],
+            ["bash", "-c", text.replace("pytest", f"{shlex.quote(sys.executable)} -m pytest", 1)],
             cwd=pytester.path,
             capture_output=True,
             text=True,

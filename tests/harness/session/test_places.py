@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from dlcv04.harness.session import places
-from tests.commands.asking import Command
 from tests.conftest import Repository
+from tests.harness.inner_runs import command
 
 RECORD = ("--processes", "1", "--reason", "first", "--no-learning")
 
@@ -24,18 +24,21 @@ def ml(suite, monkeypatch):
 
 
 def test_what_a_command_stores_is_found_by_a_run_and_by_other_commands(ml):
-    stored = Command("baseline").asked(*RECORD)
-    assert stored.exit_code == 0, stored.output
-    assert "stored: ../baselines/cpu-fake-2-cores/0001_smoke.json" in stored.output
+    stored = command("baseline", *RECORD)
+    assert stored.returncode == 0, stored.stdout
+    assert "stored: ../baselines/cpu-fake-2-cores/0001_smoke.json" in stored.stdout
     result = ml.runpytest("bench", "--benchmark-compare", "--benchmark-save=x")
     assert result.ret == 0
     result.stdout.fnmatch_lines(["dlcv04: comparing with 1 stored timing*"])
     (saved,) = (ml.path / ".benchmarks").glob("*/0001_x.json")
     result.stderr.fnmatch_lines([f"*Saved benchmark data in: {saved}"])
     assert sorted(path.name for path in Path().iterdir() if path.name != "__pycache__") == ["bench", "conftest.py"]
-    accepted = Command("accept").asked("0001", "--reason", "again")
-    assert accepted.exit_code == 0 and "stored: ../baselines/cpu-fake-2-cores/0002_run.json" in accepted.output
-    assert Command("report").asked(str(saved)).output.startswith("report: ../reports/")
+    accepted = command("accept", "0001", "--reason", "again")
+    assert (
+        accepted.returncode == 0
+        and "stored: ../baselines/cpu-fake-2-cores/0002_run.json" in accepted.stdout + accepted.stderr
+    )
+    assert command("report", str(saved)).stdout.startswith("report: ../reports/")
 
 
 @pytest.mark.parametrize("of_project", [True, False], ids=["the ini file", "the command"])
@@ -49,8 +52,8 @@ def test_a_storage_of_the_project_lies_in_it_and_one_of_the_command_where_one_st
     ml.runpytest("bench", "--benchmark-compare=0001", *option).stdout.fnmatch_lines(
         ["dlcv04: comparing with 1 stored timing*"]
     )
-    accepted = Command("accept").asked("0001", "--reason", "x")
-    assert (accepted.exit_code == 0) is of_project, accepted.output
+    accepted = command("accept", "0001", "--reason", "x")
+    assert (accepted.returncode == 0) is of_project, accepted.stdout + accepted.stderr
 
 
 @pytest.mark.parametrize("of_project", [True, False], ids=["the ini file", "the command"])
@@ -62,8 +65,8 @@ def test_so_does_a_folder_of_reports(ml, of_project):
 
 
 def test_where_nothing_is_found_the_sentence_names_the_folders(ml):
-    lacking = Command("accept").asked("0001", "--reason", "x")
-    assert lacking.exit_code == 2 and "no run is saved in ../.benchmarks" in lacking.output
+    lacking = command("accept", "0001", "--reason", "x")
+    assert lacking.returncode == 2 and "no run is saved in ../.benchmarks" in lacking.stderr
     nothing = ml.runpytest("bench", "--benchmark-compare")
     assert nothing.ret == 7
     nothing.stdout.fnmatch_lines([f"*Nothing stored is comparable*in {ml.path / 'baselines'}:*"])
