@@ -146,8 +146,10 @@ class Store:
             raise BaselineError("Retiring a test needs a reason: say with `--reason` why it is gone on purpose.")
         with self._writing():
             old = manifest.read(self.root) or Manifest()
-            root, path = self.root.resolve(), Path(test).resolve()
-            name = path.relative_to(root).as_posix() if path.is_relative_to(root) else test
+            root = self.root.resolve()
+            # As it is seen from here, or as a sentence of a run has it: from the project's folder.
+            paths = [place for place in (Path(test).resolve(), (root.parent / test).resolve()) if root in place.parents]
+            name = paths[0].relative_to(root).as_posix() if paths else test
             names = [name] if name in old.files else self._holding(test, old)
             if name in old.files and (self.root / name).exists():
                 raise BaselineError(f"{self.root / name} is still there: delete it first, or retire its tests.")

@@ -1,5 +1,7 @@
 """One place for a project's files, whatever folder of it one stands in, and with whatever `--benchmark-storage`."""
 
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,16 @@ def test_what_a_command_stores_is_found_by_a_run_and_by_other_commands(ml):
         and "stored: ../baselines/cpu-fake-2-cores/0002_run.json" in accepted.stdout + accepted.stderr
     )
     assert command("report", str(saved)).stdout.startswith("report: ../reports/")
+
+
+def test_the_command_that_a_run_names_for_a_lost_file_works_where_one_stands(ml):
+    assert command("baseline", *RECORD).returncode == 0
+    next((ml.path / "baselines/cpu-fake-2-cores").glob("*.json")).unlink()
+    lost = ml.runpytest("bench", "--benchmark-compare")
+    assert lost.ret == 1
+    advice = re.search(r"`dlcv04 (accept --retire [^`]*)`", lost.stdout.str())
+    retired = command(*shlex.split(advice[1]), "--reason", "on purpose")
+    assert retired.returncode == 0 and retired.stdout.startswith("retired: "), retired.stderr
 
 
 @pytest.mark.parametrize("of_project", [True, False], ids=["the ini file", "the command"])
