@@ -61,6 +61,22 @@ not indented
 '''
 
 
+EXECUTED = """
+made = {"np": np}
+exec("def arm(seed):\\n    return np.arange(5.0)\\ndef plus(arm):\\n    return lambda seed: arm(seed) + 1\\n", made)
+
+@claim("Of executed code", control=planted("one more", made["plus"], only="a"))
+def test_executed(computed, claim):
+    values = computed(a=made["arm"], b=lambda seed: np.arange(5.0))
+    claim.identical(values.a, values.b, within=0)
+"""
+
+
+def test_a_control_and_an_arm_may_be_executed_code_which_belongs_to_no_module(suite):
+    result, _ = run_block(suite(HEAD + EXECUTED), "--dl-controls")
+    assert result.ret == 0, result.stdout.str()
+
+
 def test_source_that_can_not_be_read_is_judged_without_a_hash_and_said_to_be(suite):
     pytester = suite(HEAD + UNREADABLE)
     result, block = run_block(pytester, "--dl-controls")
