@@ -115,7 +115,7 @@ def _function(function: Any, seen: set[int]) -> Iterator[str]:
     for cell in function.__closure__ or ():
         yield from _lines(_contents(cell), seen)
     yield from _lines([function.__defaults__, function.__kwdefaults__], seen)
-    if function.__module__.startswith("dlcv04.harness."):
+    if (function.__module__ or "").startswith("dlcv04.harness."):
         return
     yield _source(function)
     for name in sorted(_names(function.__code__)):
@@ -142,7 +142,13 @@ def _contents(cell: Any) -> Any:
 def _source(function: Any) -> str:
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, SyntaxError):  # typed in, or a lambda within a longer expression
+    except (
+        OSError,
+        SyntaxError,
+        TypeError,
+        ValueError,
+        RecursionError,
+    ):  # typed in, executed, or a part of a longer expression
         return repr((function.__code__.co_code, [c for c in function.__code__.co_consts if isinstance(c, _SIMPLE)]))
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and ast.get_docstring(node) is not None:

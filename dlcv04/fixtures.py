@@ -30,6 +30,15 @@ else:
     recipes = LazyModule("dlcv04.recipes")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse a session that has switched the other half of this plugin off: none of the fixtures could measure."""
+    if not state.has_begun(config):
+        raise pytest.UsageError(
+            "Half of dlcv04 is switched off (-p no:dlcv04_harness): for a session without it, add -p no:dlcv04."
+        )
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_dlcv04_plan(config: pytest.Config, suite: Suite, device: Device, claims: list[Any]) -> bool:
     """Say what will run before any framework is imported."""
     benching.set_plan(config, suite, device, claims)

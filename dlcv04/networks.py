@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import re
+import types
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -337,18 +338,52 @@ def describe(network: Factory | keras.Model) -> str:
     A callable object may say it itself, as a string `description`.
     """
     if isinstance(network, functools.partial):
-        arguments = [without_addresses(repr(value)) for value in network.args]
-        arguments += [f"{name}={without_addresses(repr(value))}" for name, value in network.keywords.items()]
+        arguments = [_written(value) for value in network.args]
+        arguments += [f"{name}={_written(value)}" for name, value in network.keywords.items()]
         return f"{describe(network.func).removesuffix('()')}({', '.join(arguments)})"
     description = getattr(network, "description", None)
     if isinstance(description, str):
         return description
-    if not callable(getattr(network, "stateless_call", None)):  # a Keras model has it; asked so, Keras stays unloaded
+    if not _is_keras(network):
         return f"{getattr(network, '__name__', type(network).__name__)}()"
-    name = str(getattr(network, "name", type(network).__name__))
-    # Keras numbers the models that have no name of their own by how many were made before.
+    return _own_name(network)
+
+
+def _is_keras(value: object) -> bool:
+    """Whether this is a layer or a model; asked so, Keras stays unloaded."""
+    return callable(getattr(value, "stateless_call", None)) and not isinstance(value, type)
+
+
+def _own_name(layer: object) -> str:
+    """A layer's name without the number that Keras gives by how many of its kind were made before."""
+    name = str(getattr(layer, "name", type(layer).__name__))
     own, _, number = name.rpartition("_")
-    return own if number.isdigit() and own.replace("_", "") == type(network).__name__.lower() else name
+    return own if number.isdigit() and own.replace("_", "") == type(layer).__name__.lower() else name
+
+
+def _written(value: object) -> str:
+    """An argument as it reads in every process: no address, no order by hash, no count of what was made before."""
+    if value and type(value) in (list, tuple, dict, set, frozenset):
+        return _collection(value)
+    if isinstance(value, types.ModuleType):
+        return value.__name__
+    text = without_addresses(repr(value))
+    for address in (hex(id(value)), str(id(value))):  # in a text of the object's own
+        text = text.replace(address, "...")
+    return text.replace(f"name={value.name}", f"name={_own_name(value)}") if _is_keras(value) else text  # type: ignore[attr-defined]
+
+
+def _collection(value: Any) -> str:
+    """A collection that is not empty, written as Python writes it, sets in the order of their texts."""
+    if type(value) is dict:
+        return f"{{{', '.join(f'{_written(key)}: {_written(item)}' for key, item in value.items())}}}"
+    parts = [_written(item) for item in value]
+    if type(value) is list:
+        return f"[{', '.join(parts)}]"
+    if type(value) is tuple:
+        return f"({', '.join(parts)}{',' * (len(parts) == 1)})"
+    written = f"{{{', '.join(sorted(parts))}}}"
+    return f"frozenset({written})" if type(value) is frozenset else written
 
 
 def without_addresses(text: str) -> str:

@@ -167,3 +167,23 @@ def test_every_planted_fault_is_seen(fault):
         for first in ("import dlcv04.training", f"import dlcv04.training, dlcv04.faults.{fault}")
     ]
     assert done[0].stdout != done[1].stdout
+
+
+UNREADABLE = '''
+def made():
+    CHANGES = [
+        lambda arm: arm + 1,
+        lambda arm: arm + 2,
+    ]
+    def flush_left(arm):
+        return """
+text
+"""
+    return [*CHANGES, flush_left]
+'''
+
+
+def test_code_whose_source_makes_no_tree_has_a_hash_of_what_it_does(tmp_path):
+    first = [code_hash(function) for function in loaded(tmp_path, UNREADABLE).made()]
+    assert len(set(first)) == 3
+    assert first == [code_hash(function) for function in loaded(tmp_path, f"# moved\n{UNREADABLE}").made()]

@@ -259,9 +259,28 @@ class Plain:
     """Whose `repr` holds its address."""
 
 
+class Outspoken:
+    """Whose own `repr` does, in other words."""
+
+    def __init__(self, write):
+        self.write = write
+
+    def __repr__(self):
+        return f"Outspoken({self.write(id(self))})"
+
+
 def test_a_description_is_the_same_in_every_process() -> None:
     built = functools.partial(mnist_convnet, keras.activations.relu, [Plain()], also={"a": test_describe})
     assert describe(built) == (f"mnist_convnet(relu, [<{__name__}.Plain object>], also={{'a': test_describe}})")
+    outspoken = functools.partial(mnist_convnet, Outspoken(hex), [Outspoken(str)], (functools,))
+    assert describe(outspoken) == "mnist_convnet(Outspoken(...), [Outspoken(...)], (functools,))"
+    layers = [keras.layers.ReLU() for _ in range(2)]
+    assert len({layer.name for layer in layers}) == 2
+    assert len({describe(functools.partial(mnist_convnet, activation=layer)) for layer in layers}) == 1
+    names = [f"name{number}" for number in range(20)]
+    sets = [functools.partial(mnist_convnet, {*order}, frozenset(order)) for order in (names, names[::-1])]
+    listed = ", ".join(sorted(map(repr, names)))
+    assert {describe(one) for one in sets} == {f"mnist_convnet({{{listed}}}, frozenset({{{listed}}}))"}
     first, second = (keras.Sequential([keras.Input((2,))]) for _ in range(2))
     assert first.name != second.name and describe(first) == describe(second) == "sequential"
     assert describe(keras.Sequential(name="mine_2")) == "mine_2"

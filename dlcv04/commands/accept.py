@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dlcv04.commands.options import Force, Reason
-from dlcv04.commands.speech import say, stop
+from dlcv04.commands.speech import project, say, stop
 
 
 def accept(
@@ -22,13 +22,14 @@ def accept(
     if bool(run) == bool(retire):
         stop("Say which saved run to accept, or with --retire which test to take out: one of both.")
     from dlcv04.harness.machine import git
-    from dlcv04.harness.store import acceptance, baselines, files
+    from dlcv04.harness.store import acceptance, files
     from dlcv04.harness.store.reading import RunFileError, read_run
 
-    store = baselines.Store("baselines", saved=".benchmarks")
+    places = project()
+    store = places.store
     try:
         if retire:
-            count = store.retire(retire, reason=reason, commit=git.commit("."))
+            count = store.retire(retire, reason=reason, commit=git.commit(places.root))
             say(f"retired: {retire}, from {count} stored file{'s' if count > 1 else ''}")
             return
         path = store.find_saved(run)
@@ -37,7 +38,7 @@ def accept(
         if refusal and not force:
             stop(refusal, 1)
         candidates = [acceptance.Candidate(document, part, force) for part in acceptance.parts(stored)]
-        for written in store.accept_all(candidates, reason=reason, commit=git.commit(".")):
+        for written in store.accept_all(candidates, reason=reason, commit=git.commit(places.root)):
             say(f"stored: {written}")
     except (RunFileError, files.BaselineError) as error:
         stop(str(error))

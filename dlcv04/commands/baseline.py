@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlcv04.commands.options import DeviceName, Force, ProfileName, Reason, Source, Suite
-from dlcv04.commands.speech import bar, say, stop
+from dlcv04.commands.speech import bar, project, say, stop
 from dlcv04.harness.policy import RECORDED_SEEDS
 
 if TYPE_CHECKING:
@@ -38,18 +38,19 @@ def baseline(
     """
     from dlcv04.harness.machine import git
     from dlcv04.harness.session import recording
-    from dlcv04.harness.store import baselines, files, manifest
+    from dlcv04.harness.store import files, manifest
     from dlcv04.harness.store.reading import RunFileError
 
-    commit = git.commit(".")
+    places = project(suite)
+    store, commit = places.store, git.commit(places.root)
     if commit.dirty and not force:
-        stop("The working tree has uncommitted changes: commit them first, or use --force.", 1)
+        doubt = git.doubt(places.root)
+        stop(f"{doubt[:1].upper()}{doubt[1:]}, or use --force.", 1)
     if processes == 0 and (append or not learning):
         stop("--processes 0 with --no-learning or --append records nothing: ask for a process.")
     parts: list[Part] = ["portable"] if learning and not append else []
     parts += ["timing"] * processes
     options = [f"--dl-profile={profile}", f"--dl-data={data}", f"--dl-device={device}", f"--dl-seeds={seeds}"]
-    store = baselines.Store("baselines")
     try:
         manifest.read(store.root)  # one that can't be read is found before the minutes of recording
         check = partial(_refuse_same_session, store) if append else lambda first: None

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from dlcv04.commands.options import DeviceName, ProfileName, Source
-from dlcv04.commands.speech import say, stop
+from dlcv04.commands.speech import project, say, stop
 from dlcv04.harness.policy import Data
 
 
@@ -34,7 +34,7 @@ def doctor(
         say(f"  {unused}")
     _tell_of_cards()
     broken = [*_framework(), *_sight(device), *_data(data, suite), *_weights(weights)]
-    broken += [*_baselines(machine), *_disk(), *_suite(suite, device, data, profile)]
+    broken += [*_baselines(machine, suite), *_disk(), *_suite(suite, device, data, profile)]
     for sentence in broken:
         say(f"  {sentence}")
     if broken:
@@ -159,26 +159,27 @@ def _data_set(name: str, source: Data, suite: str) -> list[str]:
     return []
 
 
-def _baselines(machine: str) -> list[str]:
-    from dlcv04.harness.store import acceptance, baselines
+def _baselines(machine: str, suite: str) -> list[str]:
+    from dlcv04.harness.store import acceptance
 
-    loaded = baselines.Store("baselines").load(machine_class=machine)
+    places = project(suite or "bench")
+    loaded = places.store.load(machine_class=machine)
     span = acceptance.span(loaded.timing)
     say(f"baselines: {span.processes} timing processes on {span.days} days, {len(loaded.portable)} portable runs")
     lack = acceptance.enough_processes(loaded.timing)
     if lack:
         say(f"  {lack}")
-    return [*loaded.problems, *_self_test(machine)]
+    return [*loaded.problems, *_self_test(machine, places.baselines)]
 
 
-def _self_test(machine: str) -> list[str]:
+def _self_test(machine: str, stored: Path) -> list[str]:
     from dlcv04 import workbench
     from dlcv04.harness.session import against
     from dlcv04.harness.store import selftests
 
     key = {"profile": "smoke", **workbench.planned_key("gpu" if machine.startswith("gpu") else "cpu")}
     try:
-        spread = against.known_spread(Path("baselines"), machine, key)
+        spread = against.known_spread(stored, machine, key)
     except selftests.SelfTestError as error:
         return [str(error)]
     say(f"--dl-against: between processes {spread.sd:.1%} on {spread.df:g} degrees of freedom ({spread.source})")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dlcv04.commands.speech import say, stop
+from dlcv04.commands.speech import project, say, stop
 
 
 def judge(
@@ -28,7 +28,7 @@ def judge(
 
     try:
         first, *others = [read_run(run) for run in runs]
-        stored = baselines.as_stored(against, first.environment.machine_class) if against else None
+        stored = baselines.as_stored(against, first.environment.machine_class, project().baselines) if against else None
     except (RunFileError, files.BaselineError) as error:
         stop(str(error))
     judged = replay.rejudge(first, stored, strict=strict, companions=others)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dlcv04.commands.options import Format
-from dlcv04.commands.speech import say, stop
+from dlcv04.commands.speech import project, say, stop
 
 
 def report(
@@ -24,11 +24,12 @@ def report(
     from dlcv04.harness.store import selftests
     from dlcv04.harness.store.reading import RunFileError, read_run
 
+    places = project()
     try:
         shown, beside = read_run(run), [read_run(path) for path in stored or []]
-        self_test = selftests.latest(Path("baselines"), shown.environment.machine_class, shown.key)
+        self_test = selftests.latest(places.baselines, shown.environment.machine_class, shown.key)
         if form == "html":
-            say(f"report: {reporting.write(shown, beside, out or Path('reports'), self_test)}")
+            say(f"report: {reporting.write(shown, beside, out or places.reports, self_test)}")
         elif out is None:
             say(reporting.text(form, shown, beside, self_test), nl=False)
         else:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dlcv04.commands.options import DeviceName, ProfileName, Source, Suite
-from dlcv04.commands.speech import say, stop
+from dlcv04.commands.speech import project, say, stop
 
 
 def selftest(
@@ -37,6 +37,7 @@ def selftest(
     from dlcv04.harness.selftest import learning_faults, replaying, running, sentences
     from dlcv04.harness.store import selftests
 
+    places = project(suite)
     found = facts.chosen_device(device)
     machine = facts.machine_class(found, facts.hardware())
     sizes = running.Sizes(identical, planted, tests=1 if quick else None)
@@ -53,6 +54,6 @@ def selftest(
         stop(f"{error}\nNothing was stored.", 1)
     policy = Policy(profile=profile)
     test = replaying.with_replays(test, policy)
-    say(f"stored: {selftests.keep(test, Path('baselines'))}")
+    say(f"stored: {selftests.keep(test, places.baselines)}")
     for line in sentences.lines(test, policy):
         say(line)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
 
     from dlcv04.harness.policy import Device
+    from dlcv04.harness.session.places import Places
 
 say = typer.echo
 
@@ -56,6 +57,18 @@ def select_device(device: Device) -> None:
         backends.select_device(device)
     except (backends.DeviceError, backends.BackendError) as error:
         stop(str(error))
+
+
+def project(suite: str = "bench") -> Places:
+    """Where the project keeps its files that one stands in; stops where its ini file can't be read."""
+    import pytest
+
+    from dlcv04.harness.session import places
+
+    try:
+        return places.here(suite)
+    except (pytest.UsageError, ValueError) as error:
+        stop(f"pytest's settings can't be read: {error}")
 
 
 def bar(*columns: ProgressColumn) -> Progress:

@@ -63,15 +63,18 @@ def pytest_configure(config: pytest.Config) -> None:
 # -- collection --------------------------------------------------------------------------------------------
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None, object, object]:
     """With `--dl-controls` every claim test is followed by its control, `test_x[control]`, `test_x[a-control]`.
 
-    Last, so that the word ends the test's id: by it a control finds its claim.
+    After all others, those that ask to be last among them, so that the word ends the test's id: by it a control finds
+    its claim.
     """
+    made = yield
     if "claim_mode" in metafunc.fixturenames and metafunc.config.getoption("dl_controls"):
         modes = [pytest.param("real", id=pytest.HIDDEN_PARAM), pytest.param("control", id="control")]
         metafunc.parametrize("claim_mode", modes, indirect=True)
+    return made
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -233,6 +236,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
     return result
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
     """Put the run into the file that pytest-benchmark writes."""
     if (run := state.of(config).run) is not None:

@@ -1,5 +1,6 @@
 """``dlcv04 baseline``: every process is stored, or nothing at all."""
 
+import os
 import re
 import subprocess
 import sys
@@ -128,6 +129,20 @@ def test_a_dirty_tree_is_refused_before_anything_runs(fake_suite):
     (fake_suite / "bench/test_it.py").write_text("# changed\n")
     result = baseline(*RECORD)
     assert result.exit_code == 1 and "uncommitted changes" in result.output and "process" not in result.output
+
+
+def test_what_git_can_not_say_is_refused_with_its_advice_and_told_in_a_run(fake_suite, monkeypatch):
+    """As in a container of CI, whose folder is somebody else's."""
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    result = baseline(*RECORD)
+    assert result.exit_code == 1 and "safe.directory" in result.output and "process 1" not in result.output
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "bench", "--benchmark-save=x"], capture_output=True, text=True
+    )
+    assert run.returncode == 0 and "the commit of this run is unknown: " in run.stdout
+    accepted = Command("accept").asked("0001", "--reason", "x")
+    assert accepted.exit_code == 1 and "git could not say which code it ran" in accepted.output
 
 
 def test_a_violated_claim_is_refused(fake_suite):

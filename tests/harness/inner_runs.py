@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+import subprocess
 import sys
 
 import pytest
@@ -72,6 +73,12 @@ def run_apart(pytester, *arguments):
     _, status = os.waitpid(process, 0)
     told = (path.read_text(encoding="utf-8").splitlines() for path in printed)
     return pytest.RunResult(os.waitstatus_to_exitcode(status), *told, 0.0)
+
+
+def command(*arguments):
+    """Run a command of `dlcv04` in a process of its own, in the folder that one stands in."""
+    program = [sys.executable, "-c", "from dlcv04.cli import main; main()"]
+    return subprocess.run([*program, *map(str, arguments)], capture_output=True, text=True)
 
 
 def store(pytester, processes=5, part="timing"):

@@ -69,4 +69,18 @@ def claim(
         raise ClaimError(f"The claim {sentence!r} has judged_from={judged_from!r}; profiles are {PROFILES}.")
     figures = Published(sentence=published) if isinstance(published, str) else published
     info = ClaimInfo(sentence, control, slide, figures, judged_from, task)
-    return pytest.mark.claim(info)
+    return _ClaimMark(pytest.mark.claim(info).mark, _ispytest=True)
+
+
+class _ClaimMark(pytest.MarkDecorator):
+    """pytest's mark, which also marks what has no name of its own.
+
+    pytest takes a lambda or a partial for a further argument of the mark, and the claim would be lost without a word.
+    """
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        test = getattr(arguments[0], "__func__", arguments[0]) if len(arguments) == 1 and not named else None
+        if not callable(test) or getattr(test, "__name__", "<lambda>") != "<lambda>":
+            return super().__call__(*arguments, **named)
+        test.pytestmark = [*getattr(test, "pytestmark", ()), self.mark]
+        return arguments[0]

@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,23 +64,39 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in POINTING}
 
 
-def commit(folder: Path | str = ".", ignored: Sequence[str] = ("baselines", "reports", ".benchmarks")) -> Commit:
-    """Return the commit that `folder` is at; an empty one where git or the repository is absent.
+#: What runs leave in a project's folder, as patterns of git. They are results and no code: storing the first of five
+#: processes must not make the tree of the second one dirty.
+RESULTS = ("baselines/**/*.json", "baselines/**/.*", "reports/**", ".benchmarks/**")
+
+
+def commit(folder: Path | str = ".") -> Commit:
+    """Return the commit that `folder` is at; an empty one outside any repository.
 
     Args:
-        folder: any folder of the repository.
-        ignored: folders at the repository's top whose changes don't make it dirty. They hold results:
-            storing the first of five processes must not make the tree of the second one dirty.
+        folder: the project's, which may lie inside the repository: changes of what runs leave in it don't count.
     """
     identity = _git(folder, "rev-parse", "HEAD")
     if identity.status != 0:
-        return Commit()
+        return Commit(dirty=bool(doubt(folder)))
     branch = _git(folder, "rev-parse", "--abbrev-ref", "HEAD").printed
-    exclusions = [f":(exclude,top){name}" for name in ignored]
-    changes = _git(folder, "--no-optional-locks", "status", "--porcelain", "--", ":/", *exclusions)
-    # A status that can't be read is no proof of a clean tree.
-    dirty = changes.status != 0 or changes.printed != ""
-    return Commit(id=identity.printed, branch="" if branch == "HEAD" else branch, dirty=dirty)
+    return Commit(id=identity.printed, branch="" if branch == "HEAD" else branch, dirty=bool(doubt(folder)))
+
+
+def doubt(folder: Path | str) -> str:
+    """Why the code at `folder` is not known to be that of its commit, and what to do (in git's own words), or "".
+
+    What git can't say is no proof of a clean tree. Outside any repository there is nothing to be clean or dirty.
+    """
+    exclusions = [f":(exclude,glob){name}" for name in RESULTS]
+    # A project's settings may hide new files, and changes in its submodules.
+    shown = ("--porcelain", "--untracked-files=all", "--ignore-submodules=none")
+    changes = _git(folder, "--no-optional-locks", "status", *shown, "--", ":(top)", *exclusions)
+    if changes.status == 0:
+        return "the working tree has uncommitted changes: commit them first" if changes.printed else ""
+    place = Path(folder).absolute()
+    if not any((above / ".git").exists() for above in (place, *place.parents)):
+        return ""
+    return f"git can't say whether the working tree has uncommitted changes ({changes.problem}): mend that first"
 
 
 def resolve(root: Path, rev: str) -> str:
@@ -94,7 +110,23 @@ def resolve(root: Path, rev: str) -> str:
         return found.printed
     if why := unusable(root):
         raise RevisionError(f"--dl-against {rev}: {why}, so there is nothing to compare with.")
-    raise RevisionError(f"--dl-against {rev}: git knows no such commit here; try HEAD, HEAD~1, a branch or a tag.")
+    advice = _of_shallow(root) or "try HEAD, HEAD~1, a branch or a tag"
+    raise RevisionError(f"--dl-against {rev}: git knows no such commit here; {advice}.")
+
+
+def why_unknown(root: Path) -> str:
+    """Why git may lack a commit that was once the code at `root`, and where it can be mended how."""
+    return _of_shallow(root) or "a rewritten history, or a branch that was never fetched"
+
+
+def _of_shallow(root: Path) -> str:
+    """What to do where this is a shallow clone, as CI makes them; "" where it is none."""
+    if _git(root, "rev-parse", "--is-shallow-repository").printed != "true":
+        return ""
+    return (
+        "this is a shallow clone, which lacks older commits and other branches: `git fetch --unshallow`, or "
+        "`fetch-depth: 0` for actions/checkout, brings them"
+    )
 
 
 def toplevel(root: Path) -> Path:
@@ -112,7 +144,7 @@ def unusable(root: Path) -> str:
 
 
 def is_known(root: Path, commit: str) -> bool:
-    """Whether git has this commit here: a shallow clone has none but the newest."""
+    """Whether git has this commit here."""
     return _git(root, "cat-file", "-e", f"{commit}^{{commit}}").status == 0
 
 

@@ -22,7 +22,7 @@ from dlcv04.harness.machine import git
 from dlcv04.harness.measuring import process_pairs, sides
 from dlcv04.harness.measuring.process_pairs import Offered, Side, plan_of, run_pair
 from dlcv04.harness.policy import Policy
-from dlcv04.harness.session import children, selection, state
+from dlcv04.harness.session import children, places, selection, state
 from dlcv04.harness.session.suite import Suite
 from dlcv04.harness.store.schema import Against, Recheck, Unpaired
 from dlcv04.harness.store.selftests import SelfTestError
@@ -220,7 +220,7 @@ def recheck(config: pytest.Config, suite: Suite, test: str, found: Sequence[Susp
 
 def _unknown(config: pytest.Config, test: str, suspect: Suspect) -> Recheck:
     names = ", ".join(commit[:12] for commit in suspect.commits)
-    unknown = f"git has no commit {names} here (a shallow clone, or a rewritten history)"
+    unknown = f"git has no commit {names} here ({git.why_unknown(config.rootpath)})"
     return Recheck(test=test, why=git.unusable(config.rootpath) or unknown)
 
 
@@ -269,7 +269,7 @@ def _measure(
                 commit=commit,
                 tests=max(1, of),
                 wanted=tests,
-                spread=known_spread(config.rootpath / "baselines", suite.machine_class, suite.key),
+                spread=known_spread(places.of(config).baselines, suite.machine_class, suite.key),
                 policy=suite.policy,
                 tell=children.teller(config),
                 gated=gated,

@@ -7,11 +7,16 @@ Used: `config._benchmarksession` (attributes `benchmarks`, `disabled`, `options`
 
 from __future__ import annotations
 
+import contextlib
+import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 ADOPTED = "dlcv04"
+#: Where pytest-benchmark saves runs unless it is told otherwise: below the folder that one stands in.
+_DEFAULT_STORAGE = "file://./.benchmarks"
 
 
 def take_comparison_over(config: pytest.Config) -> str | bool | None:
@@ -19,11 +24,16 @@ def take_comparison_over(config: pytest.Config) -> str | bool | None:
 
     Returns None where the option was not given, True without a value. `give_comparison_back` undoes it.
     """
-    asked = config.getoption("benchmark_compare")
+    asked = config.getoption("benchmark_compare", None)
     if asked == [] or asked is None:
         return None
     config.option.benchmark_compare = []
     return asked
+
+
+def is_absent(config: pytest.Config) -> bool:
+    """Whether pytest-benchmark was switched off (`-p no:benchmark`)."""
+    return not hasattr(config, "_benchmarksession")
 
 
 def give_comparison_back(config: pytest.Config, asked: str | bool | None) -> None:
@@ -49,6 +59,34 @@ def keep_raw_samples(config: pytest.Config) -> None:
     _session(config).save_data = True
 
 
+def storage_folder(storage: str | None, root: Path) -> Path | None:
+    """The folder that a value of `--benchmark-storage` names, seen from `root`; None where it is a server."""
+    scheme, _, path = (storage or _DEFAULT_STORAGE).rpartition("://")
+    return root / path if scheme in ("", "file") else None
+
+
+def keep_saved_runs_in(config: pytest.Config, root: Path) -> None:
+    """Save runs below the project's folder, not below the one that one stands in, unless the command itself names one.
+
+    What an ini file or the environment names is of the project, whoever calls pytest from where.
+    """
+    if any(str(argument).startswith("--benchmark-storage") for argument in config.invocation_params.args):
+        return
+    session, folder = _session(config), storage_folder(config.getoption("benchmark_storage"), root)
+    old = session.storage
+    if folder is None or folder.resolve() == old.path:
+        return
+    session.storage = type(old)(folder, logger=session.logger, default_machine_id=session.machine_id)
+    with contextlib.suppress(OSError):  # pytest-benchmark made it a moment ago; one that holds runs stays
+        old.path.rmdir()
+
+
+def saved_runs(config: pytest.Config) -> Path | None:
+    """The folder of this session's saved runs; None where they go to a server."""
+    folder: Path | None = getattr(_session(config).storage, "path", None)
+    return folder
+
+
 def adopt(benchmark: Any) -> None:
     """Mark the `benchmark` fixture as used by a claim, so that `--benchmark-only` counts claims as benchmarks."""
     benchmark._mode = ADOPTED
@@ -71,11 +109,27 @@ def add_row(
         **options,
     )
     fixture.name, fixture.fullname = f"{item.name}<{arm}>", f"{item.nodeid}<{arm}>"
-    fixture.params = None
+    # What `pytest-benchmark compare --group-by=param:x` looks up in a saved file, which holds text and numbers.
+    fixture.params = _writable(getattr(item, "callspec", None))
     fixture.extra_info.update(extra)
     stats = fixture._make_stats(1)
     for seconds in rounds:
         stats.update(seconds)
+
+
+def _writable(callspec: Any) -> dict[str, Any] | None:
+    """A test's parameters as strict JSON can hold them: an object by its name or its kind, which no address is."""
+    if callspec is None:
+        return None
+    return {name: _plain(value) for name, value in callspec.params.items() if name != "claim_mode"}
+
+
+def _plain(value: Any) -> bool | int | float | str | None:
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    return str(getattr(value, "__name__", type(value).__name__))
 
 
 def document(config: pytest.Config) -> dict[str, Any]:
@@ -105,6 +159,8 @@ def save_without_rows(config: pytest.Config) -> None:
         session.save_json(made)
     if name:
         session.storage.save(made, name)
+    # Else it warns that nothing was saved, which `-W error` makes the end of the run.
+    session.save = session.autosave = session.json = None
 
 
 def _session(config: pytest.Config) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +28,7 @@ def _given(config: pytest.Config, *, defaults: bool) -> list[str]:
 
 def command_for(config: pytest.Config, test: str) -> str:
     """What a person types to repeat one test as it ran here: at the same sizes, on the same kind of data and device."""
-    return " ".join(["pytest", f"'{test}'", *_given(config, defaults=False)])
+    return " ".join(["pytest", shlex.quote(test), *_given(config, defaults=False)])
 
 
 def options(config: pytest.Config) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dlcv04.harness.policy import RECORDED_SEEDS, Policy
-from dlcv04.harness.session import benchmark_adapter, items, selection, state
+from dlcv04.harness.session import benchmark_adapter, items, places, selection, state
 from dlcv04.harness.session.options import asks_to_compare
 from dlcv04.harness.session.suite import Suite
 from dlcv04.lazy import LazyModule
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from dlcv04.harness.machine import facts, git
     from dlcv04.harness.measuring import process_pairs, round_server, sides
     from dlcv04.harness.session import against
-    from dlcv04.harness.store import baselines, files, selftests
-    from dlcv04.harness.store.schema import Against, Comparison
+    from dlcv04.harness.store import files, selftests
+    from dlcv04.harness.store.schema import Against, Commit, Comparison
 else:
     against = LazyModule("dlcv04.harness.session.against")
     comparisons = LazyModule("dlcv04.harness.judging.comparisons")
@@ -32,7 +32,6 @@ else:
     process_pairs = LazyModule("dlcv04.harness.measuring.process_pairs")
     round_server = LazyModule("dlcv04.harness.measuring.round_server")
     sides = LazyModule("dlcv04.harness.measuring.sides")
-    baselines = LazyModule("dlcv04.harness.store.baselines")
     files = LazyModule("dlcv04.harness.store.files")
     selftests = LazyModule("dlcv04.harness.store.selftests")
 
@@ -59,6 +58,8 @@ def collected(config: pytest.Config, tests: list[Any]) -> None:
         return
     _drop_unused_hypothesis(config)
     benchmark_adapter.keep_raw_samples(config)
+    if claims:
+        benchmark_adapter.keep_saved_runs_in(config, config.rootpath)
     suite = session_state.suite = _make_suite(config, claims)
     _keep_judged(config, suite, tests)
     claims = [item for item in claims if item in tests]
@@ -143,7 +144,7 @@ def _check_against(config: pytest.Config, suite: Suite, rev: str) -> None:
     try:
         git.resolve(config.rootpath, rev)
         sides.check_links(config.getini("dl_against_links"), config.rootpath)
-        against.known_spread(config.rootpath / "baselines", suite.machine_class, suite.key)
+        against.known_spread(places.of(config).baselines, suite.machine_class, suite.key)
     except (git.RevisionError, process_pairs.SideError, selftests.SelfTestError) as error:
         raise pytest.UsageError(str(error)) from error
 
@@ -169,6 +170,11 @@ def _refuse(config: pytest.Config, claims: list[Any]) -> None:
             )
         if not items.takes_claim(item):
             raise pytest.UsageError(f"{item.nodeid} is decorated with @claim and asserts nothing: take `claim`.")
+    if benchmark_adapter.is_absent(config):
+        raise pytest.UsageError(
+            "pytest-benchmark is switched off (-p no:benchmark, or PYTEST_DISABLE_PLUGIN_AUTOLOAD), and without it no "
+            "claim can be judged or saved. Switch it on again; to run other tests alone, name them."
+        )
     if not claims:
         return  # only what is missing has to be said, which any session can
     if benchmark_adapter.is_disabled(config):
@@ -204,6 +210,7 @@ def _reruns(config: pytest.Config, claims: list[Any]) -> str:
 def _make_suite(config: pytest.Config, claims: list[Any]) -> Suite:
     options = state.of(config).options
     device, hardware = facts.chosen_device(options.device), facts.hardware()
+    commit = git.commit(config.rootpath)
     suite = Suite(
         policy=Policy(
             profile=options.profile,
@@ -215,15 +222,21 @@ def _make_suite(config: pytest.Config, claims: list[Any]) -> Suite:
         ),
         machine_class=facts.machine_class(device, hardware),
         hardware=hardware,
-        commit=git.commit(config.rootpath),
+        commit=commit,
         compare=options.compares,
         controls=options.controls,
         max_seeds=options.seeds,
-        problems=list(filter(None, [facts.unused_gpu(options.device)])),
+        problems=list(filter(None, [facts.unused_gpu(options.device), _unknown_commit(config, commit)])),
         settings={"plugins": ", ".join(_plugins(config)) or "none"},
     )
     config.hook.pytest_dlcv04_plan(config=config, suite=suite, device=device, claims=claims)
     return suite
+
+
+def _unknown_commit(config: pytest.Config, commit: Commit) -> str:
+    """Why git can't name the commit though there is a repository, in its own words, or ""."""
+    why = git.unusable(config.rootpath) if commit.dirty and not commit.id else ""
+    return why and f"the commit of this run is unknown: {why}"
 
 
 def _plugins(config: pytest.Config) -> list[str]:
@@ -233,9 +246,10 @@ def _plugins(config: pytest.Config) -> list[str]:
 
 def _load_baselines(config: pytest.Config, session_state: state.SessionState, suite: Suite) -> None:
     named = session_state.options.compare
-    store = baselines.Store(config.rootpath / "baselines", saved=config.rootpath / ".benchmarks")
     try:
-        loaded = store.load([named] if isinstance(named, str) else [], machine_class=suite.machine_class)
+        loaded = places.of(config).store.load(
+            [named] if isinstance(named, str) else [], machine_class=suite.machine_class
+        )
     except files.BaselineError as error:
         raise pytest.UsageError(str(error)) from error
     suite.stored = loaded.as_stored(lambda path: _short(path, config))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,8 @@ from _pytest.junitxml import xml_key  # what the fixture record_testsuite_proper
 from dlcv04.harness import report
 from dlcv04.harness.judging import outcome
 from dlcv04.harness.report.renderers import github, terminal
-from dlcv04.harness.session import benchmark_adapter, collecting, state
-from dlcv04.harness.store import baselines, selftests
+from dlcv04.harness.session import benchmark_adapter, collecting, places, state
+from dlcv04.harness.store import selftests
 
 if TYPE_CHECKING:
     from dlcv04.harness.session.suite import Suite
@@ -43,7 +44,7 @@ def decide(session: pytest.Session, suite: Suite) -> Run:
         suite.missing += collecting.not_reached(config, suite, not_run)
     run = suite.run(
         exit_status=code,
-        command="pytest " + " ".join(config.invocation_params.args),
+        command=shlex.join(["pytest", *map(str, config.invocation_params.args)]),
         suite=" ".join(config.args),
         whole_suite=collecting.is_whole_suite(config),
         interrupted=interrupted,
@@ -81,9 +82,10 @@ def stopped_by(error: BaseException) -> str:
 def write_report(config: pytest.Config, suite: Suite, run: Run) -> None:
     """Write the report beside what is stored."""
     session = state.of(config)
-    folder = config.rootpath / session.options.report_dir
     session.beside = _beside(config, suite)
-    session.report = report.write(run, session.beside, folder, _self_test(config, suite))
+    session.report = report.write(
+        run, session.beside, places.reports(config, session.options.report_dir), _self_test(config, suite)
+    )
 
 
 def _beside(config: pytest.Config, suite: Suite) -> Sequence[Run]:
@@ -95,14 +97,14 @@ def _beside(config: pytest.Config, suite: Suite) -> Sequence[Run]:
         return [run for _, run in suite.stored.everything]
     if suite.policy.record:
         return []
-    loaded = baselines.Store(config.rootpath / "baselines").load(machine_class=suite.machine_class)
+    loaded = places.of(config).store.load(machine_class=suite.machine_class)
     return [stored.run for stored in (*loaded.timing, *loaded.portable)]
 
 
 def _self_test(config: pytest.Config, suite: Suite) -> SelfTest | None:
     """The newest self-test of this machine class, for the report; one that can't be read is named and left out."""
     try:
-        return selftests.latest(config.rootpath / "baselines", suite.machine_class, suite.key)
+        return selftests.latest(places.of(config).baselines, suite.machine_class, suite.key)
     except selftests.SelfTestError as error:
         state.of(config).unread = str(error)
         return None
@@ -118,8 +120,8 @@ def summarise(reporter: Any, config: pytest.Config, run: Run) -> None:
         reporter.write_line(f"No process pair with {run.against.rev} timed anything. Exit code 7.", yellow=True)
     elif run.exit_status == outcome.EXIT_NOTHING_COMPARABLE:
         reporter.write_line(
-            f"{_nothing(run)} with this run (machine class {run.environment.machine_class}): store a baseline with "
-            "`dlcv04 baseline`. Exit code 7.",
+            f"{_nothing(run)} with this run (machine class {run.environment.machine_class}) in "
+            f"{places.of(config).baselines}: store a baseline with `dlcv04 baseline`. Exit code 7.",
             yellow=True,
         )
     if session.unread:

@@ -178,9 +178,17 @@ def distinct(arms: list[Arm]) -> list[Arm]:
 
 
 def source_hash(function: Any) -> str:
-    """Hash of a test's syntax tree without docstring and decorators: comments and layout change nothing."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    definition: Any = tree.body[0]
+    """Hash of a test's syntax tree without docstring and decorators: comments and layout change nothing.
+
+    "" where there is no source that can be read: a lambda, a partial, code that was executed from a string, a method
+    with a text that is not indented.
+    """
+    try:
+        definition = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    except (OSError, TypeError, SyntaxError, ValueError, RecursionError):
+        return ""
+    if not isinstance(definition, ast.FunctionDef | ast.AsyncFunctionDef):
+        return ""
     definition.decorator_list = []
     if ast.get_docstring(definition) is not None:
         definition.body = definition.body[1:]

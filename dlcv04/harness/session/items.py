@@ -67,7 +67,7 @@ def belongs_to(item: Any, half: str, *, recorded: bool) -> bool:
 
 def real_id(nodeid: str) -> str:
     """The node id of the claim that a control belongs to; a claim's own id is returned as it is."""
-    return re.sub(r"\[(.*?)-?\bcontrol\]$", lambda m: f"[{m[1]}]" if m[1] else "", nodeid)
+    return re.sub(r"([\[-])control\]$", lambda m: "" if m[1] == "[" else "]", nodeid)
 
 
 def info_of(item: Any) -> ClaimInfo:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from dlcv04.harness.policy import DATA, DEFAULTS, DEVICES, PROFILES
 from dlcv04.harness.session import benchmark_adapter
+from dlcv04.lazy import LazyModule
+
+if TYPE_CHECKING:
+    from dlcv04.harness.session import places
+else:
+    places = LazyModule("dlcv04.harness.session.places")
 
 
 @dataclass(frozen=True)
@@ -142,8 +150,10 @@ def has_baselines(config: pytest.Config, options: Options) -> bool:
 
     A folder `baselines/` of somebody else's has no such manifest.
     """
-    path = config.rootpath / "baselines" / "manifest.json"
-    return options.compares and path.is_file() and b'"retired"' in path.read_bytes()
+    if not options.compares:
+        return False
+    path = places.of(config).baselines / "manifest.json"
+    return path.is_file() and b'"retired"' in path.read_bytes()
 
 
 def check(options: Options) -> None:
@@ -156,7 +166,7 @@ def check(options: Options) -> None:
     if isinstance(named, str) and (named.endswith(".py") or "::" in named or Path(named).is_dir()):
         raise pytest.UsageError(
             f"--benchmark-compare took {named!r} as the run to compare with. Put the path first: "
-            f"pytest {named} --benchmark-compare"
+            f"pytest {shlex.quote(named)} --benchmark-compare"
         )
     if options.device == "gpu":
         from dlcv04.harness.machine import gpu

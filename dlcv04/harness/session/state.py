@@ -92,6 +92,11 @@ def begin(config: pytest.Config, options: Options) -> SessionState:
     return state
 
 
+def has_begun(config: pytest.Config) -> bool:
+    """Whether the judge's half of the plugin takes part in a session."""
+    return _SESSION in config.stash
+
+
 def of(config: pytest.Config) -> SessionState:
     """The state of a session."""
     return config.stash[_SESSION]

@@ -11,7 +11,7 @@ import msgspec
 
 from dlcv04.harness.policy import MIN_PROCESSES
 from dlcv04.harness.store import files, reading
-from dlcv04.harness.store.schema import Acceptance, Arm, Claim, Run, to_builtins
+from dlcv04.harness.store.schema import Acceptance, Arm, Claim, Commit, Run, to_builtins
 from dlcv04.harness.store.stored import StoredRun
 
 Part = Literal["timing", "portable"]
@@ -68,12 +68,16 @@ def may_accept(run: Run) -> str | None:
         "a test failed outside its claims" if run.exit_status == 1 and not explained else "",
         "it ended early" if run.interrupted or run.exit_status not in _FINISHED else "",
         "it ran only part of the suite" if not run.whole_suite else "",
-        "its working tree had uncommitted changes" if run.commit.dirty else "",
+        _unknown_code(run.commit) if run.commit.dirty else "",
     ]
     given = [ground for ground in grounds if ground]
     if not given:
         return None
     return f"Run {run.id} can't be accepted: {'; '.join(given)}. Mend that and run again, or use `--force`."
+
+
+def _unknown_code(commit: Commit) -> str:
+    return "its working tree had uncommitted changes" if commit.id else "git could not say which code it ran"
 
 
 def span(stored: Iterable[StoredRun | Run]) -> Span:

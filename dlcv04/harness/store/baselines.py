@@ -146,8 +146,10 @@ class Store:
             raise BaselineError("Retiring a test needs a reason: say with `--reason` why it is gone on purpose.")
         with self._writing():
             old = manifest.read(self.root) or Manifest()
-            root, path = self.root.resolve(), Path(test).resolve()
-            name = path.relative_to(root).as_posix() if path.is_relative_to(root) else test
+            root = self.root.resolve()
+            # As it is seen from here, or as a sentence of a run has it: from the project's folder.
+            paths = [place for place in (Path(test).resolve(), (root.parent / test).resolve()) if root in place.parents]
+            name = paths[0].relative_to(root).as_posix() if paths else test
             names = [name] if name in old.files else self._holding(test, old)
             if name in old.files and (self.root / name).exists():
                 raise BaselineError(f"{self.root / name} is still there: delete it first, or retire its tests.")
@@ -273,7 +275,8 @@ class Store:
         names = [f"{path.parent.name}/{path.stem}" for path in found or saved][-10:]
         if found:
             raise BaselineError(f"{selector!r} names {len(found)} saved runs ({', '.join(names)}): name one.")
-        there = f"saved are {', '.join(names)}" if names else "no run is saved: run with --benchmark-autosave first"
+        nothing = f"no run is saved in {self.saved}: run with --benchmark-autosave first"
+        there = f"saved are {', '.join(names)}" if names else nothing
         raise BaselineError(f"There is no saved run {selector!r}; {there}.")
 
     def _prepare(self, candidate: Candidate, reason: str, commit: Commit) -> tuple[Path, str, Run, bytes]:
@@ -335,7 +338,9 @@ class Store:
             if not found and self.saved:
                 found = selection.matching(selector, saved, self.saved)
             if not found:
-                raise BaselineError(selection.no_match(selector, accepted, saved))
+                raise BaselineError(
+                    selection.no_match(selector, accepted, saved, [*filter(None, [self.root, self.saved])])
+                )
             chosen |= {path.resolve(): path for path in found}
         return list(chosen.values())
 
@@ -355,13 +360,13 @@ class Store:
         return run
 
 
-def as_stored(paths: Sequence[Path], machine_class: str) -> Stored:
-    """Files as what a run is held against, each used for its part as in `Store.load`.
+def as_stored(paths: Sequence[Path], machine_class: str, root: Path) -> Stored:
+    """Files as what a run is held against, each used for its part as in `Store.load`; `root` is the store's folder.
 
     Raises:
         BaselineError, RunFileError: a file is missing, cut or edited by hand.
     """
-    loaded = Store(Path("baselines")).load([str(path) for path in paths], machine_class=machine_class)
+    loaded = Store(root).load([str(path) for path in paths], machine_class=machine_class)
     if loaded.problems:
         raise BaselineError(" ".join(loaded.problems))
     return loaded.as_stored()

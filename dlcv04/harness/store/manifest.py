@@ -7,6 +7,7 @@ in red: without the list, deleting a baseline would look like never having had o
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
@@ -61,7 +62,7 @@ class Manifest(Record, frozen=True, kw_only=True):
         gone = [name for name in self.files if name.partition("/")[0] in folders and not (root / name).is_file()]
         return {
             root / name: f"{root / name} was accepted and is gone: restore it from git, or, where it was deleted on "
-            f"purpose, say so with `dlcv04 accept --retire {root.name}/{name}`."
+            f"purpose, say so with `dlcv04 accept --retire {shlex.quote(f'{root.name}/{name}')}`."
             for name in gone
         }
 

@@ -344,7 +344,7 @@ class Environment(Record, frozen=True, kw_only=True):
 
 
 class Commit(Record, frozen=True, kw_only=True):
-    """The commit the run was made from; `dirty` = uncommitted changes."""
+    """The commit the run was made from; `dirty` = it has uncommitted changes, or git could not say that it has none."""
 
     id: str = ""
     branch: str = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,15 +52,15 @@ def refuse_test_path(selector: str) -> None:
     if "::" in selector or selector.endswith(".py") or Path(selector).is_dir():
         raise BaselineError(
             f"`--benchmark-compare={selector}` names tests, not a stored run: put the path first, "
-            f"`pytest {selector} --benchmark-compare`."
+            f"`pytest {shlex.quote(selector)} --benchmark-compare`."
         )
 
 
-def no_match(selector: str, accepted: Sequence[Path], saved: Sequence[Path]) -> str:
-    """The sentence for a selector that matches nothing: what there is."""
+def no_match(selector: str, accepted: Sequence[Path], saved: Sequence[Path], folders: Sequence[Path]) -> str:
+    """The sentence for a selector that matches nothing: what there is, or which folders are empty."""
     names = [f"{path.parent.name}/{path.stem}" for path in [*accepted, *saved]]
     if not names:
-        there = "nothing is stored yet: store a baseline with `dlcv04 baseline`"
+        there = f"nothing is stored yet in {' or '.join(map(str, folders))}: store a baseline with `dlcv04 baseline`"
     else:
         more = f" and {len(names) - 10} more" if len(names) > 10 else ""
         there = f"stored are {', '.join(names[-10:])}{more}"

@@ -152,7 +152,10 @@ def without_the_test(project):
 @pytest.mark.parametrize(
     ("commit", "said"),
     [
-        (lambda project: "f" * 40, "git has no commit ffffffffffff here (a shallow clone, or a rewritten history)"),
+        (
+            lambda project: "f" * 40,
+            "git has no commit ffffffffffff here (a rewritten history, or a branch that was never fetched)",
+        ),
         (broken, "The process of the old code ended with exit status 4."),
         (without_the_test, "has no such test"),
     ],

@@ -70,7 +70,6 @@ def test_commit_branch_and_dirt(repository):
     (folder / "baselines").mkdir()
     (folder / "baselines" / "0001_a.json").write_text("{}")
     assert not git.commit(folder).dirty, "storing a baseline must not make the next process dirty"
-    assert not git.commit(folder / "baselines").dirty
     (folder / "code.py").write_text("a = 2\n")
     assert git.commit(folder).dirty
     repository("checkout", "code.py")
@@ -83,6 +82,51 @@ def test_commit_branch_and_dirt(repository):
 def test_a_status_that_cannot_be_read_is_not_clean(repository):
     (repository.folder / ".git" / "index").write_text("no index")
     assert git.commit(repository.folder).dirty
+
+
+def test_settings_that_hide_changes_do_not_make_a_tree_clean(repository):
+    repository("config", "status.showUntrackedFiles", "no")
+    (repository.folder / "new.py").write_text("")
+    assert git.commit(repository.folder).dirty
+
+
+def test_a_project_inside_a_repository_keeps_its_own_results(repository):
+    """They make no tree dirty; code does, also in a folder of theirs, and so does what lies elsewhere in a monorepo."""
+    project = repository.folder / "apps" / "ml"
+    for name in ("baselines/portable/0001_a.json", "baselines/.lock", ".benchmarks/x/0001_b.json", "reports/c.html"):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text("{}")
+    assert not git.commit(project).dirty
+    (project / "baselines" / "__init__.py").write_text("")
+    assert git.commit(project).dirty
+    (project / "baselines" / "__init__.py").unlink()
+    (repository.folder / "library.py").write_text("")
+    assert git.commit(project).dirty
+
+
+def test_what_git_can_not_say_is_not_clean(repository, monkeypatch):
+    """Somebody else's folder, as in a container of CI; no git though the code lies in a repository."""
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    assert git.commit(repository.folder) == Commit(dirty=True)
+    assert "git config --global --add safe.directory" in git.doubt(repository.folder)
+    monkeypatch.setenv("PATH", "")
+    (repository.folder / "inner").mkdir()
+    assert git.commit(repository.folder / "inner") == Commit(dirty=True)
+    assert "git is not installed" in git.doubt(repository.folder / "inner")
+
+
+def test_a_shallow_clone_is_told_with_what_brings_the_rest(repository, tmp_path):
+    (repository.folder / "code.py").write_text("a = 2\n")
+    repository("commit", "-qam", "second")
+    shallow = tmp_path / "shallow"
+    repository("clone", "-q", "--depth=1", f"file://{repository.folder}", str(shallow))
+    for rev in ("HEAD~1", "origin/main"):
+        with pytest.raises(git.RevisionError, match=rf"{rev}: git knows .* shallow clone.*`fetch-depth: 0`"):
+            git.resolve(shallow, rev)
+    assert "fetch-depth: 0" in git.why_unknown(shallow) and "rewritten" in git.why_unknown(repository.folder)
+    assert git.resolve(shallow, "HEAD") == git.commit(shallow).id and not git.commit(shallow).dirty
 
 
 def test_no_repository_no_folder_no_git(tmp_path, monkeypatch):
@@ -146,7 +190,7 @@ def test_a_git_that_hangs_is_not_waited_for(repository, tmp_path, monkeypatch):
     slow.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.setattr(git, "ANSWER_SECONDS", 0.2)
-    assert git.commit(repository.folder) == Commit()
+    assert git.commit(repository.folder) == Commit(dirty=True)
     with pytest.raises(git.RevisionError, match=r"git gave no answer within 0\.2 s"):
         git.resolve(repository.folder, "HEAD")
 

@@ -119,6 +119,19 @@ def test_two(claim):
     assert list((pytester.path / ".benchmarks").rglob("*.json"))
 
 
+def test_a_saved_run_without_rows_warns_of_nothing(suite):
+    """pytest-benchmark would say that it saved nothing, which `-W error` makes the end of the run."""
+    counts = """
+from dlcv04 import claim, planted
+
+@claim("Two", control=planted("one more", lambda arm: arm))
+def test_two(claim):
+    claim.exactly(2, 2, of="a")
+"""
+    result = suite(counts).runpytest("bench", "--benchmark-save=x", "-W", "error")
+    assert result.ret == 0 and "Not saving anything" not in result.stdout.str() + result.stderr.str()
+
+
 def test_rows_of_the_arms_stand_in_pytest_benchmarks_table_and_file(suite):
     pytester = suite()
     result = pytester.runpytest("bench", "--benchmark-json=run.json")

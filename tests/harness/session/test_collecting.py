@@ -105,6 +105,20 @@ def test_reruns_are_refused(suite):
     assert suite(SUITE, FAKE_MACHINE + option).runpytest("bench").ret == 0
 
 
+def test_without_pytest_benchmark_claims_are_refused_and_others_left_alone(suite):
+    result = suite().runpytest("bench", "-p", "no:benchmark")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*pytest-benchmark is switched off (-p no:benchmark*"])
+    assert "INTERNALERROR" not in result.stdout.str()
+    suite("def test_ordinary(): pass\n").runpytest("bench", "-p", "no:benchmark").assert_outcomes(passed=1)
+
+
+def test_half_of_the_plugin_is_refused_with_a_sentence(suite):
+    result = suite().runpytest_subprocess("bench", "-p", "no:dlcv04_harness")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*Half of dlcv04 is switched off*add -p no:dlcv04.*"])
+
+
 def test_a_control_follows_its_claim_whoever_orders_the_tests(suite):
     """As pytest-randomly and pytest's own --ff may put it first, where it could not take its claim's n."""
     backwards = "\n\ndef pytest_collection_modifyitems(items):\n    items.reverse()\n"

@@ -131,7 +131,7 @@ class TestVerdicts:
     def test_a_claims_command_repeats_it_at_the_same_sizes(self, suite):
         """Of the same claim at smoke, or on other data, nothing of this run would come back."""
         pytester = suite()
-        plain = f"pytest '{run_block(pytester)[1]['claims'][0]['test']}'"
+        plain = f"pytest {run_block(pytester)[1]['claims'][0]['test']}"
         assert run_block(pytester)[1]["claims"][0]["command"] == plain
         asked = ("--dl-profile=paper", "--dl-data=embedded", "--dl-device=cpu")
         _, block = run_block(pytester, *asked, "--dl-controls", "--dl-strict")

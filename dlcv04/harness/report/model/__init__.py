@@ -7,7 +7,7 @@ renderer shows: `history` and `noise`.
 
 from dlcv04.harness.report.model.arms import ArmRow
 from dlcv04.harness.report.model.badges import BADGES, Badge, worst_first
-from dlcv04.harness.report.model.cards import AssertionRow, Card, ControlRow
+from dlcv04.harness.report.model.cards import UNREAD, AssertionRow, Card, ControlRow
 from dlcv04.harness.report.model.claims import short_name
 from dlcv04.harness.report.model.comparisons import ComparisonRow, share_notes
 from dlcv04.harness.report.model.concerns import Concern
@@ -19,6 +19,7 @@ from dlcv04.harness.report.model.view import View, build
 
 __all__ = [
     "BADGES",
+    "UNREAD",
     "ArmRow",
     "AssertionRow",
     "Badge",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dlcv04.harness.judging.verdicts import evidence
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report.model.arms import ArmRow, Times, arm_key, arm_row, stored_times
 from dlcv04.harness.report.model.badges import BADGES, Badge, rank
-from dlcv04.harness.report.model.claims import controls, real_claims, real_test
+from dlcv04.harness.report.model.claims import controls, real_claims, real_test, told_apart
 from dlcv04.harness.report.model.comparisons import ComparisonRow, comparison_row
 from dlcv04.harness.report.model.tone import (
     claim_badge,
@@ -20,6 +20,8 @@ from dlcv04.harness.report.model.tone import (
 )
 from dlcv04.harness.store.schema import Arm, Claim, Run
 
+#: What is said of tests whose code has no hash.
+UNREAD = "Its code can't be read, so a change of it goes unnoticed"
 #: From so many exact figures on a card they stand in one table instead of a paragraph each.
 COUNTED_FROM = 3
 
@@ -70,6 +72,17 @@ class Card:
     arms: tuple[Arm, ...]
     stored_times: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     repeats: tuple[Arm, ...] = ()
+    told_apart: str = ""
+
+    def named(self, width: int) -> str:
+        """Its sentence on one line of about `width`; cut is the sentence, not what tells it apart from its like."""
+        apart = f" {fmt.shorten(self.told_apart, 160)}" if self.told_apart else ""
+        return fmt.shorten(self.sentence, max(20, width - len(apart)) if apart else width) + apart
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether its test's code has no hash, though it was judged by it."""
+        return bool(self.assertions) and not self.claim.source_hash and not self.claim.is_control
 
     @property
     def counted(self) -> tuple[AssertionRow, ...]:
@@ -116,7 +129,11 @@ def cards(run: Run, baselines: Sequence[Run]) -> tuple[Card, ...]:
     orphans = [c for c in controls(run) if real_test(c.test) not in real]
     shown = [*real_claims(run), *orphans]
     stored = stored_times(run, baselines)
-    found = [_card(claim, f"claim-{i}", run, stored) for i, claim in enumerate(shown, start=1)]
+    apart = told_apart(shown)
+    found = [
+        replace(_card(claim, f"claim-{i}", run, stored), told_apart=apart.get(claim.test, ""))
+        for i, claim in enumerate(shown, start=1)
+    ]
     return tuple(sorted(found, key=lambda card: card.rank))
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
+from collections.abc import Iterable
 
 from dlcv04.harness.policy import PROFILES
 from dlcv04.harness.store.schema import Claim, Run
-
-#: How a control's node id ends: `test_x[control]`, `test_x[a-control]`.
-_CONTROL_ID = re.compile(r"\[(.*?)-?\bcontrol\]$")
 
 
 def real_claims(run: Run) -> list[Claim]:
@@ -29,9 +28,31 @@ def controls(run: Run) -> list[Claim]:
 
 def real_test(control: str) -> str:
     """The node id of the claim that a control's node id belongs to."""
-    return _CONTROL_ID.sub(lambda m: f"[{m[1]}]" if m[1] else "", control)
+    return re.sub(r"([\[-])control\]$", lambda m: "" if m[1] == "[" else "]", control)
 
 
 def short_name(node: str) -> str:
     """A test's own name without its file: `bench/test_a.py::test_b` becomes `test_b`."""
-    return node.rsplit("::", 1)[-1]
+    name, parameters = _inside(node)
+    return name.rsplit("::", 1)[-1] + parameters
+
+
+def _inside(node: str) -> tuple[str, str]:
+    """A test within its file, and its parameters in brackets; both may hold what separates node ids."""
+    name, bracket, parameters = (node.partition("::")[2] or node).partition("[")
+    return name, bracket + parameters
+
+
+def told_apart(claims: Iterable[Claim]) -> dict[str, str]:
+    """What tells claims of one sentence apart, by test: their parameters, else their names, else all of their ids."""
+    alike: defaultdict[str, list[str]] = defaultdict(list)
+    for claim in claims:
+        alike[claim.sentence].append(claim.test)
+    found: dict[str, str] = {}
+    for tests in alike.values():
+        if len(tests) > 1:
+            parameters = [_inside(test)[1] for test in tests]
+            names = [short_name(test) for test in tests]
+            shown = next((ids for ids in (parameters, names) if all(ids) and len({*ids}) == len(ids)), tests)
+            found |= dict(zip(tests, shown, strict=True))
+    return found

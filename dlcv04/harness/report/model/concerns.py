@@ -37,10 +37,10 @@ def concerns(run: Run, cards: Sequence[Card], rows: Sequence[ComparisonRow]) -> 
         shown.append(Concern(interrupted_badge(run), interruption(run), ""))
     for card in cards:
         if needs_attention(card.badge):
-            shown.append(Concern(card.badge, card.sentence, _why(card), (), card.anchor))
+            shown.append(Concern(card.badge, card.named(200), _why(card), (), card.anchor))
         for control in card.controls:
             if needs_attention(control.badge) and not card.claim.is_control:
-                title = f"Control of “{card.sentence}”"
+                title = f"Control of “{card.named(200)}”"
                 text = f"{control.name}: {control.text}"
                 shown.append(Concern(control.badge, title, text, (), card.anchor))
     for row in rows:

@@ -24,7 +24,7 @@ def facts(run: Run) -> tuple[Fact, ...]:
     commit = run.commit.id[:10] or "unknown"
     if run.commit.branch:
         commit += f" on {run.commit.branch}"
-    if run.commit.dirty:
+    if run.commit.id and run.commit.dirty:
         commit += ", uncommitted changes"
     shown = [
         Fact("Profile", run.profile + (", whole suite" if run.whole_suite else ", part of the suite")),

@@ -92,7 +92,7 @@ def _stored(run: Run, when: str) -> PastRun:
     return PastRun(
         id=run.id,
         when=when,
-        commit=run.commit.id[:10] + (" (uncommitted changes)" if run.commit.dirty else ""),
+        commit=run.commit.id[:10] + (" (uncommitted changes)" if run.commit.id and run.commit.dirty else ""),
         accepted=acceptance is not None,
         pins=acceptance is not None and acceptance.pins,
         forced=acceptance is not None and acceptance.forced,

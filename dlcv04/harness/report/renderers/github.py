@@ -45,7 +45,7 @@ def commands(run: Run, places: Mapping[str, Place]) -> list[str]:
         level = _LEVELS.get(concern.badge.tone)
         if level is None:
             continue
-        title = f"{concern.badge.text}: {fmt.shorten(concern.title, 120)}"
+        title = f"{concern.badge.text}: {fmt.shorten(concern.title, 220)}"
         text = "; ".join(filter(None, (fmt.shorten(concern.text, 800), *concern.differences[:3]))) or title
         by_level[level].append(_command(level, title, text, places.get(tests.get(concern.anchor, ""))))
     lines = [line for found in by_level.values() for line in found[:MOST_ANNOTATIONS]]

@@ -59,6 +59,7 @@ def render(run: Run, baselines: Sequence[Run] = (), self_test: SelfTest | None =
     return str(
         page.render(
             view=view,
+            unread=model.UNREAD,
             cards=[(card, _plots(card)) for card in view.cards],
             history=history.build(run, baselines),
             noise=noise(self_test, policy) if self_test is not None else (),

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report import model
 from dlcv04.harness.report.model import history
+from dlcv04.harness.report.model.claims import told_apart
 from dlcv04.harness.store.schema import Run
 
 #: A job summary may hold 1 MiB; longer texts and tables than these are for the HTML report.
@@ -24,12 +25,19 @@ def render(run: Run, baselines: Sequence[Run] = ()) -> str:
         parts += ["### Suspects", _table(("Verdict", "What", "Why", "Changed since"), rows, len(view.concerns))]
     if view.cards:
         parts += ["### Claims", _claims(view.cards)]
+    if unread := [card for card in view.cards if card.is_unread]:
+        parts.append(_text(f"{model.UNREAD} ({', '.join(model.short_name(card.test) for card in unread)}).", 1000))
     if view.waiting:
-        rows = ([_text(profile), _text(claim.sentence)] for profile, claims in view.waiting for claim in claims)
+        apart = told_apart(claim for _, claims in view.waiting for claim in claims)
+        rows = (
+            [_text(profile), _text(f"{claim.sentence} {apart.get(claim.test, '')}")]
+            for profile, claims in view.waiting
+            for claim in claims
+        )
         count = sum(len(claims) for _, claims in view.waiting)
         parts += ["### Not run: they wait for a larger profile", _table(("Profile", "Claim"), rows, count)]
     if pictures := [(card, picture) for card in view.cards for picture in card.claim.pictures]:
-        rows = ([_text(p.name), _text(card.sentence), _text(p.caption), _text(p.published)] for card, p in pictures)
+        rows = ([_text(p.name), _text(card.named(_CELL)), _text(p.caption), _text(p.published)] for card, p in pictures)
         head = ("Picture", "Claim", "What to see", "In 2016")
         parts += ["### Pictures, in the HTML report", _table(head, rows, len(pictures))]
     if moved := [trend for trend in history.build(run, baselines).trends if trend.changes]:
@@ -56,10 +64,10 @@ def _claims(cards: Sequence[model.Card]) -> str:
     for card in cards:
         badges = " ".join(_badge(b) for b in (card.badge, *card.other_red))
         for i, a in enumerate(card.assertions):
-            start = [badges, _text(card.sentence)] if i == 0 else ["", ""]
+            start = [badges, _text(card.named(_CELL))] if i == 0 else ["", ""]
             rows.append([*start, _text(a.sentence), a.effect, f"{a.limit} {a.margin}", a.n])
         if not card.assertions:
-            rows.append([badges, _text(card.sentence), _text(card.reason), "", "", ""])
+            rows.append([badges, _text(card.named(_CELL)), _text(card.reason), "", "", ""])
     return _table(("Verdict", "Claim", "Assertion", "Effect [interval]", "Against", "n"), rows, len(rows))
 
 

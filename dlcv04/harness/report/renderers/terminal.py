@@ -36,7 +36,24 @@ def lines(run: Run, baselines: Sequence[Run] = ()) -> list[str]:
     tests = {card.test for card in view.cards}
     out += [_comparison(row) for row in view.comparisons if tone.is_red(row.badge) and row.test not in tests]
     out += [f"{'ERROR':<14}{fmt.shorten(text, 160)}" for text in tone.unexplained_failures(run)]
-    return [*out, *_pictures(view), *_overhead(run), *_not_compared(run), fmt.printable(view.headline.text)]
+    return [
+        *out,
+        *_unread(view),
+        *_pictures(view),
+        *_overhead(run),
+        *_not_compared(run),
+        fmt.printable(view.headline.text),
+    ]
+
+
+def _unread(view: model.View) -> list[str]:
+    """The tests whose code has no hash: nothing stored can tell that it changed."""
+    names = [model.short_name(card.test) for card in view.cards if card.is_unread]
+    if not names:
+        return []
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    listed = ", ".join(fmt.shorten(name, 60) for name in names[:4])
+    return [f"{model.UNREAD} ({listed}{more})."]
 
 
 def _pictures(view: model.View) -> list[str]:
@@ -68,7 +85,7 @@ def _not_compared(run: Run) -> list[str]:
 
 
 def _claim(card: model.Card) -> str:
-    title = f"{card.badge.word:<14}{fmt.shorten(card.sentence, _WIDTH):<{_WIDTH}}"
+    title = f"{card.badge.word:<14}{card.named(_WIDTH):<{_WIDTH}}"
     if not card.assertions or (card.claim.lacking and card.badge.word == "INCONCLUSIVE"):
         return f"{title}  {fmt.shorten(card.reason, 120)}".rstrip()
     words = model.worst_first(a.badge.word for a in card.assertions)
