@@ -6,8 +6,9 @@ pytest imports this module in every run of every suite, so that nothing heavy is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,7 @@ from dlcv04.harness.session import state
 from dlcv04.lazy import LazyModule
 
 if TYPE_CHECKING:
-    from dlcv04 import backends, datasets, recipes
+    from dlcv04 import backends, datasets, missing, recipes
     from dlcv04 import workbench as benching
     from dlcv04.harness.policy import Device
     from dlcv04.harness.session import children
@@ -27,6 +28,7 @@ else:
     benching = LazyModule("dlcv04.workbench")
     children = LazyModule("dlcv04.harness.session.children")
     datasets = LazyModule("dlcv04.datasets")
+    missing = LazyModule("dlcv04.missing")
     recipes = LazyModule("dlcv04.recipes")
 
 
@@ -40,9 +42,48 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_dlcv04_plan(config: pytest.Config, suite: Suite, device: Device, claims: list[Any]) -> bool:
-    """Say what will run before any framework is imported."""
+    """Say what will run before any framework is imported, or that there is none; to list claims needs none."""
+    takes_ours = any("workbench" in getattr(item, "fixturenames", ()) and _is_ours(item) for item in claims)
+    if takes_ours and not config.option.collectonly and (lack := missing.lack()):
+        raise pytest.UsageError(lack)
     benching.set_plan(config, suite, device, claims)
     return True
+
+
+def _is_ours(item: Any) -> bool:
+    """Whether a test gets the fixture `workbench` of this module, which starts the framework."""
+    definitions = item.session._fixturemanager.getfixturedefs("workbench", item)
+    return bool(definitions) and definitions[-1].func.__module__ == __name__
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests() -> Generator[None]:
+    """A conftest of claims that can't import its framework is told in one sentence."""
+    try:
+        return (yield)
+    except Exception as error:
+        path = getattr(error, "path", None)  # ConftestImportFailure has one, and no public name
+        if path and _tells(path) and (sentence := missing.sentence(error)):
+            raise pytest.UsageError(f"{path.name}: {sentence}") from error
+        raise
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """A module of claims that can't import its framework is told in one sentence."""
+    made = yield
+    error = made.call.excinfo.value if made.failed and made.call.excinfo else None
+    path = getattr(error, "path", None) or collector.path
+    if error is not None and _tells(path) and (sentence := missing.sentence(error)):
+        raise pytest.UsageError(f"{path.name}: {sentence}") from error
+    return made
+
+
+def _tells(file: Path) -> bool:
+    """Whether a file speaks of this package: other suites' failures are left to pytest."""
+    return file.is_file() and "dlcv04" in file.read_text(errors="replace")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -58,6 +99,10 @@ def workbench(request: pytest.FixtureRequest) -> Workbench:
         return benching.start(request.config, state.suite_of(request.config))
     except (backends.DeviceError, backends.BackendError) as error:
         pytest.exit(str(error), returncode=int(pytest.ExitCode.USAGE_ERROR))
+    except (ImportError, ValueError) as error:
+        if sentence := missing.sentence(error):
+            pytest.exit(sentence, returncode=int(pytest.ExitCode.USAGE_ERROR))
+        raise
 
 
 @pytest.fixture(scope="session")

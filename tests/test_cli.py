@@ -66,6 +66,11 @@ def test_help_imports_nothing_heavy(arguments):
     assert started(*arguments, "--help", code=code).splitlines()[-1] == "[]"
 
 
+def test_the_version_imports_nothing_heavy():
+    code = f"import sys; print([name for name in {HEAVY} if name in sys.modules])"
+    assert started("--version", code=code).splitlines() == [f"dlcv04 {dlcv04.__version__}", "[]"]
+
+
 def spent():
     """Processor seconds of the processes that have ended: what others do on this machine does not count."""
     times = os.times()

@@ -33,6 +33,12 @@ def test_the_wheel_is_what_runs(site, stranger, tmp_path):
         assert Path(stranger(command, tmp_path).stdout.strip()).is_relative_to(site)
 
 
+def test_the_wheel_carries_the_version_that_the_command_says(stranger, tmp_path):
+    said = stranger("dlcv04 --version", tmp_path).stdout.split()
+    metadata = stranger("python -c 'from importlib import metadata; print(metadata.version(\"dlcv04\"))'", tmp_path)
+    assert said == ["dlcv04", metadata.stdout.strip()]
+
+
 def test_fifteen_lines_about_an_own_network_are_judged_with_their_control(judged, tmp_path):
     assert len([line for line in MINE.splitlines()[1:] if line.strip()]) <= 15
     code, printed, block = judged(MINE, "--dl-controls")

@@ -64,13 +64,15 @@ def _tell_of_cards() -> None:
 def _framework() -> list[str]:
     from importlib import metadata
 
-    from dlcv04 import workbench
+    from dlcv04 import missing, workbench
 
+    if lack := missing.lack():
+        return [lack]
     backend = workbench.planned_key("cpu")["backend"]
     try:
         say(f"framework: Keras {metadata.version('keras')} on {backend} {metadata.version(backend)}")
-    except metadata.PackageNotFoundError as error:
-        return [f"{error.name} is not installed: `pip install {error.name}`, or set KERAS_BACKEND."]
+    except metadata.PackageNotFoundError:  # by another name, as tensorflow-cpu
+        say(f"framework: Keras on {backend}, whose version its package does not say")
     return []
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 say = typer.echo
 
+#: Exit code where Keras or its framework is missing: pytest's for what can't be run as asked.
+NO_FRAMEWORK = 4
+
 
 def stop(sentence: str, code: int = 2) -> NoReturn:
     """Say why on standard error, and exit."""
@@ -38,6 +41,12 @@ class PlainSpoken(TyperGroup):
             stop(error.format_message().replace(": Value error, ", ": ").rstrip(".") + ".")
         except KeyboardInterrupt:
             stop("Stopped.", 130)
+        except (ImportError, ValueError) as error:
+            from dlcv04 import missing
+
+            if sentence := missing.sentence(error):
+                stop(sentence, NO_FRAMEWORK)
+            raise
 
 
 @contextmanager
@@ -46,13 +55,19 @@ def refusing() -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError) as error:
+        from dlcv04 import missing
+
+        if missing.sentence(error):
+            raise  # the command says so
         stop(str(error))
 
 
 def select_device(device: Device) -> None:
-    """Settle on a device, or stop where it is not there."""
-    from dlcv04 import backends
+    """Settle on a device, or stop where it is not there, nor any framework."""
+    from dlcv04 import backends, missing
 
+    if lack := missing.lack():
+        stop(lack, NO_FRAMEWORK)
     try:
         backends.select_device(device)
     except (backends.DeviceError, backends.BackendError) as error:

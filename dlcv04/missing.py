@@ -1,0 +1,80 @@
+"""What is said where Keras, or the framework that it is set to compute with, is not installed or can't be loaded.
+
+It looks for packages without importing them, so that the sentence is there at once.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+
+from dlcv04 import workbench
+
+#: Keras's backends; pip knows their packages by the same names.
+BACKENDS = ("tensorflow", "jax", "torch", "numpy", "openvino")
+#: What a failing import names where Keras can't start: `jaxlib` is a package of its own.
+PACKAGES = frozenset({"keras", "jaxlib", *BACKENDS} - {"numpy"})
+
+
+def lack() -> str:
+    """Why Keras can't start here, as a sentence that says what to do; "" where all it needs is installed."""
+    backend = _backend()
+    if not _is_installed("keras"):
+        return "Keras is not installed: `pip install keras`."
+    if backend not in BACKENDS:
+        return f"Keras has no backend {backend!r}: set KERAS_BACKEND to tensorflow or jax."
+    if not _is_installed(backend):
+        return f"Keras is set to compute with {backend}, which is not installed: {_cure(backend)}."
+    return ""
+
+
+def sentence(error: BaseException) -> str:
+    """The sentence for an error that comes of what is missing, or of a framework that can't be loaded; else ""."""
+    found = next((each for each in _chain(error) if _is_of_framework(each)), None)
+    if found is None:
+        return ""
+    backend, named = _backend(), _named(found)
+    if named not in ("keras", "jaxlib", backend, "") and not _is_installed(named):
+        return f"{named} is not installed: `pip install {named}`."
+    first = (str(found).strip() or type(found).__name__).splitlines()[0].rstrip(".:")
+    return lack() or f"Keras can't start on {backend} ({first}): {_cure(backend)}."
+
+
+def _backend() -> str:
+    return workbench.planned_key("cpu")["backend"]
+
+
+def _cure(backend: str) -> str:
+    others = [name for name in BACKENDS[:3] if name != backend and _is_installed(name)]
+    other = f"to {' or '.join(others)}, which is here" if others else "to another that is"
+    return f"`pip install {backend}`, or set KERAS_BACKEND {other}"
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ValueError:  # a module that was put there by hand
+        return True
+    except ImportError:
+        return False
+
+
+def _named(error: BaseException) -> str:
+    """The package that an ImportError is about; JAX's own error about jaxlib names no module. Of others ""."""
+    if not isinstance(error, ImportError):
+        return ""
+    return (error.name or str(error).partition(" ")[0]).partition(".")[0]
+
+
+def _is_of_framework(error: BaseException) -> bool:
+    if isinstance(error, ImportError):
+        return _named(error) in PACKAGES
+    return isinstance(error, ValueError) and str(error).startswith("Unable to import backend")
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error, what it was raised from, and what pytest has wrapped: a conftest's error is its `cause`."""
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or getattr(seen, "cause", None)
