@@ -128,7 +128,7 @@ from dlcv04 import claim, planted
 def test_two(claim):
     claim.exactly(2, 2, of="a")
 """
-    result = suite(counts).runpytest("bench", "--benchmark-save=x", "-W", "error")
+    result = suite(counts).runpytest_subprocess("bench", "--benchmark-save=x", "-W", "error")
     assert result.ret == 0 and "Not saving anything" not in result.stdout.str() + result.stderr.str()
 
 
