@@ -11,9 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dlcv04.lazy import LazyModule
+
 if TYPE_CHECKING:
+    from dlcv04 import seeding
     from dlcv04.datasets import Dataset
     from dlcv04.recipes import Recipe
+else:
+    seeding = LazyModule("dlcv04.seeding")
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,7 @@ def trained(
     recipe: Callable[[Recipe], Recipe] | None = None,
     data: Callable[[Dataset], Dataset] | None = None,
     deterministic: bool = False,
+    fresh: bool = False,
 ) -> Trained:
     """A network whose recipe or data differ from the other arms'.
 
@@ -53,6 +59,10 @@ def trained(
         data: takes the data set that all arms share, returns this arm's.
         deterministic: no seed changes what this arm learns (fixed weights, a fixed order): it is trained once, and is
             one figure without any chance.
+        fresh: the weights of a model, which are kept otherwise, are drawn anew by each seed.
+
+    Raises:
+        dlcv04.seeding.TrainingError: `fresh` of what is no model: a function's weights are its own affair.
 
     Examples:
         >>> from dataclasses import replace
@@ -60,9 +70,10 @@ def trained(
         >>> slow = trained(net, recipe=lambda shared: replace(shared, learning_rate=shared.learning_rate / 10))
     """
     before = as_trained(network)
+    kept = seeding.Fresh(before.network) if fresh else before.network
     recipes = before.recipes if recipe is None else (*before.recipes, recipe)
     datas = before.datas if data is None else (*before.datas, data)
-    return Trained(before.network, recipes, datas, deterministic or before.deterministic)
+    return Trained(kept, recipes, datas, deterministic or before.deterministic)
 
 
 def as_trained(arm: Any) -> Trained:

@@ -12,8 +12,8 @@ import numpy as np
 from dlcv04 import caching, seeding, training
 from dlcv04.training import Epoch, Trainer, TrainingRun
 
-# A training with halves is not kept: those are asked for by claims alone.
-_FIGURES = tuple(field.name for field in fields(Epoch) if field.name != "val_loss_halves")
+# A training with halves or metrics of its own is not kept: those are asked for by claims alone.
+_FIGURES = tuple(field.name for field in fields(Epoch) if field.name not in ("val_loss_halves", "metrics"))
 _FEWEST_SECONDS = 1.0  # between two writings
 _SHARE = 20  # writing takes a twentieth of the time at most
 

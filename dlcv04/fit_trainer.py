@@ -41,13 +41,7 @@ class FitTrainer:
         self.network, self.dataset, self.recipe, self.seed = describe(network), dataset, recipe, seed
         data = dataset.subset(train=images, seed=seed)
         self._x, self._y = data.x_train.astype(np.float32) / 255, data.y_train
-        self.model, _ = seeding.build(seeding.as_factory(network), dataset, recipe, seed)
-        self.model.compile(
-            optimizer=recipe.make_optimizer(),
-            loss=recipe.loss,
-            metrics=["accuracy"],
-            jit_compile=backends.resolved_jit(),
-        )
+        self.model: keras.Model = seeding.build(seeding.as_factory(network), dataset, recipe, seed).model
         self.optimizer_config: dict[str, Any] = keras.saving.serialize_keras_object(self.model.optimizer)["config"]
         start = time.perf_counter()
         self.run_steps(1)

@@ -122,7 +122,7 @@ def footprint(network: Any, recipe: Recipe) -> Footprint:
         model = seeding.as_factory(network)()
     if not isinstance(model, keras.Model) or not model.built:
         raise seeding.TrainingError(f"{model!r} is not a built keras.Model: give it an Input.")
-    optimizer = recipe.make_optimizer()
+    optimizer = model.optimizer if model.compiled else recipe.make_optimizer()
     optimizer.build(model.trainable_variables)
     return of_model(model, optimizer)
 
@@ -134,6 +134,7 @@ def of_model(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> Footp
         TrainingError: a layer's weights are not made yet.
     """
     _refuse_unmade(model)
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of one that scales the loss
     # The step counter and the learning rate are the optimiser's own, not slots.
     settings = {id(v) for v in (optimizer._iterations, optimizer._learning_rate)}
     slots = [variable for variable in optimizer.variables if id(variable) not in settings]

@@ -335,7 +335,8 @@ def _require_pixels(side: int, what: str, input_shape: Sequence[int]) -> None:
 def describe(network: Factory | keras.Model) -> str:
     """The network as a reader would write it: ``"mnist_convnet(conv_layers=5)"``, or a model's own name.
 
-    A callable object may say it itself, as a string `description`.
+    A model given as it is keeps its weights, and this says so. A callable object may say it itself, as a string
+    `description`.
     """
     if isinstance(network, functools.partial):
         arguments = [_written(value) for value in network.args]
@@ -346,7 +347,7 @@ def describe(network: Factory | keras.Model) -> str:
         return description
     if not _is_keras(network):
         return f"{getattr(network, '__name__', type(network).__name__)}()"
-    return _own_name(network)
+    return f"{_own_name(network)}, its weights kept"
 
 
 def _is_keras(value: object) -> bool:

@@ -111,6 +111,11 @@ class Recipe:
                 f"Recipe {self.name!r}: Keras makes no optimizer {self.optimizer!r} of {config}: {error}"
             ) from error
 
+    @property
+    def metric(self) -> str:
+        """What is measured beside the loss: the accuracy of classes, else the mean absolute error."""
+        return "accuracy" if "crossentropy" in self.loss else "mae"
+
     def make_augmentation(self, input_shape: tuple[int, ...]) -> keras.Sequential | None:
         """A fresh model that changes pictures of `input_shape` (height, width, channels); None where there is none.
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
@@ -43,19 +44,30 @@ _EVALUATION_VALUES = 256 * 64 * 64 * 3  # in one batch: VGG16 on 256 pictures of
 _ORDER_STREAM = 2
 
 
+#: What Keras calls the share of right answers, by the kind of labels.
+_ACCURACIES = ("accuracy", "acc", "sparse_categorical_accuracy", "categorical_accuracy", "binary_accuracy")
+
+
 class TrainedEpoch(NamedTuple):
-    """One epoch of training: its seconds, and the running loss and accuracy (in training mode, dropout on)."""
+    """One epoch of training: its seconds, and the running loss and accuracy (in training mode, dropout on).
+
+    None where the model's own `train_step` feeds no such metric.
+    """
 
     train_seconds: float
-    loss: float
-    accuracy: float
+    loss: float | None
+    accuracy: float | None
 
 
 class Score(NamedTuple):
-    """Mean loss and accuracy over a split, in inference mode."""
+    """Mean loss and accuracy over a split, in inference mode, and the model's other metrics by name.
 
-    loss: float
-    accuracy: float
+    None where the model has no such metric.
+    """
+
+    loss: float | None
+    accuracy: float | None
+    others: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -66,16 +78,18 @@ class Epoch:
     ``val_*`` are measured after it, in inference mode, on the training split's first 1,000 pictures at most.
     `train_seconds` is the training alone. `val_loss_halves` are those of every other validation picture, from the first
     and from the second on, where they were asked for: what is chosen on one half can be measured on the other.
+    `metrics` are the model's others by Keras's names ("mae", "val_mae"), measured as those. None is what it lacks.
     """
 
     train_seconds: float
-    running_loss: float
-    running_accuracy: float
-    train_loss: float
-    train_accuracy: float
-    val_loss: float
-    val_accuracy: float
+    running_loss: float | None
+    running_accuracy: float | None
+    train_loss: float | None
+    train_accuracy: float | None
+    val_loss: float | None
+    val_accuracy: float | None
     val_loss_halves: tuple[float, ...] = ()
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -123,8 +137,8 @@ class Trainer:
     """A network, compiled once, with its data on the device.
 
     Args:
-        network: a function that builds the model, or a model, which is cloned: its layers are taken, its weights are
-            drawn anew by the seed.
+        network: a function that builds the model, or a model, of which a copy is trained on from its weights. One that
+            is compiled keeps its optimiser, loss and metrics, and of the recipe only the rest counts.
         dataset: its training pictures are cut to the recipe's number by the seed.
         recipe: optimiser, loss, batch size.
         seed: 0..2**32-1.
@@ -139,24 +153,28 @@ class Trainer:
     def __init__(self, network: Any, dataset: Dataset, recipe: Recipe, *, seed: int = 0) -> None:
         self.network, self.dataset, self.recipe = describe(network), dataset, recipe
         self._factory = seeding.as_factory(network)
-        self._model, self._augmentation = seeding.build(self._factory, dataset, recipe, seed)
-        _refuse_other_training(self._model)
-        self.optimizer = optimizer = recipe.make_optimizer()
-        if self._model.dtype_policy.name == "mixed_float16":
-            # As `compile` does: small gradients would vanish in float16.
-            self.optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        self.optimizer.build(self._model.trainable_variables)
+        self._drawn = seeding.build(self._factory, dataset, recipe, seed)
+        self._model = model = self._drawn.model
+        if not model.trainable_variables:
+            raise TrainingError(f"{model.name} has no weights that training changes.")
+        self.optimizer = model.optimizer
+        self.optimizer.build(model.trainable_variables)
         self._initial_slots = [backends.to_numpy(variable) for variable in self.optimizer.variables]
-        self.footprint = footprints.of_model(self._model, optimizer)
+        self.footprint = footprints.of_model(model, self.optimizer)
         self.optimizer_config: dict[str, Any] = keras.saving.serialize_keras_object(self.optimizer)["config"]
-        self._steps = backends.make_steps(self._model, self.optimizer, _loss(recipe.loss), self._augmentation)
-        # Pictures at once in inference mode: fewer of large ones, and no more than half of the validation pictures,
-        # since a batch is filled up with pictures that do not count.
-        fit = _EVALUATION_VALUES // math.prod(dataset.x_val.shape[1:])
-        half = -(-val_images(dataset, recipe) // 2)
-        self._evaluation_batch = max(1, min(_EVALUATION_BATCH, fit, half))
+        if self._drawn.own_loss:
+            # Keras numbers the optimisers of a process that have no name of their own.
+            self.optimizer_config["name"] = type(self.optimizer).__name__
+        # Pictures at once in inference mode: fewer of large ones, and where it goes a number that leaves no rest, since
+        # a batch of another size compiles anew.
+        most = max(1, min(_EVALUATION_BATCH, _EVALUATION_VALUES // math.prod(dataset.x_val.shape[1:])))
+        count = val_images(dataset, recipe)
+        self._evaluation_batch = next((size for size in range(most, most // 2, -1) if count % size == 0), most)
+        if not self._drawn.own_loss and "crossentropy" in recipe.loss:
+            _refuse_logits(model, dataset.x_train[:LOOKED_AT])
+        example = dataset.x_train[: recipe.batch_size], dataset.y_train[: recipe.batch_size]
+        self._steps = backends.make_steps(model, example, self._drawn.augmentation, self._drawn.drawing)
         self._draw(seed)
-        _refuse_logits(self._model, dataset.x_train[:LOOKED_AT])
         self.compile_seconds = self._compile()
 
     def _draw(self, seed: int) -> None:
@@ -184,31 +202,22 @@ class Trainer:
             "val": range(val),
             "val_even": range(0, val, 2),
         }
-        self._evaluation: dict[str, tuple[list[Any], list[int]]] = {}
+        self._evaluation: dict[str, list[Any]] = {}
         self._cycle = self._steps.put_order(self.batch_order(0))
-
-    def _padded(self, pictures: range) -> tuple[list[Any], list[int]]:
-        """Batches of one fixed size over these pictures, and how many pictures of each count."""
-        size, count = self._evaluation_batch, len(pictures)
-        batches = -(-count // size)
-        places = np.minimum(np.arange(batches * size), count - 1)
-        rows = np.asarray(pictures, dtype=np.int32)[places].reshape(batches, size)
-        counts = [min(size, count - start) for start in range(0, count, size)]
-        return self._steps.put_batches(rows), counts
 
     def _compile(self) -> float:
         """Compile the training steps, and put every variable back as it was; evaluation compiles when first asked."""
         before = [backends.to_numpy(variable) for variable in self._variables()]
         start = time.perf_counter()
-        self._steps.compile(*self._data["train"], self._cycle)
-        self._steps.totals()
+        self._steps.compile(self._data["train"], self._cycle)
+        self._steps.figures()
         self.barrier()
         seconds = time.perf_counter() - start
         self._assign(before)
         return seconds
 
     def _variables(self) -> list[Any]:
-        return [*seeding.drawn_variables(self._model, self._augmentation), *self.optimizer.variables]
+        return [*self._drawn.variables, *self.optimizer.variables]
 
     def _assign(self, values: list[Any]) -> None:
         for variable, value in zip(self._variables(), values, strict=True):
@@ -235,7 +244,7 @@ class Trainer:
 
     def run_steps(self, count: int) -> None:
         """`count` training steps, for timing: over one fixed order, again and again; returns before they are done."""
-        self._steps.train_on(*self._data["train"], self._cycle, self._position, count)
+        self._steps.train_on(self._data["train"], self._cycle, self._position, count)
         self._position = (self._position + count) % self.steps_per_epoch
 
     def barrier(self) -> None:
@@ -245,28 +254,33 @@ class Trainer:
     def train_epoch(self) -> TrainedEpoch:
         """Train the next epoch in its own batch order."""
         order = self._steps.put_order(self.batch_order(self.epoch))
-        self._steps.totals()
+        self._steps.figures()
         self.barrier()
         start = time.perf_counter()
-        self._steps.train_on(*self._data["train"], order, 0, self.steps_per_epoch)
+        self._steps.train_on(self._data["train"], order, 0, self.steps_per_epoch)
         self.barrier()
         seconds = time.perf_counter() - start
         self.epoch += 1
-        return TrainedEpoch(seconds, *self._score())
+        return TrainedEpoch(seconds, *self._score()[:2])
 
     def evaluate(self, split: Split) -> Score:
         """Loss and accuracy in inference mode, on "val" or every other picture of it, or on a part of "train"."""
         if split not in self._evaluation:
-            self._evaluation[split] = self._padded(self._evaluated[split])
-        batches, counts = self._evaluation[split]
-        self._steps.totals()
-        for batch, count in zip(batches, counts, strict=True):
-            self._steps.evaluate(*self._data[split.split("_")[0]], batch, count)
+            self._evaluation[split] = [self._steps.put(rows) for rows in self._batches(self._evaluated[split])]
+        self._steps.figures()
+        for batch in self._evaluation[split]:
+            self._steps.evaluate(self._data[split.split("_")[0]], batch)
         return self._score()
 
     def _score(self) -> Score:
-        totals = self._steps.totals()
-        return Score(totals.loss / totals.images, totals.correct / totals.images)
+        figures = self._steps.figures()
+        loss, known = figures.pop("loss", None), [name for name in _ACCURACIES if name in figures]
+        return Score(loss, figures.pop(known[0]) if known else None, figures)
+
+    def _batches(self, pictures: range) -> list[npt.NDArray[np.int32]]:
+        """The pictures in their order, as many at once as are evaluated at once; the last batch may be smaller."""
+        rows, size = np.asarray(pictures, dtype=np.int32), self._evaluation_batch
+        return [rows[start : start + size] for start in range(0, len(rows), size)]
 
     def reset(self, seed: int, dataset: Dataset | None = None) -> Self:
         """Back to the start with another seed, bit-equal to a fresh trainer of that seed, without compiling again.
@@ -279,24 +293,20 @@ class Trainer:
         """
         dataset = dataset or self.dataset
         fresh = seeding.build(self._factory, dataset, self.recipe, seed)
-        if fresh[0] is self._model:
+        if fresh.model is self._model:
             raise TrainingError(
                 f"{self.network} gave the same model twice, so that seeds would train on from each other: let it build "
                 "a new one each time."
             )
         self.dataset = dataset
-        self._assign(
-            [*(backends.to_numpy(variable) for variable in seeding.drawn_variables(*fresh)), *self._initial_slots]
-        )
-        self._steps.totals()
+        self._assign([*(backends.to_numpy(variable) for variable in fresh.variables), *self._initial_slots])
+        self._steps.figures()
         self._draw(seed)
         return self
 
     def predict(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Class probabilities, shape (images, classes), of pictures or features like the data set's; compiles anew."""
-        model = self.model
-        named = keras.Model(model.inputs, {"probabilities": model.outputs[0]})
-        return backends.predict(named, x, batch_size=self._evaluation_batch)["probabilities"]
+        return backends.predict(_named(self.model, x), x, batch_size=self._evaluation_batch)["probabilities"]
 
     def answers(self) -> npt.NDArray[np.bool_]:
         """Whether each validation picture is classed rightly now, in an order that all seeds and networks share."""
@@ -322,7 +332,7 @@ class Trainer:
         if [values.shape for values in state] != shapes:
             raise TrainingError(f"The stored state is not one of {self.network} under {self.recipe.optimizer}.")
         self._assign(state)
-        self._steps.totals()
+        self._steps.figures()
         self.epoch = epoch
         return self
 
@@ -406,7 +416,8 @@ def complete(
     for number in range(len(epochs) + 1, trainer.recipe.epochs + 1):
         trained = trainer.train_epoch()
         train, val = trainer.evaluate("train"), trainer.evaluate("val")
-        epoch = Epoch(*trained, *train, *val, _loss_halves(trainer, val) if halves else ())
+        others = {**train.others, **{f"val_{name}": value for name, value in val.others.items()}}
+        epoch = Epoch(*trained, *train[:2], *val[:2], _loss_halves(trainer, val) if halves else (), others)
         reason = _divergence(number, epoch)
         if reason:
             break
@@ -437,49 +448,37 @@ def _loss_halves(trainer: Trainer, val: Score) -> tuple[float, float]:
     if not odd:
         raise TrainingError(f"{trainer.val_images} validation picture has no two halves: use two or more.")
     loss = trainer.evaluate("val_even").loss
+    if loss is None or val.loss is None:
+        raise TrainingError(f"{trainer.network} gives no loss in test_step, so that its halves are unknown.")
     return loss, (val.loss * trainer.val_images - loss * even) / odd
-
-
-def _refuse_other_training(model: keras.Model) -> None:
-    """Refuse a model whose own code trains it otherwise than this loop does, or that has nothing to train."""
-    for name in ("train_step", "test_step", "compute_loss"):
-        if getattr(type(model), name) not in (getattr(keras.Model, name), getattr(keras.Sequential, name)):
-            raise TrainingError(
-                f"{model.name} has a {name} of its own ({type(model).__name__}.{name}), which this package's training "
-                "loop does not call: what it learnt here would not be what it learns in fit. Give a model without it."
-            )
-    if not model.trainable_variables:
-        raise TrainingError(f"{model.name} has no weights that training changes.")
 
 
 def _refuse_logits(model: keras.Model, x: npt.NDArray[Any]) -> None:
     """Refuse a network whose outputs are no class probabilities: the loss would take them for some."""
-    last = model.outputs[0]._keras_history.operation
+    last = model.outputs[0]._keras_history.operation if getattr(model, "outputs", None) else model
     activation = getattr(last, "activation", None)
     if activation is None:  # the layer does not say, so some outputs do
-        lowest = float(backends.predict(keras.Model(model.inputs, {"y": model.outputs[0]}), x)["y"].min())
-        is_logits = lowest < 0
+        is_logits = float(backends.predict(_named(model, x), x)["probabilities"].min()) < 0
     else:
         is_logits = activation is keras.activations.linear
     if is_logits:
         raise TrainingError(
-            f"{model.name} ends in {last.name} without a softmax: its outputs are logits, which the loss would take "
-            "for class probabilities. End it in activation='softmax'."
+            f"{model.name} ends in {last.name} without a softmax: its outputs are logits, which the recipe's loss "
+            "would take for class probabilities. End it in activation='softmax', or compile it with a loss for logits."
         )
+
+
+def _named(model: keras.Model, x: npt.NDArray[Any]) -> keras.Model:
+    """The model with its only output by name, for `backends.predict`."""
+    if getattr(model, "outputs", None):
+        return keras.Model(model.inputs, {"probabilities": model.outputs[0]})
+    start = keras.Input(x.shape[1:])
+    return keras.Model(start, {"probabilities": model(start)})
 
 
 def _divergence(number: int, epoch: Epoch) -> str:
     for what in ("running", "train", "val"):
         loss = getattr(epoch, f"{what}_loss")
-        if not math.isfinite(loss):
+        if loss is not None and not math.isfinite(loss):
             return f"The {what} loss was {loss} in epoch {number}."
     return ""
-
-
-def _loss(name: str) -> backends.Loss:
-    """The Keras loss of that name as a function of labels and probabilities, one value a picture."""
-    try:
-        found = keras.losses.get(name)
-    except ValueError as error:
-        raise TrainingError(f"Keras has no loss {name!r}: {error}") from error
-    return found.call if isinstance(found, keras.losses.Loss) else found

@@ -336,4 +336,6 @@ def _fold_accuracy(
         trainers[key] = Trainer(HeadNetwork(x.shape[1], whole.classes, head), fold, fits, seed=seed)
     for _ in range(recipe.epochs):
         trainers[key].train_epoch()
-    return trainers[key].evaluate("val").accuracy
+    accuracy = trainers[key].evaluate("val").accuracy
+    assert accuracy is not None  # a head is compiled with it
+    return accuracy

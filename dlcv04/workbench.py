@@ -425,8 +425,8 @@ class Learner:
             keys = [(*self.key(name), seed, self.extras, *self.settings.items()) for name, seed in wanted]
             known = self.bench.curves
             new = {key: each for key, each in zip(keys, wanted, strict=True) if key not in known}
-            for key, learned in zip(new, self._learn(list(new.values())), strict=True):
-                known[key] = self._take(learned, key)
+            for (key, (name, _)), learned in zip(new.items(), self._learn(list(new.values())), strict=True):
+                known[key] = self._take(learned, key, self.arms[name][0])
         except pools.PoolError as error:
             raise ClaimError(str(error)) from error
         return [known[key] for key in keys]
@@ -469,8 +469,10 @@ class Learner:
         where = f"seed {seed}, epoch {number} of {epochs}, validation accuracy {epoch.val_accuracy:.3f}"
         self.progress(name, where)
 
-    def _take(self, learned: Any, key: tuple[Any, ...]) -> SeedCurve:
+    def _take(self, learned: Any, key: tuple[Any, ...], network: Any) -> SeedCurve:
         run, right, seconds = learned
+        # Of one whose weights are made by its first batch nobody else knows them.
+        self.bench.footprints.setdefault((id(network), key[2]), (run.footprint, network))
         self.bench.optimizers[key[:3]] = run.optimizer_config
         where = "" if self.pool is None else ", all processes"
         trained = sum(epoch.train_seconds for epoch in run.epochs)

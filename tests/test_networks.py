@@ -252,7 +252,7 @@ def test_describe() -> None:
     assert describe(MNIST_VARIANTS["base"]) == "mnist_convnet()"
     assert describe(functools.partial(mnist_convnet, conv_layers=5)) == "mnist_convnet(conv_layers=5)"
     assert describe(mnist_convnet) == "mnist_convnet()"
-    assert describe(mnist_convnet()) == "mnist_convnet"
+    assert describe(mnist_convnet()) == "mnist_convnet, its weights kept"
 
 
 class Plain:
@@ -282,8 +282,8 @@ def test_a_description_is_the_same_in_every_process() -> None:
     listed = ", ".join(sorted(map(repr, names)))
     assert {describe(one) for one in sets} == {f"mnist_convnet({{{listed}}}, frozenset({{{listed}}}))"}
     first, second = (keras.Sequential([keras.Input((2,))]) for _ in range(2))
-    assert first.name != second.name and describe(first) == describe(second) == "sequential"
-    assert describe(keras.Sequential(name="mine_2")) == "mine_2"
+    assert first.name != second.name and describe(first) == describe(second) == "sequential, its weights kept"
+    assert describe(keras.Sequential(name="mine_2")) == "mine_2, its weights kept"
 
 
 def test_importing_and_describing_loads_no_framework() -> None:

@@ -51,7 +51,7 @@ planted(describes, change_arm, *, only=None)
 reference_everywhere(reference)
 timed_call(work, *, barrier=..., images=1)
 timed_fit(network, *, images=1024)
-trained(network, *, recipe=None, data=None, deterministic=False)
+trained(network, *, recipe=None, data=None, deterministic=False, fresh=False)
 """
 
 ASSERTIONS = """

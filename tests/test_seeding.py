@@ -32,7 +32,7 @@ def test_wrong_seeds(seed: Any, digits: Dataset) -> None:
     [
         (functools.partial(SMALL, input_shape=(32, 32, 3)), "takes pictures of"),
         (functools.partial(SMALL, classes=5), "10 classes"),
-        (lambda: "net", "not a built keras.Model"),
+        (lambda: "net", "not a keras.Model"),
         ("net", "keras.Model or a function"),
     ],
 )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlcv04 import backends, training
+from dlcv04 import backends, seeding, training
 from dlcv04.backends import keras
 from dlcv04.datasets import Dataset, embedded
 from dlcv04.networks import mnist_convnet
@@ -199,16 +199,48 @@ def test_compiling_leaves_no_trace(digits: Dataset) -> None:
     assert trainer.compile_seconds > 0
 
 
-def test_a_model_is_cloned_and_drawn_anew(digits: Dataset) -> None:
+def test_a_model_keeps_its_weights_unless_they_are_to_be_fresh(digits: Dataset) -> None:
     model = SMALL()
-    before = [backends.to_numpy(v) for v in model.variables]
-    trainer = Trainer(model, digits, RECIPE, seed=2)
-    trainer.run_steps(1)
-    assert equal(before, [backends.to_numpy(v) for v in model.variables])
-    assert trainer.network == "mnist_convnet"
-    again = Trainer(model, digits, RECIPE, seed=2)
-    again.run_steps(1)
-    assert equal(weights(trainer), weights(again))
+    before = model.get_weights()
+    kept, other = (Trainer(model, digits, RECIPE, seed=seed) for seed in (2, 3))
+    assert equal(before, kept.model.get_weights()) and equal(before, other.model.get_weights())
+    kept.run_steps(1)
+    assert equal(before, model.get_weights()) and not equal(before, kept.model.get_weights())
+    assert equal(before, kept.reset(5).model.get_weights())
+    assert kept.network == "mnist_convnet, its weights kept"
+    anew = seeding.Fresh(model)
+    one, two, three = (Trainer(anew, digits, RECIPE, seed=seed) for seed in (2, 2, 3))
+    assert equal(weights(one), weights(two)) and not equal(one.model.get_weights(), three.model.get_weights())
+    assert not equal(one.model.get_weights(), before) and one.network == "mnist_convnet, its weights drawn anew"
+
+
+def test_a_compiled_model_is_copied_with_its_optimizer(digits: Dataset) -> None:
+    model = compiled(ending_in(keras.layers.Dense(10)))
+    model.optimizer.learning_rate = 0.125
+    trainer = Trainer(model, digits, RECIPE)
+    assert trainer.optimizer_config["learning_rate"] == 0.125 and trainer.optimizer is not model.optimizer
+
+
+class Noise(keras.layers.Layer):
+    def call(self, x: Any, training: bool = False) -> Any:
+        return x + keras.random.normal(keras.ops.shape(x)) if training else x
+
+
+def noisy() -> keras.Model:
+    return ending_in(Noise(), keras.layers.Dense(10, "softmax"))
+
+
+@pytest.mark.skipif(keras.config.backend() == "jax", reason="Keras refuses unseeded draws there, in a sentence")
+def test_reset_draws_unseeded_noise_as_a_fresh_trainer(digits: Dataset) -> None:
+    """Keras draws it from one generator of the process; here each trainer has its own."""
+    with backends.deterministic():
+        used, beside = (Trainer(noisy, digits, RECIPE) for _ in "ab")
+        used.train_epoch()
+        used.reset(5)
+        beside.run_steps(3)
+        fresh = Trainer(noisy, digits, RECIPE, seed=5)
+        assert used.train_epoch()[1:] == fresh.train_epoch()[1:]
+        assert equal(weights(used), weights(fresh))
 
 
 def test_the_callers_random_generators_are_left_alone(trainer: Trainer) -> None:
@@ -247,13 +279,14 @@ def test_one_step_is_keras_train_on_batch(network: Any, digits: Dataset) -> None
 def test_evaluation_is_keras_evaluate(network: Any, digits: Dataset) -> None:
     trainer = Trainer(network, digits, RECIPE, seed=1)
     trainer.train_epoch()
-    model = trainer.model
+    model = keras.models.clone_model(trainer.model)
+    model.set_weights(trainer.model.get_weights())
     model.compile(loss=RECIPE.loss, metrics=["accuracy"], jit_compile=backends.resolved_jit())
     data = digits.subset(512, 300, 1)
     splits = {"train": (data.x_train[:300], data.y_train[:300]), "val": (data.x_val, data.y_val)}
     for split, (x, y) in splits.items():
         loss, accuracy = model.evaluate(x.astype(np.float32) / 255, y, verbose=0)
-        assert trainer.evaluate(split) == pytest.approx((loss, accuracy), abs=1e-5)  # type: ignore[arg-type]
+        assert trainer.evaluate(split)[:2] == pytest.approx((loss, accuracy), abs=1e-5)  # type: ignore[arg-type]
 
 
 def test_each_half_of_the_validation_pictures_is_evaluated_alone(digits: Dataset) -> None:
@@ -285,9 +318,9 @@ def test_large_pictures_are_evaluated_few_at_a_time(digits: Dataset, trainer: Tr
     monkeypatch.setattr(training, "_EVALUATION_VALUES", 70 * 28 * 28)
     with backends.deterministic():
         few = Trainer(SMALL, digits, RECIPE, seed=0)
-        loss, accuracy = few.evaluate("val")
-        assert few._evaluation["val"][1] == [70, 70, 70, 70, 20]
-        assert trainer.reset(0).evaluate("val") == (pytest.approx(loss, rel=1e-6), accuracy)
+        loss, accuracy, _ = few.evaluate("val")
+        assert [len(rows) for rows in few._evaluation["val"]] == [60] * 5
+        assert trainer.reset(0).evaluate("val")[:2] == (pytest.approx(loss, rel=1e-6), accuracy)
         np.testing.assert_allclose(few.predict(digits.x_val), trainer.predict(digits.x_val), atol=1e-6)
 
 
@@ -391,21 +424,21 @@ def test_steps_are_counted_and_cycle(trainer: Trainer) -> None:
     trainer.reset(1)
     trainer.run_steps(trainer.steps_per_epoch + 2)
     trainer.barrier()
-    assert trainer._steps.totals().images == 18 * 32
+    assert trainer.model.optimizer.iterations == 18 and trainer._position == 2
     assert trainer.noisy is False
 
 
 # -- what would be judged wrongly is refused ----------------------------------------------------------------------
 
 
+class OwnFit(keras.Model):
+    def fit(self, *arguments, **options):
+        raise NotImplementedError
+
+
 class OwnStep(keras.Model):
-    def train_step(self, data):
-        return {"loss": 0.0}
-
-
-class OwnLoss(keras.Model):
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        return keras.ops.zeros(())
+    def train_step(self, *given):
+        return ({"loss": 0.0}, given[0]) if keras.config.backend() == "jax" else {"loss": 0.0}
 
 
 def ending_in(*last: Any, made: Any = keras.Model) -> keras.Model:
@@ -420,20 +453,43 @@ def ending_in(*last: Any, made: Any = keras.Model) -> keras.Model:
 @pytest.mark.parametrize(
     ("network", "sentence"),
     [
-        (lambda: ending_in(keras.layers.Dense(10, "softmax"), made=OwnStep), "has a train_step of its own"),
-        (lambda: ending_in(keras.layers.Dense(10, "softmax"), made=OwnLoss), "has a compute_loss of its own"),
+        (lambda: ending_in(keras.layers.Dense(10, "softmax"), made=OwnFit), "has a fit of its own"),
+        (lambda: compiled(ending_in(keras.layers.Dense(10)), run_eagerly=True), "run_eagerly=True"),
         (lambda: ending_in(keras.layers.Dense(10)), "its outputs are logits"),
         (lambda: keras.Sequential([keras.Input((28, 28, 1)), *logits()]), "its outputs are logits"),
         (lambda: ending_in(keras.layers.Dense(10), keras.layers.Rescaling(2.0)), "its outputs are logits"),
         (lambda: frozen(ending_in(keras.layers.Dense(10, "softmax"))), "has no weights that training changes"),
     ],
-    ids=["own step", "own loss", "logits", "logits of a Sequential", "logits through a layer", "frozen"],
+    ids=["own fit", "eagerly", "logits", "logits of a Sequential", "logits through a layer", "frozen"],
 )
 def test_a_network_that_this_loop_would_train_otherwise_is_refused(
     network: Any, sentence: str, digits: Dataset
 ) -> None:
     with pytest.raises(TrainingError, match=sentence):
         Trainer(network, digits, RECIPE)
+
+
+def compiled(model: keras.Model, **options: Any) -> keras.Model:
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"], **options)
+    return model
+
+
+def test_a_step_that_does_nothing_learns_nothing(digits: Dataset) -> None:
+    trainer = Trainer(lambda: ending_in(keras.layers.Dense(10, "softmax"), made=OwnStep), digits, RECIPE)
+    before = weights(trainer)
+    epoch = trainer.train_epoch()
+    assert equal(before, weights(trainer)) and epoch.loss is None
+    assert trainer.evaluate("val").accuracy < 0.3
+
+
+def test_a_compiled_model_keeps_its_loss_and_optimizer(digits: Dataset) -> None:
+    """Logits, whose loss takes them; the recipe's own would not."""
+    trainer = Trainer(lambda: compiled(ending_in(keras.layers.Dense(10))), digits, RECIPE)
+    assert trainer.optimizer_config["name"] == "SGD"
+    before = trainer.evaluate("val").loss
+    for _ in range(3):
+        trainer.train_epoch()
+    assert trainer.evaluate("val").loss < before and trainer.evaluate("val").accuracy > 0.3
 
 
 def logits() -> list[Any]:

@@ -1,9 +1,9 @@
 """The only room with code per backend, seen from here: device, barrier, determinism, memory, and the compiled steps.
 
 Each backend is a class in a file of its own (`tensorflow`, `jax`, `torch`), imported only when Keras runs on it.
-The data set lies on the device: pictures as uint8, computed features as floats. A step gathers its batch there by
-indices, brings pictures to [0, 1], changes them anew where the recipe says so, and adds its loss and its hits to totals
-on the device; nothing is waited for until `Steps.totals` or `Steps.barrier`.
+The data set lies on the device: pictures as uint8, other features as they are. A step gathers its batch there by
+indices, brings pictures to [0, 1], changes them anew where the recipe says so, and hands them to the model's own
+`train_step`, whose metrics stay on the device; nothing is waited for until `Steps.figures` or `Steps.barrier`.
 """
 
 from __future__ import annotations
@@ -30,10 +30,9 @@ from dlcv04.backends.base import (
     Device,
     DeviceError,
     GradientStep,
-    Loss,
     Objective,
     Steps,
-    Totals,
+    Tracing,
     TrainingBackend,
     keras,
 )
@@ -47,11 +46,10 @@ __all__ = [
     "DIFFERENTIABLE",
     "Device",
     "DeviceError",
-    "Loss",
     "Predictor",
     "SUPPORTED",
     "Steps",
-    "Totals",
+    "Tracing",
     "apply",
     "barrier",
     "calibrator",
@@ -278,13 +276,21 @@ def to_numpy(variable: Any) -> npt.NDArray[Any]:
     return _backend().to_numpy(keras.ops.convert_to_tensor(variable))
 
 
-def make_steps(model: keras.Model, optimizer: keras.optimizers.Optimizer, loss: Loss, augment: Augment = None) -> Steps:
-    """The steps for the backend in use; `loss(labels, probabilities)` gives one loss a picture.
+def make_steps(
+    model: keras.Model, example: Any, augment: Augment = None, tracing: Tracing = contextlib.nullcontext
+) -> Steps:
+    """The steps of a model that `compile` was called on, for the backend in use.
+
+    Args:
+        model: built and compiled.
+        example: arrays like those of one batch, (inputs, labels) or (inputs, labels, sample weights).
+        augment: changes the inputs anew in training.
+        tracing: is entered while the steps are traced.
 
     Raises:
         BackendError: unsupported backend.
     """
-    return _trainer().steps(model, optimizer, loss, augment)
+    return _trainer().steps(model, example, augment, tracing)
 
 
 def predictor(model: keras.Model, shape: tuple[int, ...], dtype: Any, batch_size: int) -> Predictor:

@@ -7,7 +7,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,7 @@ else:
     keras = LazyModule("keras")
 
 Device = Literal["auto", "cpu", "gpu"]
-Loss = Callable[[Any, Any], Any]
+Tracing = Callable[[], contextlib.AbstractContextManager[Any]]
 Predict = Callable[[npt.NDArray[Any]], dict[str, Any]]
 Objective = Callable[..., Any]
 GradientStep = Callable[..., tuple[Any, Any]]
@@ -73,14 +73,6 @@ class BackendFacts:
     deterministic: bool
     threads: int
     tf32: bool
-
-
-class Totals(NamedTuple):
-    """Sums over the pictures since the last reading: loss, right answers, and how many pictures."""
-
-    loss: float
-    correct: int
-    images: int
 
 
 class Backend(ABC):
@@ -152,10 +144,8 @@ class TrainingBackend(Backend):
         return usable_cores()
 
     @abstractmethod
-    def steps(
-        self, model: keras.Model, optimizer: keras.optimizers.Optimizer, loss: Loss, augment: Augment = None
-    ) -> Steps:
-        """The compiled steps of a model."""
+    def steps(self, model: keras.Model, example: Any, augment: Augment, tracing: Tracing) -> Steps:
+        """The steps of a model that `compile` was called on."""
 
     @abstractmethod
     def predict_step(self, model: keras.Model, shape: tuple[int, ...], dtype: Any) -> Predict:
@@ -163,86 +153,96 @@ class TrainingBackend(Backend):
 
 
 class Steps(ABC):
-    """The compiled training and evaluation steps of one model, its optimiser and the totals on the device.
+    """A model's own `train_step` and `test_step`, compiled, over data and metrics that stay on the device.
 
-    The model and the optimiser must be built. Arrays and index batches come from `put`; equal shapes compile once.
-    Training passes its pictures through the model `augment` first, where there is one. On a card, `on_card`, `train_on`
-    takes `MANY` steps in one call; on a CPU each its own, since XLA's convolutions in a loop are much slower there
-    (measured six times; jax#12868).
+    The model was built, and `compile` was called on it. Data is (x, y) or (x, y, sample weights), each an array or a
+    tree of arrays; `example` are arrays like those of one batch. What `put` gives is on the device; equal shapes
+    compile once. Training passes its inputs through the model `augment` first, where there is one. `tracing` is entered
+    while the steps are traced. On a card,
+    `on_card`, `train_on` takes `MANY` steps in one call; on a CPU each its own, since XLA's convolutions in a loop are
+    much slower there (measured six times; jax#12868).
     """
 
-    def __init__(
-        self,
-        model: keras.Model,
-        optimizer: keras.optimizers.Optimizer,
-        loss: Loss,
-        augment: Augment = None,
-        *,
-        on_card: bool,
-    ) -> None:
-        self.model, self.optimizer, self.loss, self.augment = model, optimizer, loss, augment
-        self._on_card = on_card
-        self._images = 0
+    def __init__(self, model: keras.Model, example: Any, augment: Augment, tracing: Tracing, *, on_card: bool) -> None:
+        # Private, as `fit` does it: makes the variables of metrics, which a compiled step can't.
+        model._symbolic_build(data_batch=keras.tree.map_structure(_as_floats, example))
+        self.model, self.augment = model, augment
+        self._tracing, self._on_card = tracing, on_card
+        self._logged: set[str] = set()
 
     @abstractmethod
     def put(self, array: npt.NDArray[Any]) -> Any:
         """The array on the device."""
 
-    def put_batches(self, indices: npt.NDArray[np.int32]) -> list[Any]:
-        """Rows of indices (batches, batch size), each on the device."""
-        return [self.put(row) for row in indices]
-
     def put_order(self, indices: npt.NDArray[np.int32]) -> Any:
         """The rows of indices (batches, batch size) that `train_on` goes through, on the device."""
-        return self.put(indices) if self._on_card else self.put_batches(indices)
+        return self.put(indices) if self._on_card else [self.put(row) for row in indices]
 
-    def compile(self, x: Any, y: Any, order: Any) -> None:
+    def compile(self, data: Any, order: Any) -> None:
         """Train a few steps, so that `train_on` with this data compiles nothing more, whatever its `count`."""
-        self.train_on(x, y, order, 0, 1 + MANY if self._on_card else 1)
+        self.train_on(data, order, 0, 1 + MANY if self._on_card else 1)
 
-    def train(self, x: Any, y: Any, batch: Any) -> None:
-        """One training step on the pictures that `batch` names; returns before it is done."""
-        self._images += int(batch.shape[0])
-        self._train(x, y, batch)
+    @abstractmethod
+    def train(self, data: Any, batch: Any) -> None:
+        """One training step on the rows that `batch` names; returns before it is done."""
 
-    def train_on(self, x: Any, y: Any, order: Any, first: int, count: int) -> None:
+    def train_on(self, data: Any, order: Any, first: int, count: int) -> None:
         """`count` training steps over the rows of `order` from the one numbered `first`, round and round.
 
         Returns before they are done.
         """
         if not self._on_card:
             for number in range(first, first + count):
-                self.train(x, y, order[number % len(order)])
+                self.train(data, order[number % len(order)])
             return
-        self._images += count * int(order.shape[1])
         while count:
             # Two lengths: one that is known when it is compiled makes the faster loop, and each compiles anew.
             length = MANY if count >= MANY else 1
-            self._train_many(x, y, order, first, length)
+            self._train_many(data, order, first, length)
             first, count = first + length, count - length
 
-    def evaluate(self, x: Any, y: Any, batch: Any, count: int) -> None:
-        """Loss and hits of the first `count` pictures that `batch` names, in inference mode; changes no weight."""
-        self._images += count
-        self._evaluate(x, y, batch, count)
+    @abstractmethod
+    def evaluate(self, data: Any, batch: Any) -> None:
+        """The metrics of the rows that `batch` names, in inference mode; changes no weight."""
 
-    def totals(self) -> Totals:
-        """What was added up since the last call; waits for it."""
-        loss, correct = self._drain()
-        images, self._images = self._images, 0
-        return Totals(loss, correct, images)
+    def figures(self) -> dict[str, float]:
+        """The model's metrics over the steps since the last call, by name; waits for them. One never fed is left out.
+
+        Raises:
+            BackendError: `test_step` gives values that no metric of the model gathers.
+        """
+        self._bring_metrics()
+        found: dict[str, float] = {}
+        for metric in self.model.metrics:
+            result = metric.result()
+            found |= result if isinstance(result, dict) else {metric.name: result}
+        lost = self._logged - set(found)
+        if lost:
+            raise BackendError(
+                f"The test_step of {self.model.name} gives {', '.join(sorted(lost))}, which no metric of the model "
+                "gathers over the batches: update a keras.metrics.Metric there and list it in the model's metrics."
+            )
+        exact = [each for metric in self.model.metrics for each in getattr(metric, "metrics", [metric])]
+        found = {name: float(value) for name, value in found.items()}
+        for metric in exact:
+            if type(metric).result is keras.metrics.Mean.result:
+                total, count = float(metric.total), float(metric.count)
+                # A mean of float32 would be rounded; one of nothing is 0 for Keras.
+                found |= {metric.name: total / count} if count else {}
+                if not count:
+                    found.pop(metric.name, None)
+        self.model.reset_metrics()
+        self._take_metrics()
+        return found
 
     @abstractmethod
-    def _train(self, x: Any, y: Any, batch: Any) -> None: ...
+    def _train_many(self, data: Any, order: Any, first: int, length: int) -> None: ...
 
-    @abstractmethod
-    def _train_many(self, x: Any, y: Any, order: Any, first: int, length: int) -> None: ...
+    def _bring_metrics(self) -> None:  # noqa: B027 - nothing to do where the steps work on the Keras variables
+        """Bring the variables of the metrics up to the state of the steps."""
 
-    @abstractmethod
-    def _evaluate(self, x: Any, y: Any, batch: Any, count: int) -> None: ...
-
-    @abstractmethod
-    def _drain(self) -> tuple[float, int]: ...
+    def _take_metrics(self) -> None:  # noqa: B027 - nothing to do where the steps work on the Keras variables
+        """Take the state of the metrics from their variables."""
 
     @abstractmethod
     def read_variables(self) -> None:
@@ -263,12 +263,15 @@ def usable_cores() -> int:
 
 
 def scaled(x: Any) -> Any:
-    """Pixels 0..255 as floats in [0, 1]; floats as they are."""
-    floats = keras.ops.cast(x, keras.config.floatx())
-    return floats / 255 if keras.backend.standardize_dtype(x.dtype) == "uint8" else floats
+    """Pixels 0..255 as floats in [0, 1]; other arrays of a tree as they are."""
+
+    def each(array: Any) -> Any:
+        if keras.backend.standardize_dtype(array.dtype) != "uint8":
+            return array
+        return keras.ops.cast(array, keras.config.floatx()) / 255
+
+    return keras.tree.map_structure(each, x)
 
 
-def hits(y: Any, predicted: Any) -> Any:
-    """Whether the largest output is that of the label, picture by picture."""
-    labels = keras.backend.standardize_dtype(y.dtype)
-    return keras.ops.equal(keras.ops.cast(keras.ops.argmax(predicted, axis=-1), labels), y)
+def _as_floats(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return array.astype(keras.config.floatx()) if array.dtype == np.uint8 else array

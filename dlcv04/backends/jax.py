@@ -15,19 +15,18 @@ from dlcv04.backends.base import (
     Augment,
     BackendError,
     GradientStep,
-    Loss,
     Objective,
     Predict,
     Steps,
+    Tracing,
     TrainingBackend,
-    hits,
-    keras,
     scaled,
 )
 from dlcv04.lazy import LazyModule
 
 if TYPE_CHECKING:
     import jax
+    import keras
 else:
     jax = LazyModule("jax")
 
@@ -93,11 +92,9 @@ class Jax(TrainingBackend):
         """A copy of an array."""
         return np.array(tensor)
 
-    def steps(
-        self, model: keras.Model, optimizer: keras.optimizers.Optimizer, loss: Loss, augment: Augment = None
-    ) -> Steps:
-        """The compiled steps of a model."""
-        return _Steps(model, optimizer, loss, augment, on_card=self.has_gpu())
+    def steps(self, model: keras.Model, example: Any, augment: Augment, tracing: Tracing) -> Steps:
+        """The steps of a model that `compile` was called on."""
+        return _Steps(model, example, augment, tracing, on_card=self.has_gpu())
 
     def predict_step(self, model: keras.Model, shape: tuple[int, ...], dtype: Any) -> Predict:
         """A model's outputs in inference mode for one batch of this shape and type."""
@@ -131,92 +128,67 @@ class Jax(TrainingBackend):
 
 
 class _Steps(Steps):
-    def __init__(
-        self,
-        model: keras.Model,
-        optimizer: keras.optimizers.Optimizer,
-        loss: Loss,
-        augment: Augment = None,
-        *,
-        on_card: bool,
-    ) -> None:
-        super().__init__(model, optimizer, loss, augment, on_card=on_card)
-        self._train_jit = jax.jit(self._train_step, donate_argnums=(0, 1))
-        self._many_jit = jax.jit(self._train_steps, static_argnames="length", donate_argnums=(0, 1))
+    """Its state: trainable weights, others, the optimiser's variables, the metrics', and the augmentation's draws."""
+
+    def __init__(self, model: keras.Model, example: Any, augment: Augment, tracing: Tracing, *, on_card: bool) -> None:
+        super().__init__(model, example, augment, tracing, on_card=on_card)
+        self._train_jit = jax.jit(self._train_step, donate_argnums=0)
+        self._many_jit = jax.jit(self._train_steps, static_argnames="length", donate_argnums=0)
         self._many_compiled: dict[tuple[Any, ...], Any] = {}
-        self._evaluate_jit = jax.jit(self._evaluate_step, donate_argnums=(1,))
-        self._sums = self._zero()
+        self._evaluate_jit = jax.jit(self._evaluate_step, donate_argnums=1)
         self._state: Any
         self.read_variables()
-
-    @staticmethod
-    def _zero() -> Any:
-        return jax.numpy.zeros((), "float32"), jax.numpy.zeros((), "int32")
 
     def put(self, array: npt.NDArray[Any]) -> Any:
         return jax.device_put(array)
 
-    def _train(self, x: Any, y: Any, batch: Any) -> None:
-        self._state, self._sums = self._train_jit(self._state, self._sums, x, y, batch)
+    def train(self, data: Any, batch: Any) -> None:
+        self._state = self._train_jit(self._state, data, batch)
 
-    def _train_step(self, state: Any, sums: Any, x: Any, y: Any, batch: Any) -> Any:
-        weights, others, slots, draws = state
-        pictures, labels = scaled(x[batch]), y[batch]
-        if self.augment is not None:
-            pictures, draws = self.augment.stateless_call([], draws, pictures, training=True)
+    def _train_step(self, state: Any, data: Any, batch: Any) -> Any:
+        *trained, draws = state
+        x, *others = _rows(data, batch)
+        with self._tracing():
+            if self.augment is not None:
+                x, draws = self.augment.stateless_call([], draws, x, training=True)
+            _, trained = self.model.train_step(tuple(trained), (x, *others))
+        return *trained, draws
 
-        def objective(weights: Any) -> Any:
-            predicted, updated, extra = self.model.stateless_call(
-                weights, others, pictures, training=True, return_losses=True
-            )
-            loss = self.loss(labels, predicted).mean() + sum(extra)
-            scope = keras.StatelessScope(state_mapping=list(zip(self.optimizer.variables, slots, strict=True)))
-            with scope:
-                enlarged = self.optimizer.scale_loss(loss)
-            return enlarged, (loss, predicted, updated)
-
-        (_, (loss, predicted, others)), gradients = jax.value_and_grad(objective, has_aux=True)(weights)
-        weights, slots = self.optimizer.stateless_apply(slots, gradients, weights)
-        right = hits(labels, predicted)
-        return (weights, others, slots, draws), (sums[0] + loss * len(batch), sums[1] + right.sum(dtype="int32"))
-
-    def _train_many(self, x: Any, y: Any, order: Any, first: int, length: int) -> None:
-        given = self._state, self._sums, x, y, order, np.int32(first)
-        key = length, x.shape, order.shape
+    def _train_many(self, data: Any, order: Any, first: int, length: int) -> None:
+        given = self._state, data, order, np.int32(first)
+        key = length, order.shape, *(array.shape for array in jax.tree.leaves(data))
         if key not in self._many_compiled:
             with _explained():
                 self._many_compiled[key] = self._many_jit.lower(*given, length=length).compile()
-        self._state, self._sums = self._many_compiled[key](*given)
+        self._state = self._many_compiled[key](*given)
 
-    def _train_steps(self, state: Any, sums: Any, x: Any, y: Any, order: Any, first: Any, *, length: int) -> Any:
-        def step(carried: Any, batch: Any) -> Any:
-            so_far, totals = carried
-            return self._train_step(so_far, totals, x, y, batch), None
-
+    def _train_steps(self, state: Any, data: Any, order: Any, first: Any, *, length: int) -> Any:
         batches = order[(first + jax.numpy.arange(length)) % len(order)]
-        return jax.lax.scan(step, (state, sums), batches)[0]
+        return jax.lax.scan(lambda so_far, batch: (self._train_step(so_far, data, batch), None), state, batches)[0]
 
-    def _evaluate(self, x: Any, y: Any, batch: Any, count: int) -> None:
-        self._sums = self._evaluate_jit(self._state[:2], self._sums, x, y, batch, count)
+    def evaluate(self, data: Any, batch: Any) -> None:
+        weights, others, slots, metrics, draws = self._state
+        metrics = self._evaluate_jit((weights, others), metrics, data[:2], batch)
+        self._state = weights, others, slots, metrics, draws
 
-    def _evaluate_step(self, state: Any, sums: Any, x: Any, y: Any, batch: Any, count: Any) -> Any:
-        weights, others = state
-        pictures, labels = scaled(x[batch]), y[batch]
-        predicted, _, extra = self.model.stateless_call(weights, others, pictures, training=False, return_losses=True)
-        counted = jax.numpy.arange(len(batch)) < count
-        losses = self.loss(labels, predicted) + sum(extra)
-        right = jax.numpy.logical_and(hits(labels, predicted), counted)
-        # where, not a product: the padding's loss may be infinite.
-        return sums[0] + jax.numpy.where(counted, losses, 0.0).sum(), sums[1] + right.sum(dtype="int32")
-
-    def _drain(self) -> tuple[float, int]:
-        sums = float(self._sums[0]), int(self._sums[1])
-        self._sums = self._zero()
-        return sums
+    def _evaluate_step(self, weights: Any, metrics: Any, data: Any, batch: Any) -> Any:
+        with self._tracing():
+            logs, (*_, metrics) = self.model.test_step((*weights, metrics), _rows(data, batch))
+        self._logged = set(logs)
+        return metrics
 
     def _variables(self) -> tuple[list[Any], ...]:
         model, draws = self.model, [] if self.augment is None else self.augment.non_trainable_variables
-        return model.trainable_variables, model.non_trainable_variables, self.optimizer.variables, draws
+        slots = model.optimizer.variables
+        return model.trainable_variables, model.non_trainable_variables, slots, model.metrics_variables, draws
+
+    def _bring_metrics(self) -> None:
+        for variable, value in zip(self.model.metrics_variables, self._state[3], strict=True):
+            variable.assign(jax.numpy.copy(value))
+
+    def _take_metrics(self) -> None:
+        metrics = [jax.numpy.copy(variable.value) for variable in self.model.metrics_variables]
+        self._state = *self._state[:3], metrics, self._state[4]
 
     def read_variables(self) -> None:
         # Copies, since a step donates its state and would leave the Keras variables without theirs.
@@ -228,7 +200,12 @@ class _Steps(Steps):
                 variable.assign(jax.numpy.copy(value))
 
     def barrier(self) -> None:
-        jax.block_until_ready((self._state, self._sums))
+        jax.block_until_ready(self._state)
+
+
+def _rows(data: Any, batch: Any) -> tuple[Any, ...]:
+    x, *others = jax.tree.map(lambda array: array[batch], data)
+    return scaled(x), *others
 
 
 @contextlib.contextmanager

@@ -19,12 +19,12 @@ from dlcv04.backends.base import (
     Augment,
     DeviceError,
     GradientStep,
-    Loss,
     Objective,
     Predict,
     Steps,
+    Tracing,
     TrainingBackend,
-    hits,
+    keras,
     scaled,
 )
 from dlcv04.lazy import LazyModule
@@ -123,11 +123,9 @@ class TensorFlow(TrainingBackend):
         copied: npt.NDArray[Any] = tensor.numpy().copy()
         return copied
 
-    def steps(
-        self, model: keras.Model, optimizer: keras.optimizers.Optimizer, loss: Loss, augment: Augment = None
-    ) -> Steps:
-        """The compiled steps of a model."""
-        return _Steps(self, model, optimizer, loss, augment)
+    def steps(self, model: keras.Model, example: Any, augment: Augment, tracing: Tracing) -> Steps:
+        """The steps of a model that `compile` was called on."""
+        return _Steps(self, model, example, augment, tracing)
 
     def predict_step(self, model: keras.Model, shape: tuple[int, ...], dtype: Any) -> Predict:
         """A model's outputs in inference mode for one batch of this shape and type."""
@@ -158,7 +156,8 @@ class _Compiled:
         self._compiled: dict[tuple[Any, ...], Any] = {}
 
     def __call__(self, *tensors: Any) -> Any:
-        key = (self._backend.is_deterministic(), *((tensor.shape, tensor.dtype) for tensor in tensors))
+        flat = tf.nest.flatten(tensors)
+        key = (self._backend.is_deterministic(), *((tensor.shape, tensor.dtype) for tensor in flat))
         if key not in self._compiled:
             # Through a lambda, since TensorFlow would share the trace of one bound method between two functions;
             # concrete, since it would warn of retracing when several trainers live in one process.
@@ -171,73 +170,50 @@ class _Compiled:
 
 class _Steps(Steps):
     def __init__(
-        self,
-        backend: TensorFlow,
-        model: keras.Model,
-        optimizer: keras.optimizers.Optimizer,
-        loss: Loss,
-        augment: Augment = None,
+        self, backend: TensorFlow, model: keras.Model, example: Any, augment: Augment, tracing: Tracing
     ) -> None:
-        super().__init__(model, optimizer, loss, augment, on_card=backend.has_gpu())
+        super().__init__(model, example, augment, tracing, on_card=backend.has_gpu())
         self._train_compiled = _Compiled(backend, self._train_step)
         self._many_compiled = {
             length: _Compiled(backend, partial(self._train_steps, length=length)) for length in (1, MANY)
         }
         self._evaluate_compiled = _Compiled(backend, self._evaluate_step)
-        self._loss_sum = tf.Variable(0.0, trainable=False)
-        # int64, since TensorFlow keeps int32 variables off the GPU.
-        self._correct = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     def put(self, array: npt.NDArray[Any]) -> Any:
         # Labels and rows of indices: TensorFlow keeps int32 tensors off the GPU too, so that each step would copy them.
         return tf.constant(array, tf.int64 if array.dtype == np.int32 else None)
 
-    def _train(self, x: Any, y: Any, batch: Any) -> None:
-        self._train_compiled(x, y, batch)
+    def train(self, data: Any, batch: Any) -> None:
+        self._train_compiled(data, batch)
 
-    def _train_many(self, x: Any, y: Any, order: Any, first: int, length: int) -> None:
-        self._many_compiled[length](x, y, order, tf.constant(first, tf.int64))
+    def _train_many(self, data: Any, order: Any, first: int, length: int) -> None:
+        self._many_compiled[length](data, order, tf.constant(first, tf.int64))
 
-    def _train_steps(self, x: Any, y: Any, order: Any, first: Any, *, length: int) -> None:
+    def _train_steps(self, data: Any, order: Any, first: Any, *, length: int) -> None:
         def step(number: Any) -> Any:
-            self._train_step(x, y, tf.gather(order, (first + tf.cast(number, tf.int64)) % order.shape[0]))
+            self._train_step(data, tf.gather(order, (first + tf.cast(number, tf.int64)) % order.shape[0]))
             return number + 1
 
         tf.while_loop(lambda number: number < length, step, [0], parallel_iterations=1)
 
-    def _train_step(self, x: Any, y: Any, batch: Any) -> None:
-        pictures, labels = scaled(tf.gather(x, batch)), tf.gather(y, batch)
-        if self.augment is not None:
-            pictures = self.augment(pictures, training=True)
-        with tf.GradientTape() as tape:
-            predicted = self.model(pictures, training=True)
-            loss = tf.reduce_mean(self.loss(labels, predicted)) + sum(self.model.losses)
-            enlarged = self.optimizer.scale_loss(loss)
-        weights = self.model.trainable_weights
-        self.optimizer.apply_gradients(zip(tape.gradient(enlarged, weights), weights, strict=True))
-        self._add(loss * batch.shape[0], hits(labels, predicted))
+    def _train_step(self, data: Any, batch: Any) -> None:
+        x, *others = self._rows(data, batch)
+        with self._tracing():
+            if self.augment is not None:
+                x = self.augment(x, training=True)
+            self.model.train_step((x, *others))
 
-    def _evaluate(self, x: Any, y: Any, batch: Any, count: int) -> None:
-        self._evaluate_compiled(x, y, batch, tf.constant(count, tf.int64))
+    def evaluate(self, data: Any, batch: Any) -> None:
+        self._evaluate_compiled(data[:2], batch)
 
-    def _evaluate_step(self, x: Any, y: Any, batch: Any, count: Any) -> None:
-        pictures, labels = scaled(tf.gather(x, batch)), tf.gather(y, batch)
-        predicted = self.model(pictures, training=False)
-        counted = tf.range(batch.shape[0], dtype=tf.int64) < count
-        losses = self.loss(labels, predicted) + sum(self.model.losses)
-        # where, not a product: the padding's loss may be infinite.
-        loss = tf.reduce_sum(tf.where(counted, losses, tf.zeros_like(losses)))
-        self._add(loss, tf.logical_and(hits(labels, predicted), counted))
+    def _evaluate_step(self, data: Any, batch: Any) -> None:
+        with self._tracing():
+            self._logged = set(self.model.test_step(self._rows(data, batch)))
 
-    def _add(self, loss: Any, right: Any) -> None:
-        self._loss_sum.assign_add(tf.cast(loss, tf.float32))
-        self._correct.assign_add(tf.reduce_sum(tf.cast(right, tf.int64)))
-
-    def _drain(self) -> tuple[float, int]:
-        sums = float(self._loss_sum.numpy()), int(self._correct.numpy())
-        self._loss_sum.assign(0.0)
-        self._correct.assign(0)
-        return sums
+    @staticmethod
+    def _rows(data: Any, batch: Any) -> tuple[Any, ...]:
+        x, *others = tf.nest.map_structure(lambda array: tf.gather(array, batch), data)
+        return scaled(x), *others
 
     def read_variables(self) -> None:
         """Nothing to do: the steps work on the Keras variables themselves."""

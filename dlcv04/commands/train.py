@@ -90,5 +90,6 @@ def _say_accuracy(run: TrainingRun, images: int) -> None:
     from dlcv04.harness.stats import clopper_pearson
 
     accuracy = run.epochs[-1].val_accuracy
+    assert accuracy is not None  # this package's networks are compiled with it
     bounds = clopper_pearson(round(accuracy * images), images, 0.95)
     say(f"accuracy: {accuracy:.4f} [{bounds.low:.4f}, {bounds.high:.4f}] ({images} validation images)")

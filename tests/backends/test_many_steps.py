@@ -51,9 +51,9 @@ def trained(monkeypatch, recipe, *, on_a_card):
         epochs = [trainer.train_epoch(), trainer.train_epoch()]
         trainer.run_steps(STEPS - 1)
         trainer.run_steps(2 * base.MANY + 4)
-        totals = trainer._steps.totals()
+        figures = trainer._steps.figures()
         scores = [(epoch.loss, epoch.accuracy) for epoch in epochs]
-        return [*scores, (totals.loss, totals.images)], trainer.state()
+        return [*scores, (figures["loss"], int(trainer.model.optimizer.iterations))], trainer.state()
 
 
 @pytest.mark.parametrize("recipe", [RECIPE, replace(RECIPE, augmentation=CIFAR_AUGMENTATION)], ids=["plain", "changed"])
@@ -61,7 +61,7 @@ def test_many_steps_in_one_call_are_the_steps_one_by_one(monkeypatch, recipe):
     """Bit by bit on TensorFlow's own kernels; JAX's compiler adds in another order inside a loop (1e-7 was seen)."""
     fast, after = trained(monkeypatch, recipe, on_a_card=True)
     slow, expected = trained(monkeypatch, recipe, on_a_card=False)
-    assert fast[-1][1] == slow[-1][1] == (STEPS - 1 + 2 * base.MANY + 4) * BATCH
+    assert fast[-1][1] == slow[-1][1] == 2 * STEPS + STEPS - 1 + 2 * base.MANY + 4
     nearly = {"rtol": 1e-5, "atol": 1e-6} if ON_JAX else {"rtol": 0, "atol": 0}
     np.testing.assert_allclose(fast, slow, **nearly)
     for one, other in zip(after, expected, strict=True):
@@ -76,7 +76,7 @@ def test_so_they_are_when_xla_compiles_them(monkeypatch):
     assert backends.resolved_jit()
     fast.run_steps(STEPS + 2)
     for number in range(STEPS + 2):
-        slow._steps.train(*slow._data["train"], slow._cycle[number % STEPS])
+        slow._steps.train(slow._data["train"], slow._cycle[number % STEPS])
     for one, other in zip(fast.state(), slow.state(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
 
@@ -88,8 +88,8 @@ def test_the_order_of_the_steps_matters(monkeypatch):
     with backends.deterministic():
         trainer = Trainer(network, embedded.digits(), RECIPE, seed=1)
         for first in (0, 1):
-            trainer.reset(1)._steps.train_on(*trainer._data["train"], trainer._cycle, first, STEPS)
-            losses.append(trainer._steps.totals().loss)
+            trainer.reset(1)._steps.train_on(trainer._data["train"], trainer._cycle, first, STEPS)
+            losses.append(trainer._steps.figures()["loss"])
     assert not np.allclose(*losses, rtol=1e-4)
 
 
@@ -118,6 +118,6 @@ def test_a_call_takes_many_steps(monkeypatch):
     with backends.deterministic():
         trainer = Trainer(network, embedded.digits(), RECIPE, seed=1)
     lengths = []
-    monkeypatch.setattr(trainer._steps, "_train_many", lambda x, y, order, first, length: lengths.append(length))
+    monkeypatch.setattr(trainer._steps, "_train_many", lambda data, order, first, length: lengths.append(length))
     trainer.run_steps(5 * base.MANY + 2)
     assert lengths == [base.MANY] * 5 + [1, 1]

@@ -74,7 +74,7 @@ def seen_types(monkeypatch):
     found, whole = set(), tensorflow._Compiled.__call__
 
     def call(self, *tensors):
-        found.update(tensor.dtype.name for tensor in tensors)
+        found.update(tensor.dtype.name for tensor in tensorflow.tf.nest.flatten(tensors))
         return whole(self, *tensors)
 
     monkeypatch.setattr(tensorflow._Compiled, "__call__", call)

@@ -145,7 +145,7 @@ def check_epochs(network=NETWORK):
 def check_fit(dataset):
     """The step that stock `fit` is made to take when its trainer is built is that of the reference."""
     recipe = Recipe("fit", "SGD", 1.0, **SIZES)
-    before = [values.astype(np.float64) for values in seeding.build(NETWORK, dataset, recipe, 1)[0].get_weights()]
+    before = [values.astype(np.float64) for values in seeding.build(NETWORK, dataset, recipe, 1).model.get_weights()]
     trainer = FitTrainer(NETWORK, dataset, recipe, images=BATCH, seed=1)
     _, _, expected = gradients(before, dataset.x_train, dataset.y_train)
     for old, new, gradient in zip(before, trainer.model.get_weights(), expected, strict=True):

@@ -349,6 +349,8 @@ class ClaimRecorder:
         how = Counting(self.policy, cap=looks[-1], allowed=failures, control=self.fixed_n is not None)
         for seeds in [fixed] if fixed else looks:
             arms[0].block.run(seeds)
+            if metric is not None:
+                _check_has(arms, metric)
             try:
                 judged = judge([_seeds_of(arm) for arm in arms], how)
             except assertions.EqualSeedsError as error:
@@ -444,6 +446,18 @@ class ClaimRecorder:
 
 def _seeds_of(arm: ArmCurves) -> ArmSeeds:
     return ArmSeeds(arm.name, arm.by_seed, arm.images, arm.train_images, arm.labels(), arm.deterministic)
+
+
+def _check_has(arms: Sequence[ArmCurves], metric: Metric | Series) -> None:
+    """Refuse a figure that no seed of an arm has: it is not that they failed."""
+    for arm in arms:
+        curves = [curve for curve in arm.by_seed if curve.status == "ok"]
+        of = metric.of_curve if isinstance(metric, Series) else lambda curve: [metric.value(curve)]
+        if curves and all(math.isnan(value) for curve in curves for value in of(curve)):
+            raise ClaimError(
+                f"No curve of {arm.name!r} has a {metric.name}: compile its model with the metric "
+                "(metrics=['accuracy']), or name another figure by of=..."
+            )
 
 
 def _check_margin(margin: float, what: str) -> None:

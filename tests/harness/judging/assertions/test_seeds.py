@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from dlcv04.harness.claims.claim import ClaimError
-from dlcv04.harness.judging.metrics import FINAL_LOSS_GAP, VAL_LOSS
+from dlcv04.harness.judging.metrics import FINAL_LOSS_GAP, VAL_LOSS, Metric, Series
 from dlcv04.harness.measuring.seeds import SeededBlock
 from dlcv04.harness.store.schema import SeedCurve
 from tests.harness.arms import FAST, SLOW, curves, recorder, verdict
@@ -327,3 +327,15 @@ class TestSeedsThatChangeNothing:
         arms["a"].deterministic = True
         made.better(arms["b"], than=arms["a"], by=0.1)
         assert verdict(made) == "HOLDS" and made.assertions[0].n == 5 and len(arms["a"].curves) == 1
+
+
+@pytest.mark.parametrize("kind", ["a figure", "a series"])
+def test_a_figure_that_no_curve_has_is_refused(kind):
+    """It would count as seeds that failed, and violate the claim."""
+    arms = curves(a=SLOW, b=FAST)
+    of = {"a figure": Metric("figure", lambda epochs: None), "a series": Series("figure", lambda epoch: None)}[kind]
+    with pytest.raises(ClaimError, match="No curve of 'b' has a figure: compile its model with the metric"):
+        if kind == "a figure":
+            recorder().better(arms["b"], than=arms["a"], by=0.02, of=of)
+        else:
+            recorder().reaches_sooner(arms["b"], than=arms["a"], target=0.6, by=1.25, of=of)
