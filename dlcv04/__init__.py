@@ -1,17 +1,18 @@
 """Judge the claims of a deep-learning experiment with pytest.
 
 Public names: the decorator `claim` with its controls `reference_everywhere` and `planted`, `Published` for figures
-that stand beside yours, `Dataset` and `Recipe` for your own experiment, `trained`, `timed_fit` and `timed_call` for
-arms that are no plain network, what can be asked of a learning curve (`Metric`, `Series` and the ready ones), and
-`load_runs`, which reads stored runs into a table. The fixtures (`claim`, `epoch_time`, `learning`, `footprints`,
-`computed`, `picture`, `dataset`, `cifar10`, `buildings`, `recipe`, `timing_recipe`, `progress`) come with the plugin.
+that stand beside yours, `Dataset` and `Recipe` for your own experiment, `trained`, `trained_by`, `timed_fit` and
+`timed_call` for arms that are no plain network, what can be asked of a learning curve (`Metric`, `Series` and the ready
+ones), and `load_runs`, which reads stored runs into a table. The fixtures (`claim`, `epoch_time`, `learning`,
+`footprints`, `computed`, `picture`, `dataset`, `cifar10`, `buildings`, `recipe`, `timing_recipe`, `progress`) come with
+the plugin.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dlcv04.arms import timed_call, timed_fit, trained
+    from dlcv04.arms import timed_call, timed_fit, trained, trained_by
     from dlcv04.datasets import Dataset
     from dlcv04.harness.claims.claim import claim
     from dlcv04.harness.claims.controls import planted, reference_everywhere
@@ -60,6 +61,7 @@ _HOMES = {
     "timed_call": "arms",
     "timed_fit": "arms",
     "trained": "arms",
+    "trained_by": "arms",
 }
 
 __all__ = [
@@ -86,6 +88,7 @@ __all__ = [
     "timed_call",
     "timed_fit",
     "trained",
+    "trained_by",
 ]
 
 

@@ -1,8 +1,9 @@
 """Arms that are no plain network: a network with a recipe or data of its own, a model's own `fit`, any callable.
 
 A plain network (a function that returns a `keras.Model`, or a model) is trained by this package's own loop over data
-that stays on the device, by the recipe and on the data that all arms share. `timed_fit` and `timed_call` time something
-else; both pay a host pipeline and are flagged noisier.
+that stays on the device, by the recipe and on the data that all arms share. `trained_by` hands a seed to any training
+and takes its epochs. `timed_fit` and `timed_call` time something else; both pay a host pipeline and are flagged
+noisier.
 """
 
 from __future__ import annotations
@@ -79,6 +80,35 @@ def trained(
 def as_trained(arm: Any) -> Trained:
     """The arm itself where `trained` made it, else a network without changes."""
     return arm if isinstance(arm, Trained) else Trained(arm)
+
+
+@dataclass(frozen=True)
+class TrainedBy:
+    """An arm that a function of its own trains."""
+
+    function: Callable[[int], Any]
+    deterministic: bool = False
+
+
+def trained_by(function: Callable[[int], Any], *, deterministic: bool = False) -> TrainedBy:
+    """Any training as an arm of `learning`: PyTorch, scikit-learn, a shell command, Keras's `fit` with its own data.
+
+    Args:
+        function: takes a seed, which must draw all that is random in it, and gives its epochs: yields or returns rows
+            of named numbers (`{"loss": 0.3, "val_accuracy": 0.9}`), or returns a dict of lists or a Keras `History`.
+            "loss" and "accuracy" are of the training split, "val_loss" and "val_accuracy" of the validation split;
+            other names are asked for as `of="val_mae"`.
+        deterministic: no seed changes what it learns; it is called once.
+
+    Examples:
+        >>> def forest(seed):
+        ...     for trees in (10, 20):
+        ...         yield {"val_accuracy": 0.8 + trees / 1000 + seed / 10_000}
+        >>> def test_my_forest(learning, claim):
+        ...     curves = learning(forest=trained_by(forest))
+        ...     claim.at_least(curves.forest, 0.75)
+    """
+    return TrainedBy(function, deterministic)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dlcv04.arms import TimedCall, TimedFit, Trained, as_trained
+from dlcv04.arms import TimedCall, TimedFit, Trained, TrainedBy, as_trained
 from dlcv04.harness.claims.claim import ClaimError
 from dlcv04.harness.measuring.blocks import ArmTimes, InterleavedBlock
 from dlcv04.harness.measuring.seeds import ArmCurves, SeededBlock
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from dlcv04 import backends, datasets, fit_trainer, footprints, networks, training
     from dlcv04 import pool as pools
+    from dlcv04.harness.claims import own_training
     from dlcv04.harness.machine import cpu, gpu, load
     from dlcv04.harness.machine import facts as machine_facts
     from dlcv04.harness.session import children
@@ -47,6 +48,7 @@ else:
     fit_trainer = LazyModule("dlcv04.fit_trainer")
     footprints = LazyModule("dlcv04.footprints")
     networks = LazyModule("dlcv04.networks")
+    own_training = LazyModule("dlcv04.harness.claims.own_training")
     pools = LazyModule("dlcv04.pool")
     training = LazyModule("dlcv04.training")
     cpu = LazyModule("dlcv04.harness.machine.cpu")
@@ -357,12 +359,14 @@ def measure_learning(
     progress: Callable[[str, str], None],
 ) -> Any:
     """Arms that train when a claim asks for seeds, as the fixture `learning` gives them."""
-    shared = _data(request, bench, data)
-    resolved = {name: _resolve(bench, arm, shared, recipe) for name, arm in arms.items()}
+    by_themselves = {name: arm for name, arm in arms.items() if isinstance(arm, TrainedBy)}
+    shared = _data(request, bench, data) if len(by_themselves) < len(arms) else None
+    resolved = {n: _resolve(bench, arm, shared, recipe) for n, arm in arms.items() if n not in by_themselves}
     pool = bench.pool if bench.pool and bench.pool.size else None
-    learner = Learner(request, bench, resolved, extras, progress, pool)
-    trainers = {name: partial(learner.train, name) for name in resolved}
+    learner = Learner(request, bench, resolved, extras, progress, pool, by_themselves)
+    trainers = {name: partial(learner.train, name) for name in arms}
     facts = {name: _pictures(arms[name], data, recipe, extras) for name, (_, data, recipe) in resolved.items()}
+    facts |= {name: {"deterministic": arm.deterministic} for name, arm in by_themselves.items()}
     block = SeededBlock(trainers, first_seed=first_seed, facts=facts, train_all=learner.train_all)
     for arm in block.arms.values():
         state.add_measured(request.node, partial(_learned_arm, learner, arm))
@@ -394,7 +398,8 @@ class Extras:
 class Learner:
     """How the arms of one test learn: in the pool's processes, or in this one where there is no pool.
 
-    `arms` are network, data and recipe by name.
+    `arms` are network, data and recipe by name, `by_themselves` those that functions of
+    their own train, in this process.
     """
 
     request: pytest.FixtureRequest
@@ -403,6 +408,7 @@ class Learner:
     extras: Extras
     progress: Callable[[str, str], None]
     pool: pools.Pool | None
+    by_themselves: dict[str, TrainedBy] = field(default_factory=dict)
 
     @property
     def settings(self) -> dict[str, str]:
@@ -417,8 +423,18 @@ class Learner:
         """Seeds of arms; what another test has trained is taken from there.
 
         Raises:
-            ClaimError: an arm can't be sent to another process, or a process died.
+            ClaimError: an arm can't be sent to another process, a process died, or a function gives no epochs.
         """
+        own = {each: self._by_itself(*each) for each in wanted if each[0] in self.by_themselves}
+        rest = [each for each in wanted if each not in own]
+        found = own | dict(zip(rest, self._train_networks(rest), strict=True))
+        return [found[each] for each in wanted]
+
+    def _by_itself(self, name: str, seed: int) -> SeedCurve:
+        self.progress("learning", f"{name}, seed {seed}")
+        return own_training.curve(name, self.by_themselves[name].function, seed)
+
+    def _train_networks(self, wanted: Sequence[tuple[str, int]]) -> list[SeedCurve]:
         try:
             if self.pool is not None and wanted and not self.pool.computes_alike():
                 self._leave_pool()
@@ -585,6 +601,7 @@ def _curve(run: Any, right: Any) -> SeedCurve:
             val_loss=finite(epoch.val_loss),
             val_accuracy=finite(epoch.val_accuracy),
             val_loss_halves=[float(loss) for loss in epoch.val_loss_halves],
+            metrics={name: finite(value) for name, value in epoch.metrics.items()},
         )
         for epoch in run.epochs
     ]
@@ -627,6 +644,10 @@ def _timed_arm(
 
 
 def _learned_arm(learner: Learner, arm: ArmCurves) -> Arm:
+    own = learner.by_themselves.get(arm.name)
+    if own is not None:
+        how = f"{_describe(own.function)}, by its own training"
+        return Arm(name=arm.name, test=learner.request.node.nodeid, network=how, **curves_arm(arm))  # type: ignore[arg-type]
     bench, (network, data, recipe) = learner.bench, learner.arms[arm.name]
     optimizer = bench.optimizers.get(learner.key(arm.name)) or bench.trainer(network, data, recipe).optimizer_config
     return Arm(

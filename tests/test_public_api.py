@@ -52,6 +52,7 @@ reference_everywhere(reference)
 timed_call(work, *, barrier=..., images=1)
 timed_fit(network, *, images=1024)
 trained(network, *, recipe=None, data=None, deterministic=False, fresh=False)
+trained_by(function, *, deterministic=False)
 """
 
 ASSERTIONS = """

@@ -26,6 +26,7 @@ from dlcv04.harness.judging.metrics import (
     VAL_ACCURACY,
     Metric,
     Series,
+    series_of,
 )
 from dlcv04.harness.measuring.blocks import ArmTimes
 from dlcv04.harness.measuring.seeds import ArmCurves
@@ -237,7 +238,13 @@ class ClaimRecorder:
     # falls short, and the claim can't hold unless it says how many `failures` it allows.
 
     def better(
-        self, treatment: ArmCurves, *, than: ArmCurves, by: float, of: Metric = MEAN_VAL_ACCURACY, failures: int = 0
+        self,
+        treatment: ArmCurves,
+        *,
+        than: ArmCurves,
+        by: float,
+        of: Metric | str = MEAN_VAL_ACCURACY,
+        failures: int = 0,
     ) -> None:
         """PAIRED: over seeds, `of` of `treatment` is better than that of `than` by at least `by`.
 
@@ -245,12 +252,13 @@ class ClaimRecorder:
             treatment: the better arm.
             than: the other, of the same `learning(...)` call.
             by: the smallest difference that matters, above 0, in the metric's unit.
-            of: the figure of each curve.
+            of: the figure of each curve; a name as in Keras's history ("val_mae") is that figure after the last epoch.
             failures: so many seeds may fail and the claim still hold.
 
         Raises:
             ClaimError: the margin is not positive, the arms come from two calls, or an arm ignores its seed.
         """
+        of = _figure(of)
         _check_margin(by, "the smallest difference that matters")
         self._over_seeds((treatment, than), failures, lambda sides, how: assertions.paired(sides, of, by, how), of)
 
@@ -273,7 +281,13 @@ class ClaimRecorder:
         self._over_seeds((treatment, than), failures, judge)
 
     def not_better(
-        self, treatment: ArmCurves, *, than: ArmCurves, by: float, of: Metric = MEAN_VAL_ACCURACY, failures: int = 0
+        self,
+        treatment: ArmCurves,
+        *,
+        than: ArmCurves,
+        by: float,
+        of: Metric | str = MEAN_VAL_ACCURACY,
+        failures: int = 0,
     ) -> None:
         """PAIRED: over seeds, `of` of `treatment` is not better than that of `than` by `by` or more.
 
@@ -282,11 +296,18 @@ class ClaimRecorder:
         Raises:
             ClaimError: the margin is not positive, the arms come from two calls, or an arm ignores its seed.
         """
+        of = _figure(of)
         _check_margin(by, "the smallest difference that would matter")
         self._over_seeds((treatment, than), failures, lambda sides, how: assertions.not_better(sides, of, by, how), of)
 
     def equivalent(
-        self, one: ArmCurves, other: ArmCurves, *, within: float, of: Metric = FINAL_VAL_ACCURACY, failures: int = 0
+        self,
+        one: ArmCurves,
+        other: ArmCurves,
+        *,
+        within: float,
+        of: Metric | str = FINAL_VAL_ACCURACY,
+        failures: int = 0,
     ) -> None:
         """EQUIVALENT: over seeds, `of` of both arms differs by less than `within`; the count on each side.
 
@@ -295,15 +316,19 @@ class ClaimRecorder:
         Raises:
             ClaimError: the margin is not positive, the arms come from two calls, or an arm ignores its seed.
         """
+        of = _figure(of)
         _check_margin(within, "the largest difference that does not matter")
         self._over_seeds((one, other), failures, lambda sides, how: assertions.equivalent(sides, of, within, how), of)
 
-    def at_least(self, arm: ArmCurves, least: float, *, of: Metric = FINAL_VAL_ACCURACY, failures: int = 0) -> None:
+    def at_least(
+        self, arm: ArmCurves, least: float, *, of: Metric | str = FINAL_VAL_ACCURACY, failures: int = 0
+    ) -> None:
         """LEVEL: `of` of `arm` is at least `least`, for new seeds and, where it is a proportion, for new pictures.
 
         Raises:
             ClaimError: the level is not finite, or the arm ignores its seed.
         """
+        of = _figure(of)
         if not math.isfinite(least):
             raise ClaimError(f"least={least!r}: a level is a finite number.")
         self._over_seeds((arm,), failures, lambda sides, how: assertions.level(sides, of, least, how), of)
@@ -315,7 +340,7 @@ class ClaimRecorder:
         than: ArmCurves,
         target: float,
         by: float,
-        of: Series = VAL_ACCURACY,
+        of: Series | str = VAL_ACCURACY,
         failures: int = 0,
     ) -> None:
         """REACH: `than` takes at least `by` times as many epochs as `treatment` until `of` reaches `target`.
@@ -327,6 +352,7 @@ class ClaimRecorder:
             ClaimError: the margin is not above 1, the arms come from two calls, or an arm ignores its seed.
         """
         _check_ratio(by)
+        of = _series(of)
         self._over_seeds(
             (treatment, than), failures, lambda sides, how: assertions.reach(sides, of, target, by, how), of
         )
@@ -446,6 +472,23 @@ class ClaimRecorder:
 
 def _seeds_of(arm: ArmCurves) -> ArmSeeds:
     return ArmSeeds(arm.name, arm.by_seed, arm.images, arm.train_images, arm.labels(), arm.deterministic)
+
+
+def _figure(of: Metric | str) -> Metric:
+    """The figure itself, or that of its name."""
+    return _series(of).last() if isinstance(of, str) else of
+
+
+def _series(of: Series | str) -> Series:
+    """The series itself, or that of its name.
+
+    Raises:
+        ClaimError: the name does not say which way is better.
+    """
+    try:
+        return series_of(of) if isinstance(of, str) else of
+    except ValueError as error:
+        raise ClaimError(str(error)) from error
 
 
 def _check_has(arms: Sequence[ArmCurves], metric: Metric | Series) -> None:

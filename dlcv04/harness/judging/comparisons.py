@@ -569,12 +569,15 @@ def _is_same_curve(new: SeedCurve, old: SeedCurve) -> bool:
     """Whether two curves are equal but for rounding."""
     if (new.status, len(new.epochs)) != (old.status, len(old.epochs)):
         return False
-    pairs = zip(_points(new), _points(old), strict=True)
-    return all(now == then or math.isclose(now, then, rel_tol=1e-5, abs_tol=1e-9) for now, then in pairs)
+    both = _points(new), _points(old)
+    pairs = zip(*both, strict=False)
+    return len(both[0]) == len(both[1]) and all(
+        now == then or math.isclose(now, then, rel_tol=1e-5, abs_tol=1e-9) for now, then in pairs
+    )
 
 
 def _points(curve: SeedCurve) -> list[float]:
-    points = (v for row in curve.epochs for v in (row.train_loss, row.train_accuracy, row.val_loss, row.val_accuracy))
+    points = (value for row in curve.epochs for value in row.learnt)
     return [math.inf if point is None else point for point in points]
 
 

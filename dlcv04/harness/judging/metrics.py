@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import isnan
 from statistics import fmean, median
 
@@ -69,10 +71,56 @@ class Series:
     of: Callable[[EpochRow], float | None]
     higher: bool = True
 
+    def last(self) -> Metric:
+        """The figure after the last epoch."""
+        return Metric(self.name, partial(_last, self.of), self.higher, "points" if "accuracy" in self.name else "")
+
     def of_curve(self, curve: SeedCurve) -> list[float]:
         """The figure after each epoch, NaN where it is lacking."""
         values = (self.of(epoch) for epoch in curve.epochs)
         return [float("nan") if value is None else value for value in values]
+
+
+#: Words in a figure's name that say which way is better.
+_LOWER = frozenset(
+    {"loss", "error", "mae", "mse", "rmse", "mape", "msle", "crossentropy", "perplexity", "divergence", "wer", "cer"}
+)
+_HIGHER = frozenset(
+    {"accuracy", "acc", "auc", "precision", "recall", "f1", "iou", "dice", "r2", "map", "bleu", "similarity"}
+)
+
+
+def series_of(name: str, *, higher: bool | None = None) -> Series:
+    """The figure that Keras's history calls so, or that a `trained_by` function gives, epoch by epoch.
+
+    Args:
+        name: such as "val_mae", or "mae" on the training split.
+        higher: which way is better; found from the name unless given.
+
+    Raises:
+        ValueError: the name does not say which way is better.
+
+    Examples:
+        >>> series_of("val_mae").higher, series_of("val_auc").higher, series_of("val_reward", higher=True).higher
+        (False, True, True)
+    """
+    if higher is None:
+        words = set(re.split(r"[^a-z0-9]+", name.lower()))
+        lower, higher = bool(words & _LOWER), bool(words & _HIGHER)
+        if lower == higher:
+            raise ValueError(
+                f"{name!r} does not say which way is better: write of=Series({name!r}, lambda epoch: "
+                f"epoch.named({name!r}), higher=...), with .last() for the figure after the last epoch."
+            )
+    return Series(name, partial(_named, name), higher)
+
+
+def _named(name: str, epoch: EpochRow) -> float | None:
+    return epoch.named(name)
+
+
+def _last(of: Callable[[EpochRow], float | None], epochs: list[EpochRow]) -> float | None:
+    return of(epochs[-1]) if epochs else None
 
 
 def _middle(of: Callable[[list[float]], float], values: list[float | None]) -> float | None:

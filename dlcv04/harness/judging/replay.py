@@ -12,7 +12,7 @@ import msgspec
 
 from dlcv04.harness.judging import assertions, outcome
 from dlcv04.harness.judging.comparisons import Context
-from dlcv04.harness.judging.metrics import METRICS, SERIES
+from dlcv04.harness.judging.metrics import METRICS, SERIES, Series, series_of
 from dlcv04.harness.judging.suspects import compared
 from dlcv04.harness.judging.verdicts import overall
 from dlcv04.harness.policy import Policy
@@ -130,7 +130,7 @@ def _judge_seeds(
 ) -> assertions.Judged | None:
     """By the rule of its kind; None where the figure is known to the test alone."""
     if assertion.kind == "REACH":
-        series = next((series for series in SERIES if series.name == assertion.metric), None)
+        series = next((series for series in SERIES if series.name == assertion.metric), _by_name(assertion, sides))
         if series is None or assertion.target is None:
             return None
         return assertions.reach(sides, series, assertion.target, assertion.margin, counting)
@@ -138,11 +138,25 @@ def _judge_seeds(
         return assertions.right_more_often(sides, assertion.margin, counting)
     metric = next((metric for metric in METRICS if metric.name == assertion.metric), None)
     if metric is None:
-        return None
+        series = _by_name(assertion, sides)
+        if series is None:
+            return None
+        metric = series.last()
     rules = {"EQUIVALENT": assertions.equivalent, "LEVEL": assertions.level, "PAIRED": assertions.paired}
     upper = assertion.kind == "PAIRED" and assertion.relation == "<"
     rule = assertions.not_better if upper else rules[assertion.kind]
     return rule(sides, metric, assertion.margin, counting)
+
+
+def _by_name(assertion: Assertion, sides: list[assertions.ArmSeeds]) -> Series | None:
+    """The figure that a claim asked for by the name that Keras gives it, where the curves have it."""
+    rows = [epoch for side in sides for curve in side.curves for epoch in curve.epochs]
+    if all(row.named(assertion.metric) is None for row in rows):
+        return None
+    try:
+        return series_of(assertion.metric)
+    except ValueError:  # its direction is known to the test alone
+        return None
 
 
 def _exact(assertion: Assertion) -> Assertion:

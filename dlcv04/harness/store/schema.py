@@ -97,7 +97,8 @@ class LayerRow(Record, frozen=True, kw_only=True):
 class EpochRow(Record, frozen=True, kw_only=True):
     """One epoch of one seed. Both splits are evaluated in inference mode after the epoch's last step.
 
-    `val_loss_halves` are the losses on every other validation picture, where a test asked for them.
+    `val_loss_halves` are the losses on every other validation picture, where a test asked for them. `metrics` are
+    further figures by the names that Keras gives them ("mae" of the training split, "val_mae").
     """
 
     train_seconds: float
@@ -106,6 +107,21 @@ class EpochRow(Record, frozen=True, kw_only=True):
     val_loss: float | None
     val_accuracy: float | None
     val_loss_halves: list[float] = []
+    metrics: dict[str, float | None] = {}
+
+    @property
+    def learnt(self) -> tuple[float | None, ...]:
+        """All that tells one training from another: losses and accuracies of both splits, then `metrics` by name."""
+        others = (self.metrics[name] for name in sorted(self.metrics))
+        return self.train_loss, self.train_accuracy, self.val_loss, self.val_accuracy, *others
+
+    def named(self, name: str) -> float | None:
+        """The figure that Keras's history calls so; None where there is none."""
+        own = {"loss": "train_loss", "accuracy": "train_accuracy"}.get(name, name)
+        if own in ("train_loss", "train_accuracy", "val_loss", "val_accuracy"):
+            found: float | None = getattr(self, own)
+            return found
+        return self.metrics.get(name)
 
 
 class SeedCurve(Record, frozen=True, kw_only=True):

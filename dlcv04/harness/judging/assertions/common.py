@@ -82,20 +82,15 @@ def refuse_equal_seeds(arm: ArmSeeds) -> None:
     Raises:
         EqualSeedsError: there are such; the seeds are named.
     """
-    seen: dict[tuple[object, ...], list[int]] = {}
+    seen: dict[tuple[tuple[float | None, ...], ...], list[int]] = {}
     for curve in arm.curves:
         if not arm.deterministic and curve.status == "ok" and curve.epochs:
-            seen.setdefault(_learnt(curve), []).append(curve.seed)
+            seen.setdefault(tuple(epoch.learnt for epoch in curve.epochs), []).append(curve.seed)
     for figures, seeds in seen.items():
-        coarse = all(loss is None for epoch in figures for loss in epoch[::2])  # type: ignore[index]
+        coarse = all(epoch[0] is None and epoch[2] is None for epoch in figures)
         if len(seeds) >= (5 if coarse else 2):
             raise EqualSeedsError(
                 f"The arm {arm.name!r} gave the same curve with the seeds {', '.join(map(str, seeds))}: it ignores "
                 "the seed, so these are one observation. Let the seed draw its weights and its pictures, or declare "
                 "it with trained(network, deterministic=True)."
             )
-
-
-def _learnt(curve: SeedCurve) -> tuple[object, ...]:
-    """All that was learnt by epoch, without its seconds; losses at even places."""
-    return tuple((row.train_loss, row.train_accuracy, row.val_loss, row.val_accuracy) for row in curve.epochs)
