@@ -9,7 +9,7 @@ import pytest
 pytestmark = pytest.mark.end_to_end
 
 ROOT = Path(__file__).parent.parent
-MINE, OWN_DATA = re.findall(
+MINE, OWN_DATA, ANY_TRAINING = re.findall(
     r"```python\n# (test_\w+\.py\n.*?)```", (ROOT / "docs/your-own-experiment.md").read_text(), re.S
 )
 
@@ -56,3 +56,11 @@ def test_own_data_and_kerass_fit_are_judged_and_flagged_as_noisier(judged):
     assert all(arm["noisy"] and arm["network"].endswith("Keras's fit") for arm in block["arms"])
     assert "noisier: wide, narrow" in block["claims"][0]["assertions"][0]["reason"]
     assert block["data"][0]["name"] == "mine"
+
+
+def test_any_training_is_judged_by_its_own_figures(judged):
+    code, printed, block = judged(ANY_TRAINING, "--dl-controls")
+    assert code == 0, printed
+    assert block["claims"][0]["verdict"] == "HOLDS" and block["claims"][0]["assertions"][0]["metric"] == "val_mae"
+    assert all(arm["network"].endswith("by its own training") for arm in block["arms"])
+    assert "1 of 1 control broke its claim" in printed
