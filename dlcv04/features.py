@@ -39,6 +39,9 @@ class FeatureSet(Dataset):
     tap: str = ""
     source: str = ""
 
+    def _convert(self) -> None:
+        """Nothing: features are this package's own."""
+
     def _check_split(self, split: str) -> None:
         x, y = getattr(self, f"x_{split}"), getattr(self, f"y_{split}")
         if x.dtype != np.float32 or x.ndim != 2 or len(x) != len(y) or not len(x):

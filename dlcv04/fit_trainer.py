@@ -40,7 +40,8 @@ class FitTrainer:
             raise TrainingError(f"Keras's fit is timed without augmentation; recipe {recipe.name!r} has one.")
         self.network, self.dataset, self.recipe, self.seed = describe(network), dataset, recipe, seed
         data = dataset.subset(train=images, seed=seed)
-        self._x, self._y = data.x_train.astype(np.float32) / 255, data.y_train
+        x = data.x_train
+        self._x, self._y = x.astype(np.float32) / 255 if x.dtype == np.uint8 else x, data.y_train
         self.model: keras.Model = seeding.build(seeding.as_factory(network), dataset, recipe, seed).model
         self.optimizer_config: dict[str, Any] = keras.saving.serialize_keras_object(self.model.optimizer)["config"]
         start = time.perf_counter()

@@ -175,6 +175,11 @@ def _check_classes(model: keras.Model, dataset: Dataset, recipe: Recipe) -> None
     """The recipe's loss takes one probability a class."""
     if not recipe.loss.startswith("sparse"):
         return
+    if not dataset.classes:
+        raise TrainingError(
+            f"Data set {dataset.name!r} has values to predict, and recipe {recipe.name!r} a loss for classes: give it "
+            "loss='mean_squared_error', or compile the model with a loss of its own."
+        )
     made = getattr(model, "outputs", None)
     if made is None:  # its own code says
         made = keras.tree.flatten(model(keras.ops.zeros((1, *dataset.input_shape))))

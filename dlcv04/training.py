@@ -172,10 +172,16 @@ class Trainer:
         self._evaluation_batch = next((size for size in range(most, most // 2, -1) if count % size == 0), most)
         if not self._drawn.own_loss and "crossentropy" in recipe.loss:
             _refuse_logits(model, dataset.x_train[:LOOKED_AT])
-        example = dataset.x_train[: recipe.batch_size], dataset.y_train[: recipe.batch_size]
+        example = dataset.x_train[: recipe.batch_size], self._targets(dataset, "train")[: recipe.batch_size]
         self._steps = backends.make_steps(model, example, self._drawn.augmentation, self._drawn.drawing)
         self._draw(seed)
         self.compile_seconds = self._compile()
+
+    def _targets(self, data: Dataset, split: Literal["train", "val"]) -> npt.NDArray[Any]:
+        """Labels as the loss takes them: the recipe's sparse ones numbers, a model's own as the data set has them."""
+        sparse = not self._drawn.own_loss and self.recipe.loss.startswith("sparse")
+        whole: npt.NDArray[Any] = data.labels(split) if sparse else getattr(data, f"y_{split}")
+        return whole
 
     def _draw(self, seed: int) -> None:
         """Put the seed's training subset and the validation pictures on the device."""
@@ -193,8 +199,8 @@ class Trainer:
             )
         put = self._steps.put
         self._data = {
-            "train": (put(data.x_train), put(data.y_train)),
-            "val": (put(data.x_val), put(data.y_val)),
+            "train": (put(data.x_train), put(self._targets(data, "train"))),
+            "val": (put(data.x_val), put(self._targets(data, "val"))),
         }
         val = self.val_images
         self._evaluated = {
@@ -311,7 +317,7 @@ class Trainer:
     def answers(self) -> npt.NDArray[np.bool_]:
         """Whether each validation picture is classed rightly now, in an order that all seeds and networks share."""
         seen = self.dataset.subset(val=self.recipe.val_images and self.val_images)
-        right: npt.NDArray[np.bool_] = self.predict(seen.x_val).argmax(axis=1) == seen.y_val
+        right: npt.NDArray[np.bool_] = self.predict(seen.x_val).argmax(axis=1) == seen.labels("val")
         return right
 
     def state(self) -> list[npt.NDArray[Any]]:

@@ -582,7 +582,7 @@ def _pictures(arm: Any, data: Any, recipe: Any, extras: Extras) -> dict[str, Any
     train = recipe.train_images or len(data.x_train)
 
     def labels() -> list[int]:
-        return [int(label) for label in data.subset(val=recipe.val_images and val).y_val]
+        return [int(label) for label in data.subset(val=recipe.val_images and val).labels("val")]
 
     return {
         "images": val,

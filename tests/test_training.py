@@ -556,3 +556,45 @@ def test_mixed_float16_scales_its_loss_as_fit_does(digits: Dataset) -> None:
         keras.config.set_dtype_policy(before_policy)
     assert np.abs(moved - start).max() > 1e-3
     np.testing.assert_allclose(moved, model.get_weights()[0], atol=1e-4)
+
+
+# -- other data ---------------------------------------------------------------------------------------------------
+
+
+def table(rows: int = 96) -> tuple[np.ndarray, np.ndarray]:
+    x = np.random.RandomState(0).rand(rows, 5)
+    return x, x @ np.arange(5.0)
+
+
+def dense(units: int, activation: str | None = None, **options: Any) -> keras.Model:
+    model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(units, activation)])
+    if options:
+        model.compile("sgd", **options)
+    return model
+
+
+SHORT = dataclasses.replace(RECIPE, batch_size=16, epochs=30, train_images=None, val_images=None)
+
+
+def test_a_regression_learns_and_has_its_error_by_name() -> None:
+    x, y = table()
+    recipe = dataclasses.replace(SHORT, loss="mean_squared_error", optimizer="SGD", learning_rate=0.05)
+    run = train(lambda: dense(1), Dataset("table", x[:64], y[:64], x[64:], y[64:]), recipe)
+    assert run.epochs[-1].metrics["val_mae"] < 0.3 * run.epochs[0].metrics["val_mae"]
+    assert run.epochs[-1].val_accuracy is None and run.status == "ok"
+    with pytest.raises(TrainingError, match="values to predict, and recipe"):
+        Trainer(lambda: dense(1), Dataset("table", x[:64], y[:64], x[64:], y[64:]), SHORT)
+
+
+def test_one_hot_labels_serve_the_recipes_loss_and_a_models_own() -> None:
+    x, y = table()
+    rows = np.eye(2)[(y > 5).astype(int)]
+    data = Dataset("rows", x[:64], rows[:64], x[64:], rows[64:])
+    numbers = Dataset("numbers", x[:64], rows[:64].argmax(1), x[64:], rows[64:].argmax(1))
+    with backends.deterministic():
+        by_recipe = [Trainer(lambda: dense(2, "softmax"), each, SHORT).train_epoch()[1:] for each in (data, numbers)]
+        own = lambda: dense(2, "softmax", loss="categorical_crossentropy", metrics=["accuracy"])  # noqa: E731
+        trainer = Trainer(own, data, SHORT)
+        trainer.train_epoch()
+    assert by_recipe[0] == by_recipe[1]
+    assert trainer.evaluate("val").accuracy is not None

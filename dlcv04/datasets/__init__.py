@@ -11,6 +11,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from dlcv04.datasets import own_arrays
+
 __all__ = [
     "DataError",
     "Dataset",
@@ -40,21 +42,24 @@ class DataError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Pictures and labels in memory, read-only.
+    """Pictures, or other features, and their labels in memory, read-only.
 
     Attributes:
         name: what reports call it.
-        x_train: uint8 training pictures, shape (images, height, width, channels), values 0..255.
-        y_train: int32 labels, shape (images,), values 0..classes-1.
-        x_val: uint8 validation pictures of the same height, width and channels.
-        y_val: int32 labels of these.
-        classes: number of classes.
+        x_train: training pictures, uint8 of shape (images, height, width, channels), which training brings to [0, 1];
+            or other numbers of shape (rows, ...), which it takes as they are (floats become float32).
+        y_train: labels 0..classes-1 of shape (images,), kept as int32; integers of any width, (n, 1), truth values and
+            texts become such. One-hot rows stay rows. Floats are the values that a regression predicts.
+        x_val: validation pictures of the same shape.
+        y_val: labels of these.
+        classes: number of classes; found from the labels where it is 0, and 0 where these are values.
         provenance: where the pictures come from, as one phrase for people.
         kind: "real" (the published data set), "embedded" (this package's stand-in) or "own" (anything else).
         class_names: the classes' names in the order of their labels; empty where they have none.
         boxes_train: int32 boxes of the thing shown, shape (images, 4): top, left, bottom, right in pixels, the last two
             exclusive; None where they are not known.
         boxes_val: those of the validation pictures.
+        scale: whether uint8 values are pixels, which are divided by 255 (they become float32 here where not).
 
     Raises:
         DataError: an array has the wrong type, shape or values.
@@ -67,23 +72,25 @@ class Dataset:
     """
 
     name: str
-    x_train: npt.NDArray[np.uint8]
-    y_train: npt.NDArray[np.int32]
-    x_val: npt.NDArray[np.uint8]
-    y_val: npt.NDArray[np.int32]
-    classes: int
+    x_train: npt.NDArray[Any]
+    y_train: npt.NDArray[Any]
+    x_val: npt.NDArray[Any]
+    y_val: npt.NDArray[Any]
+    classes: int = 0
     provenance: str = "your own arrays"
     kind: Kind = "own"
     class_names: tuple[str, ...] = ()
     boxes_train: npt.NDArray[np.int32] | None = None
     boxes_val: npt.NDArray[np.int32] | None = None
+    scale: bool = True
 
     def __post_init__(self) -> None:
-        """Check the arrays and make them read-only, since the fingerprint is taken once."""
-        if not isinstance(self.classes, int) or self.classes < 2:
+        """Convert and check the arrays and make them read-only, since the fingerprint is taken once."""
+        if not isinstance(self.classes, int) or self.classes < 0 or self.classes == 1:
             raise DataError(
                 f"Dataset {self.name!r}: classes must be a whole number of at least 2, not {self.classes!r}."
             )
+        self._convert()
         for split in ("train", "val"):
             self._check_split(split)
         if self.x_train.shape[1:] != self.x_val.shape[1:]:
@@ -100,22 +107,38 @@ class Dataset:
             view.flags.writeable = False
             object.__setattr__(self, label, view)
 
+    def _convert(self) -> None:
+        """Bring other people's arrays to what training takes."""
+        try:
+            changed: dict[str, Any] = {
+                f"x_{split}": own_arrays.features(f"x_{split}", getattr(self, f"x_{split}"), scale=self.scale)
+                for split in ("train", "val")
+            }
+            if all(len(changed[f"x_{split}"]) for split in ("train", "val")):
+                found = own_arrays.targets(self.y_train, self.y_val, self.classes)
+                changed |= {"y_train": found.train, "y_val": found.val, "classes": found.classes}
+                changed |= {"class_names": found.names} if found.names else {}
+        except own_arrays.ArrayError as error:
+            raise DataError(f"Dataset {self.name!r}: {error}") from error
+        for label, value in changed.items():
+            object.__setattr__(self, label, value)
+
+    def labels(self, split: Literal["train", "val"]) -> npt.NDArray[np.int32]:
+        """The classes of a split as numbers, shape (images,).
+
+        Raises:
+            DataError: it has values, not classes.
+        """
+        y: npt.NDArray[Any] = getattr(self, f"y_{split}")
+        if not self.classes:
+            raise DataError(f"Dataset {self.name!r} has values to predict, and no classes.")
+        return y if y.ndim == 1 else y.argmax(axis=1).astype(np.int32)
+
     def _check_split(self, split: str) -> None:
         x, y = getattr(self, f"x_{split}"), getattr(self, f"y_{split}")
         where = f"Dataset {self.name!r}:"
-        if not isinstance(x, np.ndarray) or x.dtype != np.uint8 or x.ndim != 4:
-            raise DataError(
-                f"{where} x_{split} must be a uint8 array of shape (images, height, width, channels), not {_shape(x)}."
-            )
-        if not isinstance(y, np.ndarray) or y.dtype != np.int32 or y.ndim != 1:
-            raise DataError(f"{where} y_{split} must be an int32 array of shape (images,), not {_shape(y)}.")
         if len(x) != len(y) or len(x) == 0:
             raise DataError(f"{where} x_{split} has {len(x)} pictures and y_{split} {len(y)} labels; give one each.")
-        if y.min() < 0 or y.max() >= self.classes:
-            raise DataError(
-                f"{where} y_{split} has labels from {y.min()} to {y.max()}; with {self.classes} classes they must lie "
-                f"in 0..{self.classes - 1}."
-            )
         boxes = getattr(self, f"boxes_{split}")
         if boxes is not None and (boxes.dtype != np.int32 or boxes.shape != (len(x), 4)):
             raise DataError(f"{where} boxes_{split} must be int32 of shape ({len(x)}, 4), not {_shape(boxes)}.")

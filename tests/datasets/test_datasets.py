@@ -28,11 +28,17 @@ def tiny(**changes: Any) -> Dataset:
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
-        ({"x_train": np.zeros((20, 4, 4, 1), np.float32)}, "x_train must be a uint8 array"),
-        ({"x_val": np.zeros((10, 4, 4), np.uint8)}, "x_val must be a uint8 array"),
-        ({"x_train": [[1]]}, "not list"),
-        ({"y_train": np.zeros(20, np.int64)}, "y_train must be an int32 array"),
-        ({"y_val": np.zeros((10, 3), np.int32)}, "y_val must be an int32 array"),
+        ({"x_val": np.zeros((10, 4, 4), np.uint8)}, "must be alike"),
+        ({"x_train": [[1]]}, r"not list: hand in np\.asarray\(x_train\)"),
+        ({"x_train": np.zeros(20, np.uint8)}, r"x_train\.reshape\(-1, 1\)"),
+        ({"x_train": np.full((20, 4, 4, 1), "a")}, r"x_train\.astype\('float32'\)"),
+        ({"x_train": np.full((20, 4, 4, 1), np.nan)}, r"np\.nan_to_num\(x_train\)"),
+        ({"y_val": np.zeros((10, 3), np.int32)}, "y_train is int32 of shape .* they must be alike"),
+        ({"y_train": np.zeros((20, 4), int), "y_val": np.zeros((10, 4), int)}, "one-hot rows of 3 columns"),
+        ({"y_train": np.full(20, 0.5), "y_val": np.full(10, 0.5)}, "whole numbers; for values leave"),
+        ({"y_train": np.full(20, np.nan), "y_val": np.full(10, 0.5)}, "not finite: leave these rows out"),
+        ({"y_train": np.full(20, None)}, "give numbers or texts"),
+        ({"y_train": np.full(20, "a")}, "they must be alike"),
         ({"y_val": np.zeros(9, np.int32)}, "10 pictures and y_val 9 labels"),
         ({"y_val": np.full(10, 3, np.int32)}, r"0\.\.2"),
         ({"y_train": np.full(20, -1, np.int32)}, "labels from -1"),
@@ -47,6 +53,57 @@ def tiny(**changes: Any) -> Dataset:
 def test_wrong_arrays_are_named(changes: dict, word: str) -> None:
     with pytest.raises(DataError, match=word):
         tiny(**changes)
+
+
+LABELS = arrays()["y_train"], arrays()["y_val"]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        *(lambda y, kind=kind: y.astype(kind) for kind in (np.int8, np.uint16, np.int64, float)),
+        lambda y: y[:, None],
+        lambda y: y[:, None].astype(np.int64),
+    ],
+)
+def test_labels_of_every_form_are_the_same_labels(form: Any) -> None:
+    found = tiny(y_train=form(LABELS[0]), y_val=form(LABELS[1]))
+    assert found.fingerprint == tiny().fingerprint and found.y_val.dtype == np.int32
+    assert (found.labels("train") == LABELS[0]).all()
+
+
+def test_one_hot_rows_stay_rows_and_are_known_as_classes() -> None:
+    rows = [np.eye(3, dtype=np.int64)[y] for y in LABELS]
+    found = tiny(y_train=rows[0], y_val=rows[1], classes=0)
+    assert found.classes == 3 and found.y_train.shape == (20, 3) and found.y_train.dtype == np.float32
+    assert (found.labels("val") == LABELS[1]).all() and found.subset(train=5, seed=1).y_train.shape == (5, 3)
+
+
+@pytest.mark.parametrize("kind", [str, object])
+def test_texts_are_numbered_in_their_order(kind: Any) -> None:
+    words = [np.array(["dog", "cat", "owl"])[y].astype(kind) for y in LABELS]
+    found = tiny(y_train=words[0], y_val=words[1], classes=0)
+    assert found.class_names == ("cat", "dog", "owl") and found.classes == 3
+    assert (found.y_train == np.array([1, 0, 2])[LABELS[0]]).all()
+
+
+def test_truth_values_are_two_classes_and_floats_are_values() -> None:
+    assert tiny(y_train=LABELS[0] > 0, y_val=LABELS[1] > 0, classes=0).classes == 2
+    values = tiny(y_train=LABELS[0] / 7, y_val=LABELS[1] / 7, classes=0)
+    assert values.classes == 0 and values.y_train.dtype == np.float32 and values.subset(val=3).classes == 0
+    with pytest.raises(DataError, match="values to predict, and no classes"):
+        values.labels("val")
+
+
+def test_features_of_any_shape_are_taken_as_they_are() -> None:
+    table = np.random.RandomState(0).rand(30, 5)
+    found = tiny(x_train=table[:20], x_val=table[20:])
+    assert found.input_shape == (5,) and found.x_train.dtype == np.float32
+    tokens = (table * 100).astype(np.int64)
+    assert tiny(x_train=tokens[:20], x_val=tokens[20:]).x_train.dtype == np.int64
+    unscaled = tiny(scale=False)
+    assert unscaled.x_train.dtype == np.float32 and unscaled.x_train.max() > 1
+    assert unscaled.fingerprint != tiny().fingerprint
 
 
 def test_own_arrays_are_the_default_kind() -> None:
