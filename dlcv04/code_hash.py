@@ -139,16 +139,21 @@ def _contents(cell: Any) -> Any:
         return None
 
 
-def _source(function: Any) -> str:
+def syntax_tree(function: Any) -> ast.Module | None:
+    """The syntax tree of a function's source; None where there is none to read.
+
+    So it is of what was typed in or executed, of a part of a longer expression, and of a method with a text that is not
+    indented.
+    """
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (
-        OSError,
-        SyntaxError,
-        TypeError,
-        ValueError,
-        RecursionError,
-    ):  # typed in, executed, or a part of a longer expression
+        return ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError, ValueError, RecursionError):
+        return None
+
+
+def _source(function: Any) -> str:
+    tree = syntax_tree(function)
+    if tree is None:
         return repr((function.__code__.co_code, [c for c in function.__code__.co_consts if isinstance(c, _SIMPLE)]))
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and ast.get_docstring(node) is not None:

@@ -63,7 +63,7 @@ def pytest_load_initial_conftests() -> Generator[None]:
         return (yield)
     except Exception as error:
         path = getattr(error, "path", None)  # ConftestImportFailure has one, and no public name
-        if path and _tells(path) and (sentence := missing.sentence(error)):
+        if path and _tells(path, error) and (sentence := missing.sentence(error)):
             raise pytest.UsageError(f"{path.name}: {sentence}") from error
         raise
 
@@ -76,14 +76,15 @@ def pytest_make_collect_report(
     made = yield
     error = made.call.excinfo.value if made.failed and made.call.excinfo else None
     path = getattr(error, "path", None) or collector.path
-    if error is not None and _tells(path) and (sentence := missing.sentence(error)):
+    if error is not None and _tells(path, error) and (sentence := missing.sentence(error)):
         raise pytest.UsageError(f"{path.name}: {sentence}") from error
     return made
 
 
-def _tells(file: Path) -> bool:
-    """Whether a file speaks of this package: other suites' failures are left to pytest."""
-    return file.is_file() and "dlcv04" in file.read_text(errors="replace")
+def _tells(file: Path, error: BaseException) -> bool:
+    """Whether a file, or one that it was importing, speaks of this package: other suites' failures are pytest's."""
+    theirs = {file, *missing.imported_by(error)}
+    return any(each.is_file() and "dlcv04" in each.read_text(errors="replace") for each in theirs)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -103,7 +103,7 @@ class Footprint:
         return 2 * self.weight_bytes + self.optimizer_bytes + batch_size * self.activation_bytes
 
     def _certain(self, figure: str, what: str, how: str) -> int:
-        total = _sum(getattr(layer, figure) for layer in self.layers)
+        total: int | None = getattr(self, f"known_{figure}")
         if total is None:
             unknown = [f"{each.name} ({each.kind})" for each in self.layers if getattr(each, figure) is None]
             raise seeding.TrainingError(

@@ -6,7 +6,9 @@ It looks for packages without importing them, so that the sentence is there at o
 from __future__ import annotations
 
 import importlib.util
+import traceback
 from collections.abc import Iterator
+from pathlib import Path
 
 from dlcv04 import workbench
 
@@ -38,6 +40,15 @@ def sentence(error: BaseException) -> str:
         return f"{named} is not installed: `pip install {named}`."
     first = (str(found).strip() or type(found).__name__).splitlines()[0].rstrip(".:")
     return lack() or f"Keras can't start on {backend} ({first}): {_cure(backend)}."
+
+
+def imported_by(error: BaseException) -> Iterator[Path]:
+    """The files that were being imported when it was raised, but for this package's and installed ones."""
+    for each in _chain(error):
+        for frame, _ in traceback.walk_tb(each.__traceback__):
+            file = Path(frame.f_code.co_filename)
+            if not file.is_relative_to(Path(__file__).parent) and "site-packages" not in file.parts:
+                yield file
 
 
 def _backend() -> str:

@@ -80,6 +80,16 @@ def test_a_conftest_that_imports_keras(empty_folder):
     assert code == 4 and f"conftest.py: {GONE_TENSORFLOW}" in printed and "Traceback" not in printed, printed
 
 
+@pytest.mark.parametrize("names_it", ["conftest", "test_it"])
+def test_a_helper_that_imports_keras_for_claims(empty_folder, names_it):
+    """The file that pytest names says nothing of this package; the one that it imports does."""
+    (empty_folder / "common.py").write_text("import keras\nfrom dlcv04 import Dataset\n")
+    write(empty_folder, **LEARNING)
+    (empty_folder / f"{names_it}.py").write_text("import common\n")
+    code, printed = started("pytest", "-q", gone=["tensorflow"], backend="tensorflow")
+    assert code == 4 and f"{names_it}.py: {GONE_TENSORFLOW}" in printed and "Traceback" not in printed, printed
+
+
 def test_a_conftest_in_a_folder_that_is_not_named(empty_folder):
     (empty_folder / "pytest.ini").write_text("[pytest]\n")
     (empty_folder / "deep/bench").mkdir(parents=True)

@@ -8,6 +8,7 @@ REACH put the reference arm in the treatment's place (`reference_everywhere`); E
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -86,3 +87,8 @@ def planted(describes: str, change_arm: Callable[[Any], Any], *, only: str | Non
 
     where = "" if only is None else f" in the arm `{only}`"
     return Control(name=describes, describes=f"planted{where}: {describes}", change=change)
+
+
+def real_id(nodeid: str) -> str:
+    """The node id of the claim that a control belongs to; a claim's own id is returned as it is."""
+    return re.sub(r"([\[-])control\]$", lambda m: "" if m[1] == "[" else "]", nodeid)

@@ -75,11 +75,11 @@ def commit(folder: Path | str = ".") -> Commit:
     Args:
         folder: the project's, which may lie inside the repository: changes of what runs leave in it don't count.
     """
-    identity = _git(folder, "rev-parse", "HEAD")
+    identity, dirty = _git(folder, "rev-parse", "HEAD"), bool(doubt(folder))
     if identity.status != 0:
-        return Commit(dirty=bool(doubt(folder)))
+        return Commit(dirty=dirty)
     branch = _git(folder, "rev-parse", "--abbrev-ref", "HEAD").printed
-    return Commit(id=identity.printed, branch="" if branch == "HEAD" else branch, dirty=bool(doubt(folder)))
+    return Commit(id=identity.printed, branch="" if branch == "HEAD" else branch, dirty=dirty)
 
 
 def doubt(folder: Path | str) -> str:

@@ -47,10 +47,8 @@ def claim(request: pytest.FixtureRequest, claim_mode: str, benchmark: Any) -> Cl
     session, suite, info = state.of(request.config), state.suite_of(request.config), items.info_of(item)
     if session.server is not None:
         return serving.ServingRecorder(info=info, policy=suite.policy, server=session.server, test=item.nodeid)
-    if claim_mode == "control":
-        recorder = suite.control_recorder(items.real_id(item.nodeid), info)
-    else:
-        recorder = suite.recorder(info)
+    is_control = claim_mode == "control"
+    recorder = suite.control_recorder(controls.real_id(item.nodeid), info) if is_control else suite.recorder(info)
     state.of_test(item).recorder = recorder
     return recorder
 

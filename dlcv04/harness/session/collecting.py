@@ -16,6 +16,7 @@ from dlcv04.harness.session.suite import Suite
 from dlcv04.lazy import LazyModule
 
 if TYPE_CHECKING:
+    from dlcv04.harness.claims import controls
     from dlcv04.harness.judging import comparisons, outcome, pair_gate
     from dlcv04.harness.machine import facts, git
     from dlcv04.harness.measuring import process_pairs, round_server, sides
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from dlcv04.harness.store.schema import Against, Commit, Comparison
 else:
     against = LazyModule("dlcv04.harness.session.against")
+    controls = LazyModule("dlcv04.harness.claims.controls")
     comparisons = LazyModule("dlcv04.harness.judging.comparisons")
     outcome = LazyModule("dlcv04.harness.judging.outcome")
     pair_gate = LazyModule("dlcv04.harness.judging.pair_gate")
@@ -104,7 +106,7 @@ def controls_behind_claims(tests: list[pytest.Item]) -> None:
     followers: dict[str, list[pytest.Item]] = {item.nodeid: [] for item in tests if not items.is_control(item)}
     order: list[pytest.Item] = []
     for item in tests:
-        followers.get(items.real_id(item.nodeid) if items.is_control(item) else "", order).append(item)
+        followers.get(controls.real_id(item.nodeid) if items.is_control(item) else "", order).append(item)
     tests[:] = [each for item in order for each in (item, *followers.pop(item.nodeid, ()))]
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ast
-import inspect
-import textwrap
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
+from dlcv04.code_hash import syntax_tree
+from dlcv04.harness.claims.controls import real_id
 from dlcv04.harness.claims.recorder import ClaimRecorder
 from dlcv04.harness.judging import comparisons, outcome, suspects
 from dlcv04.harness.report.renderers import junit
@@ -96,7 +96,7 @@ def _unjudged(item: Any, suite: Suite, call: pytest.CallInfo[None], how: str) ->
     recorder = suite.recorder(items.info_of(item))
     recorder.lacking.append(f"{how}: {why}" if why and why not in how else how)
     if items.is_control(item):
-        claim = suite.control_of(item.nodeid, items.real_id(item.nodeid), recorder, seconds=call.duration)
+        claim = suite.control_of(item.nodeid, real_id(item.nodeid), recorder, seconds=call.duration)
     else:
         claim = _claim(item, suite, recorder, [], call.duration)
     item.user_properties += junit.properties(claim)
@@ -145,7 +145,7 @@ def _claim(item: Any, suite: Suite, recorder: ClaimRecorder, arms: list[Arm], se
 def _control(item: Any, suite: Suite, recorder: ClaimRecorder, arms: list[Arm], seconds: float) -> Claim:
     if not state.of_test(item).changed:
         recorder.assertions.clear()
-    claim = suite.control_of(item.nodeid, items.real_id(item.nodeid), recorder, seconds=seconds)
+    claim = suite.control_of(item.nodeid, real_id(item.nodeid), recorder, seconds=seconds)
     suite.add(claim, distinct(arms))
     return claim
 
@@ -180,13 +180,10 @@ def distinct(arms: list[Arm]) -> list[Arm]:
 def source_hash(function: Any) -> str:
     """Hash of a test's syntax tree without docstring and decorators: comments and layout change nothing.
 
-    "" where there is no source that can be read: a lambda, a partial, code that was executed from a string, a method
-    with a text that is not indented.
+    "" where there is no source that can be read, or it is no function's: a lambda, a partial.
     """
-    try:
-        definition = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
-    except (OSError, TypeError, SyntaxError, ValueError, RecursionError):
-        return ""
+    tree = syntax_tree(function)
+    definition = tree.body[0] if tree else None
     if not isinstance(definition, ast.FunctionDef | ast.AsyncFunctionDef):
         return ""
     definition.decorator_list = []

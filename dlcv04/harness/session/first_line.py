@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dlcv04.harness.claims.controls import real_id
 from dlcv04.harness.policy import waiting
 from dlcv04.harness.session import items, state
 from dlcv04.lazy import LazyModule
@@ -72,7 +73,7 @@ def _count(number: int, what: str) -> str:
 
 
 def _expected_seconds(suite: Suite, item: Any) -> float:
-    test, profile = items.real_id(item.nodeid), suite.policy.profile
+    test, profile = real_id(item.nodeid), suite.policy.profile
     runs = [run for _, run in suite.stored.everything if run.profile == profile]
     usual = LEARNING_SECONDS[profile] if "learning" in item.fixturenames else SECONDS_A_CLAIM
     return max((claim.seconds for run in runs for claim in run.claims if claim.test == test), default=usual)

@@ -65,11 +65,6 @@ def belongs_to(item: Any, half: str, *, recorded: bool) -> bool:
     return recorded or "learning" in item.fixturenames
 
 
-def real_id(nodeid: str) -> str:
-    """The node id of the claim that a control belongs to; a claim's own id is returned as it is."""
-    return re.sub(r"([\[-])control\]$", lambda m: "" if m[1] == "[" else "]", nodeid)
-
-
 def info_of(item: Any) -> ClaimInfo:
     """What the decorator says of a test, under a heading made from its file's name where it names none."""
     info = decoration(item)

@@ -101,7 +101,8 @@ def read(root: Path) -> Manifest | None:
     try:
         return msgspec.convert(parse(path), Manifest)
     except (RunFileError, msgspec.ValidationError) as error:
-        raise RunFileError(f"{path} can't be read ({error}): restore it from git.") from error
+        # Not in the words of other files: who deletes the list can't tell any more what was accepted.
+        raise RunFileError(f"{path} can't be read ({error.__cause__ or error}): restore it from git.") from error
 
 
 def write(root: Path, manifest: Manifest) -> None:

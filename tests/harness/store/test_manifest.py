@@ -187,3 +187,11 @@ def test_whatever_stands_in_a_manifest_is_read_or_one_sentence(tmp_path_factory,
         assert isinstance(manifest.read(store.root), Manifest)
     except manifest.RunFileError:
         assert len(loaded.problems) == 1
+
+
+def test_a_manifest_that_was_cut_is_told_to_be_restored_and_never_deleted(tmp_path):
+    (tmp_path / manifest.NAME).write_text('{"files": {"port')
+    with pytest.raises(manifest.RunFileError) as told:
+        manifest.read(tmp_path)
+    assert str(told.value).count("restore it from git") == 1 and "delete" not in str(told.value)
+    assert "Unterminated string" in str(told.value)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from dlcv04.harness.claims.controls import real_id
 from dlcv04.harness.judging.verdicts import evidence
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report.model.arms import ArmRow, Times, arm_key, arm_row, stored_times
 from dlcv04.harness.report.model.badges import BADGES, Badge, rank
-from dlcv04.harness.report.model.claims import controls, real_claims, real_test, told_apart
+from dlcv04.harness.report.model.claims import controls, real_claims, told_apart
 from dlcv04.harness.report.model.comparisons import ComparisonRow, comparison_row
 from dlcv04.harness.report.model.tone import (
     claim_badge,
@@ -126,7 +127,7 @@ class Card:
 def cards(run: Run, baselines: Sequence[Run]) -> tuple[Card, ...]:
     """A card for each claim and for each control without its claim, worst first."""
     real = {c.test for c in real_claims(run)}
-    orphans = [c for c in controls(run) if real_test(c.test) not in real]
+    orphans = [c for c in controls(run) if real_id(c.test) not in real]
     shown = [*real_claims(run), *orphans]
     stored = stored_times(run, baselines)
     apart = told_apart(shown)
@@ -192,7 +193,7 @@ def _assertion_rows(claim: Claim) -> Iterable[AssertionRow]:
 
 
 def _control_rows(claim: Claim, run: Run) -> Iterable[ControlRow]:
-    ran = [c for c in controls(run) if real_test(c.test) == claim.test]
+    ran = [c for c in controls(run) if real_id(c.test) == claim.test]
     for control in ran:
         badge = control_badge(control, run)
         outcome = {"BROKE": "broke the claim", "SURVIVED": "survived: the claim holds where it should not"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -24,11 +23,6 @@ def waiting_claims(run: Run) -> list[Claim]:
 def controls(run: Run) -> list[Claim]:
     """The controls of a run."""
     return [c for c in run.claims if c.is_control]
-
-
-def real_test(control: str) -> str:
-    """The node id of the claim that a control's node id belongs to."""
-    return re.sub(r"([\[-])control\]$", lambda m: "" if m[1] == "[" else "]", control)
 
 
 def short_name(node: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dlcv04.harness.report.model.claims import real_test, short_name
+from dlcv04.harness.claims.controls import real_id
+from dlcv04.harness.report.model.claims import short_name
 
 
 @pytest.mark.parametrize(
@@ -19,7 +20,7 @@ from dlcv04.harness.report.model.claims import real_test, short_name
     ],
 )
 def test_a_control_belongs_to_the_test_without_its_suffix(control: str, real: str) -> None:
-    assert real_test(control) == real
+    assert real_id(control) == real
 
 
 def test_a_test_is_called_by_its_own_name() -> None:
