@@ -16,7 +16,7 @@ import pytest
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.report.renderers import html_page
 from dlcv04.harness.selftest import replaying
-from tests.harness.report.large import large_run, stored_runs
+from tests.harness.report.large import full_green_run, large_run, stored_runs
 from tests.harness.report.past_runs import accepted, stored
 from tests.harness.report.sample import (
     HOSTILE,
@@ -25,6 +25,7 @@ from tests.harness.report.sample import (
     hostile_run,
     kinds_run,
     pictured_run,
+    sample_baselines,
     sample_run,
 )
 from tests.harness.selftest.made import a_test
@@ -75,6 +76,7 @@ def sample_page() -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "sample": sample_page,
+    "full and green": lambda: html_page.render(full_green_run(), sample_baselines()),
     "every kind": lambda: html_page.render(kinds_run()),
     "pictures": lambda: html_page.render(pictured_run()),
     "empty": lambda: html_page.render(empty_run()),
@@ -269,7 +271,37 @@ def test_it_prints_on_pages_without_controls(opened: Any) -> None:
         seen.page.emulate_media(media="print")
         assert not seen.page.locator("#claim-filter").is_visible() and not seen.page.locator("nav").is_visible()
         assert seen.page.locator("article:visible").count() == 6
+        closed = seen.page.locator("article details:not([open]) .body")
+        assert closed.count() > 0
+        # Whoever reads paper can open nothing: without a script too.
+        assert all(one.is_visible() for one in closed.all())
         assert seen.page.pdf(format="A4").startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_whole_run_is_short_and_its_first_screen_has_the_verdict(opened: Any, width: int, scheme: str) -> None:
+    with opened("full and green", width=width, scheme=scheme) as seen:
+        assert seen.page.evaluate("document.documentElement.scrollHeight") <= 6000
+        places = seen.page.evaluate(
+            "['h1', '#suspects', '#claims'].map(one => document.querySelector(one).getBoundingClientRect().top)"
+        )
+    assert places == sorted(places) and places[2] < 900
+
+
+def test_a_link_opens_its_card(opened: Any) -> None:
+    with opened("full and green") as seen:
+        body = seen.page.locator("article .body").nth(20)
+        assert not body.is_visible()
+        seen.page.evaluate("location.hash = document.querySelectorAll('article')[20].id")
+        body.wait_for(state="visible", timeout=3000)
+
+
+def test_a_section_opens_from_the_list_of_sections(opened: Any) -> None:
+    with opened("full and green") as seen:
+        assert not seen.page.locator("#all-comparisons").is_visible()
+        seen.page.locator("nav a", has_text="Comparisons").click()
+        assert seen.page.locator("#all-comparisons").is_visible()
 
 
 # -- filters and sorting -------------------------------------------------------------------------------------
@@ -340,6 +372,8 @@ def test_a_link_reaches_its_card_whatever_is_filtered_away(opened: Any) -> None:
 
 def test_comparisons_are_filtered_by_verdict(opened: Any) -> None:
     with opened("sample") as seen:
+        seen.page.locator("#comparisons > .fold > summary").click()
+        seen.page.locator("#all-comparisons details > summary").click()
         rows = seen.page.locator("#all-comparisons tbody:visible")
         assert rows.count() == 14
         seen.page.locator("#filter label", has_text="regressed").click()

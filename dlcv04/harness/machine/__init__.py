@@ -1,3 +1,3 @@
 """The machine: its facts, its load, its GPU, and git."""
 
-__all__ = ["cpu", "facts", "git", "gpu", "load", "probing"]
+__all__ = ["ci_job", "cpu", "facts", "git", "gpu", "load", "probing"]

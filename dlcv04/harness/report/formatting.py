@@ -14,6 +14,10 @@ from dlcv04.harness.store.schema import Assertion, Comparison
 ABSENT = "–"
 _COUNT_UNITS = {"count", "", "difference", "deviation"}
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
+#: The folders of a path that a sentence ends in, or that a comma ends.
+_FOLDERS = re.compile(r"from (?:[A-Za-z]:)?[/\\][^,;]*[/\\]")
+#: Units of levels that are shares of one.
+_SHARES = {"points", "fraction", "accuracy"}
 #: Units of exact figures: a comparison in one of them shows plain numbers, whatever else its metric's name says.
 _EXACT_UNITS = {"parameters", "macs", "MACs", "count", "layers", "epochs"}
 
@@ -71,6 +75,12 @@ def fraction(value: float | None) -> str:
 def fingerprint(value: str) -> str:
     """The first twelve characters of a hash, enough to tell two data sets apart."""
     return value.removeprefix("sha256:")[:12] if value else ABSENT
+
+
+def provenance(kind: str, words: str) -> str:
+    """Where data come from, for people elsewhere: `real MNIST, from mnist.npz`, without the folders of a machine."""
+    named = words if words.startswith(kind) else f"{kind}, {words}"
+    return _FOLDERS.sub("from ", named)
 
 
 def moment(value: str) -> str:
@@ -134,7 +144,7 @@ def in_unit(value: float | None, unit: str, *, level: bool = False, decimals: in
     """One figure of an effect in its unit; `bare` leaves the unit's word out, for use inside brackets."""
     if value is None or not math.isfinite(value):
         return ABSENT
-    if level and unit in {"points", "fraction", "accuracy"}:
+    if level and unit in _SHARES:
         return fraction(value)
     if unit == "ratio":
         return f"{value:.{decimals}f}"
@@ -152,6 +162,7 @@ def interval(effect: float | None, low: float | None, high: float | None, unit: 
     """An effect with its interval: `1.62 [1.55, 1.70]`, an open end as infinity, no brackets where there is none."""
     if not is_number(effect):
         return "not measured"
+    low, high = _within_range(low, high, unit, level)
     known = [v for v in (effect, low, high) if v is not None and math.isfinite(v)]
     decimals = _decimals(unit, known)
     middle = in_unit(effect, unit, level=level, decimals=decimals)
@@ -160,6 +171,17 @@ def interval(effect: float | None, low: float | None, high: float | None, unit: 
     left = f"[{in_unit(low, unit, level=level, decimals=decimals, bare=True)}" if is_number(low) else "(−∞"
     right = f"{in_unit(high, unit, level=level, decimals=decimals, bare=True)}]" if is_number(high) else "∞)"
     return f"{middle} {left}, {right}"
+
+
+def _within_range(low: float | None, high: float | None, unit: str, level: bool) -> tuple[float | None, float | None]:
+    """Bounds that a share, or a difference of two, can have: an approximate interval may end beyond them."""
+    if low is None and high is None:
+        return low, high
+    if level and unit in _SHARES:
+        return max(low or 0.0, 0.0), min(1.0 if high is None else high, 1.0)
+    if unit == "points":
+        return None if low is None else max(low, -1.0), None if high is None else min(high, 1.0)
+    return low, high
 
 
 def assertion_effect(assertion: Assertion) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from dlcv04.harness.machine import ci_job
 from dlcv04.harness.policy import Device, Policy
 from dlcv04.harness.store.stored import Stored
 from dlcv04.lazy import LazyModule
@@ -186,6 +188,7 @@ class Suite:
                 booted=machine_facts.booted(),
             ),
             commit=self.commit,
+            links=ci_job.links(self.commit.id, os.environ),
             arms=self.arms,
             repeats=self.repeats,
             rechecks=self.rechecks,

@@ -458,7 +458,8 @@ class Run(Record, frozen=True, kw_only=True):
     adds its data's fingerprint). `rechecks` are the process pairs that decide times that looked slower than the stored
     ones, `repeats` the arms of such tests timed again in fresh processes where pairs could not decide.
     `overhead_seconds` says what calibrator and evaluation added to the wall time. `interrupted` says what ended the run
-    before its time, and `not_run` names the tests that had not ended then.
+    before its time, and `not_run` names the tests that had not ended then. `links` are addresses of its "commit" and
+    its CI "job".
     """
 
     schema: int = SCHEMA
@@ -473,6 +474,7 @@ class Run(Record, frozen=True, kw_only=True):
     data: list[DataRecord] = []
     environment: Environment
     commit: Commit = Commit()
+    links: dict[str, str] = {}
     command: str = ""
     arms: list[Arm] = []
     repeats: list[Arm] = []

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from dlcv04.harness.store.schema import Acceptance, Arm, Claim, Commit, Run
-from tests.harness.report.sample import sample_run
+from tests.harness.report.sample import green_run, sample_run
 
 ROUNDS = 12
 
@@ -35,6 +35,26 @@ def large_run(claims: int) -> Run:
         )  # fmt: skip
         arms += [msgspec.structs.replace(a, test=test) for a in base.arms if a.test == of.test][:2]
     return msgspec.structs.replace(base, claims=made, arms=[_timed(a, 0, 1.0) for a in arms], missing=[])
+
+
+def full_green_run() -> Run:
+    """A run as large as the whole suite's: 25 claims that hold, nine that wait for a larger profile."""
+    base = green_run()
+    made = [
+        msgspec.structs.replace(
+            base.claims[number % len(base.claims)],
+            test=f"bench/test_task{number % 5}.py::test_claim_{number}", judged=number < 25,
+            judged_from="smoke" if number < 25 else "standard",
+        )
+        for number in range(34)
+    ]  # fmt: skip
+    arms = [
+        msgspec.structs.replace(arm, test=claim.test)
+        for number, claim in enumerate(made)
+        for arm in base.arms
+        if arm.test == base.claims[number % len(base.claims)].test
+    ]
+    return msgspec.structs.replace(base, claims=made, arms=arms)
 
 
 def stored_runs(run: Run, count: int) -> list[Run]:

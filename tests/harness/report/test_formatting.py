@@ -98,3 +98,20 @@ def test_every_figure_has_a_short_text(effect: float | None, low: float | None, 
 def test_shortened_text_is_one_printable_line(text: str, width: int) -> None:
     short = fmt.shorten(text, width)
     assert len(short) <= width and not any(ord(c) < 32 or ord(c) == 127 for c in short)
+
+
+@pytest.mark.parametrize(
+    ("figures", "level", "text"),
+    [
+        ((0.04, -0.02, 1.0475), False, "+4.00 points [-2.00, +100.00]"),
+        ((0.04, -1.3, 0.2), False, "+4.00 points [-100.00, +20.00]"),
+        ((0.98, 0.95, 1.02), True, "0.9800 [0.9500, 1.0000]"),
+        ((0.98, 0.95, None), True, "0.9800 [0.9500, 1.0000]"),
+        ((0.02, -0.01, 0.05), True, "0.0200 [0.0000, 0.0500]"),
+        ((0.04, 0.02, None), False, "+4.00 points [+2.00, ∞)"),
+    ],
+)
+def test_an_interval_of_shares_ends_where_shares_end(
+    figures: tuple[float, float, float | None], level: bool, text: str
+) -> None:
+    assert fmt.interval(*figures, "points", level=level) == text

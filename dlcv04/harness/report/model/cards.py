@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -13,13 +16,15 @@ from dlcv04.harness.report.model.badges import BADGES, Badge, rank
 from dlcv04.harness.report.model.claims import controls, real_claims, told_apart
 from dlcv04.harness.report.model.comparisons import ComparisonRow, comparison_row
 from dlcv04.harness.report.model.tone import (
+    badge_counts,
     claim_badge,
     control_badge,
     is_notable,
     is_red,
+    needs_attention,
     row_badge,
 )
-from dlcv04.harness.store.schema import Arm, Claim, Run
+from dlcv04.harness.store.schema import Arm, Assertion, Claim, Run
 
 #: What is said of tests whose code has no hash.
 UNREAD = "Its code can't be read, so a change of it goes unnoticed"
@@ -71,6 +76,7 @@ class Card:
     arm_rows: tuple[ArmRow, ...]
     claim: Claim
     arms: tuple[Arm, ...]
+    stored: tuple[tuple[Badge, int], ...] = ()
     stored_times: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     repeats: tuple[Arm, ...] = ()
     told_apart: str = ""
@@ -79,6 +85,16 @@ class Card:
         """Its sentence on one line of about `width`; cut is the sentence, not what tells it apart from its like."""
         apart = f" {fmt.shorten(self.told_apart, 160)}" if self.told_apart else ""
         return fmt.shorten(self.sentence, max(20, width - len(apart)) if apart else width) + apart
+
+    @property
+    def lead(self) -> Assertion | None:
+        """The assertion that stands for the claim on its line: the first of its worst ones."""
+        return min(self.claim.assertions, key=lambda a: rank(a.verdict), default=None)
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether the claim, its control or one of its comparisons is red or undecided."""
+        return any(map(needs_attention, self.badges)) or any(needs_attention(row.badge) for row in self.comparisons)
 
     @property
     def is_unread(self) -> bool:
@@ -131,11 +147,23 @@ def cards(run: Run, baselines: Sequence[Run]) -> tuple[Card, ...]:
     shown = [*real_claims(run), *orphans]
     stored = stored_times(run, baselines)
     apart = told_apart(shown)
+    anchors = _anchors([claim.test for claim in shown])
     found = [
-        replace(_card(claim, f"claim-{i}", run, stored), told_apart=apart.get(claim.test, ""))
-        for i, claim in enumerate(shown, start=1)
+        replace(_card(claim, anchor, run, stored), told_apart=apart.get(claim.test, ""))
+        for claim, anchor in zip(shown, anchors, strict=True)
     ]
-    return tuple(sorted(found, key=lambda card: card.rank))
+    return tuple(sorted(found, key=lambda card: (not card.needs_attention, card.rank)))
+
+
+def _anchors(tests: Sequence[str]) -> list[str]:
+    """An anchor a test, the same in every report: its id in plain characters, a hash where that is not unique."""
+    plain = [re.sub("[^A-Za-z0-9_]+", "-", test).strip("-")[:120] for test in tests]
+    often = Counter(plain)
+    return [
+        f"claim-{name}"
+        + (f"-{hashlib.sha256(test.encode('utf-8', 'replace')).hexdigest()[:8]}" if often[name] > 1 else "")
+        for name, test in zip(plain, tests, strict=True)
+    ]
 
 
 def _card(claim: Claim, anchor: str, run: Run, stored: Times) -> Card:
@@ -158,6 +186,7 @@ def _card(claim: Claim, anchor: str, run: Run, stored: Times) -> Card:
         arm_rows=tuple(arm_row(a) for a in arms),
         claim=claim,
         arms=arms,
+        stored=badge_counts(row_badge(row, run) for row in claim.comparisons),
         repeats=tuple(a for a in run.repeats if a.test == claim.test),
         stored_times={arm.name: tuple(times) for arm in arms if (times := stored.get(arm_key(arm)))},
     )

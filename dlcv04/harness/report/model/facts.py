@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report.model.claims import short_name
-from dlcv04.harness.store.schema import Recheck, Run
+from dlcv04.harness.store.schema import DataRecord, Recheck, Run
 
 
 @dataclass(frozen=True)
 class Fact:
-    """A labelled value; `title` holds the long form, `warn` asks to be noticed."""
+    """A labelled value; `title` holds the long form, `warn` asks to be noticed.
+
+    One that `leads` stands on the first screen; `link` is an https address.
+    """
 
     label: str
     text: str
     title: str = ""
     warn: bool = False
+    leads: bool = False
+    link: str = ""
 
 
 def facts(run: Run) -> tuple[Fact, ...]:
@@ -27,20 +33,23 @@ def facts(run: Run) -> tuple[Fact, ...]:
     if run.commit.id and run.commit.dirty:
         commit += ", uncommitted changes"
     shown = [
-        Fact("Profile", run.profile + (", whole suite" if run.whole_suite else ", part of the suite")),
+        Fact("Commit", commit, run.commit.id, warn=run.commit.dirty, leads=True, link=_link(run, "commit")),
+        Fact("Profile", run.profile + (", whole suite" if run.whole_suite else ", part of the suite"), leads=True),
+        Fact("Machine class", run.environment.machine_class, leads=True),
+        Fact("Data", _data_in_words(run.data), leads=True),
+        Fact("Duration", fmt.seconds(run.seconds), leads=True),
+        Fact("Job", "CI job", leads=True, link=_link(run, "job")),
         Fact("Device", run.device),
-        Fact("Machine class", run.environment.machine_class),
-        Fact("Commit", commit, run.commit.id, warn=run.commit.dirty),
         Fact("Started", fmt.moment(run.started), run.started),
-        Fact("Duration", fmt.seconds(run.seconds)),
     ]
+    shown = [fact for fact in shown if fact.text and (fact.link or fact.label != "Job")]
     shown += [
         Fact(
-            "Data" if len(run.data) == 1 else f"Data: {d.name}",
-            f"{d.name if len(run.data) == 1 else d.kind}, {d.provenance}, {fmt.fingerprint(d.fingerprint)}",
+            f"Data: {d.name}",
+            f"{fmt.provenance(d.kind, d.provenance)}, {fmt.fingerprint(d.fingerprint)}",
             f"{d.name} ({d.kind}), sha256 {d.fingerprint}",
         )
-        for d in run.data
+        for d in {d.fingerprint: d for d in run.data}.values()
     ]
     if run.against is not None:
         known = f"{100 * run.against.process_sd:.1f} % on {run.against.process_df:g} degrees of freedom"
@@ -51,6 +60,23 @@ def facts(run: Run) -> tuple[Fact, ...]:
         forced = ", forced" if run.acceptance.forced else ""
         shown.append(Fact("Accepted", f"{fmt.moment(run.acceptance.accepted)}{forced}: {run.acceptance.reason}"))
     return tuple(replace(f, text=fmt.shorten(f.text, 160), title=f.title or f.text) for f in shown)
+
+
+def _link(run: Run, name: str) -> str:
+    """An address that the run stores; a file that comes from elsewhere may hold anything."""
+    url = run.links.get(name, "")
+    return url if url.startswith("https://") else ""
+
+
+_KINDS = {"real": "real data", "embedded": "embedded stand-ins", "own": "own data"}
+
+
+def _data_in_words(data: Sequence[DataRecord]) -> str:
+    """The data sets by kind: `real data: mnist, cifar10; own data: monuments13`; features under their set's name."""
+    by_kind: dict[str, dict[str, None]] = {}
+    for d in data:
+        by_kind.setdefault(d.kind, {})[d.name.split(", ")[0]] = None
+    return "; ".join(f"{_KINDS.get(kind, kind)}: {', '.join(names)}" for kind, names in by_kind.items())
 
 
 def _recheck_fact(recheck: Recheck) -> Fact:

@@ -46,6 +46,11 @@ class History:
     runs: tuple[PastRun, ...] = ()
     later: int = 0
 
+    @property
+    def moved(self) -> int:
+        """How many figures regressed or changed their level."""
+        return sum(1 for trend in self.trends if trend.changes or (trend.badge and tone.is_red(trend.badge)))
+
 
 def build(run: Run, baselines: Sequence[Run]) -> History:
     """The history of every gated figure of `run` among the stored runs `baselines`, in whatever order they come."""

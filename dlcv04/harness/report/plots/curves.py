@@ -1,4 +1,4 @@
-"""Learning as SVG text: accuracy by epoch for each seed and the 2016 curves."""
+"""Learning as SVG text: accuracy, loss and named metrics by epoch for each seed, and the 2016 curves."""
 
 from __future__ import annotations
 
@@ -21,42 +21,70 @@ from dlcv04.harness.report.plots.svg import (
     Scale,
     ticks,
 )
-from dlcv04.harness.store.schema import Arm, Published, SeedCurve
+from dlcv04.harness.store.schema import Arm, Assertion, Published
 
 #: Points of one curve that are drawn: more can't be told apart at this width.
 MAX_POINTS, MAX_ARMS = 120, 8
 _LEFT, _RIGHT, _TOP, _PLOT = 42, 10, 28, 212
 _DASH = "4 2"
+#: Kinds of assertions that name a level.
+_ASKS = {"REACH", "LEVEL"}
 
 _Curve = Sequence[float | None]
 
 
+#: What the marks of a picture mean.
+CAPTION = (
+    "Each seed thin, the median thick; validation solid, training dashed; dotted: a claim's target; "
+    "diamond: where the median validation loss is least, if that is before the end."
+)
+
+
 @dataclass(frozen=True)
 class _Lines:
-    """One arm: each seed's validation and training accuracy, their means, and where seeds diverged."""
+    """One arm: each seed's validation and training figure, their medians, where seeds diverged, and the turn."""
 
     name: str
     index: int
     val: Sequence[_Curve]
     train: Sequence[_Curve]
-    val_mean: _Curve
-    train_mean: _Curve
+    val_middle: _Curve
+    train_middle: _Curve
     lost: Sequence[tuple[int, float]] = ()
+    turn: int = 0
 
 
-def learning_curves(arms: Sequence[Arm]) -> str:
-    """Accuracy after each epoch: every seed thin, their mean thick; validation solid, training dashed."""
-    learned = [arm for arm in arms if any(_has_accuracy(c) for c in arm.curves)][:MAX_ARMS]
-    if not learned:
+def learning_curves(arms: Sequence[Arm], assertions: Sequence[Assertion] = ()) -> list[str]:
+    """A picture of each figure after each epoch, those first that the assertions are about."""
+    learned = [arm for arm in arms if arm.curves][:MAX_ARMS]
+    named = (m.removeprefix("val_") for arm in learned for c in arm.curves for e in c.epochs for m in e.metrics)
+    found = dict.fromkeys(["accuracy", "loss", *named])
+    asked = " ".join(a.metric for a in assertions)
+    drawn = [_picture(name, learned, assertions) for name in sorted(found, key=lambda name: name not in asked)]
+    return [svg for svg in drawn if svg]
+
+
+def _picture(figure: str, arms: Sequence[Arm], assertions: Sequence[Assertion]) -> str:
+    # An arm keeps its colour in every picture.
+    every = [(_arm_lines(arm, index, figure), arm) for index, arm in enumerate(arms)]
+    drawn = [(line, arm) for line, arm in every if any(map(_finite, (*line.val, *line.train)))]
+    if not drawn:
         return ""
-    lines = [_arm_lines(arm, index) for index, arm in enumerate(learned)]
-    diverged = sum(c.status == "diverged" for arm in learned for c in arm.curves)
-    return _draw(lines, _title(learned), diverged, _label(learned))
+    lines, shown = [line for line, _ in drawn], [arm for _, arm in drawn]
+    diverged = sum(c.status == "diverged" for arm in shown for c in arm.curves)
+    title = f"{figure[:1].upper()}{figure[1:]}: {_title(shown)}"
+    return _draw(lines, title, diverged, _label(figure, title, lines, shown), _targets(figure, assertions))
+
+
+def _targets(figure: str, assertions: Sequence[Assertion]) -> list[float]:
+    """The levels of this figure that claims ask for."""
+    levels = (a.target if a.kind == "REACH" else a.margin for a in assertions if a.kind in _ASKS and figure in a.metric)
+    return sorted({level for level in levels if level is not None and math.isfinite(level)})
 
 
 def published_curves(published: Published, arms: Sequence[Arm] = ()) -> str:
     """The accuracy curves of 2016 in the colours of the same arms in `learning_curves`."""
-    ours = [arm.name for arm in arms if any(_has_accuracy(c) for c in arm.curves)][:MAX_ARMS]
+    ours = [arm.name for arm in arms if arm.curves][:MAX_ARMS]
     names = dict.fromkeys([*published.val_accuracy, *published.train_accuracy])
     ordered = [n for n in ours if n in names] + [n for n in names if n not in ours]
     lines: list[_Lines] = []
@@ -68,33 +96,35 @@ def published_curves(published: Published, arms: Sequence[Arm] = ()) -> str:
     if not lines:
         return ""
     title = "2016" + (f": {published.size}" if published.size else "")
-    ends = "; ".join(f"{x.name} ends at {fmt.fraction(_last(x.val_mean)[1])}" for x in lines if _finite(x.val_mean))
+    ends = "; ".join(f"{x.name} ends at {fmt.fraction(_last(x.val_middle)[1])}" for x in lines if _finite(x.val_middle))
     return _draw(lines, title, 0, f"Accuracy by epoch as published, {title}. Validation: {ends}.")
 
 
 # --- the plot ---
 
 
-def _draw(lines: Sequence[_Lines], title: str, diverged: int, label: str) -> str:
+def _draw(lines: Sequence[_Lines], title: str, diverged: int, label: str, targets: Sequence[float] = ()) -> str:
     entries = len(lines) + 2 + bool(diverged)
     canvas = Canvas(_TOP + _PLOT + 44 + 18 * math.ceil(entries / 2))
-    across, up = _scales(lines)
+    across, up = _scales(lines, targets)
     canvas.text(_LEFT, 14, fmt.shorten(title, 58), INK)
     heights = ticks(up.low, up.high)
     canvas.curve([p for v in heights for p in ((_LEFT, up(v)), (WIDTH - _RIGHT, up(v)), None)], GRID, 0.6)
     canvas.labels([(_LEFT - 6, up(v) + 4, fmt.number(round(v, 6))) for v in heights], "end")
     canvas.axis(across, _TOP + _PLOT, fmt.number, whole=True)
     canvas.text((_LEFT + WIDTH - _RIGHT) / 2, _TOP + _PLOT + 31, "epoch", MUTED, SMALL, anchor="middle")
+    for level in targets:
+        canvas.line(_LEFT, up(level), WIDTH - _RIGHT, up(level), INK, 1.4, "1 3")
     for line in lines:
         _draw_arm(canvas, across, up, line)
     _draw_legend(canvas, lines, diverged)
     return canvas.element(label)
 
 
-def _scales(lines: Sequence[_Lines]) -> tuple[Scale, Scale]:
-    """Epochs from left to right, accuracy upwards, both with a little air."""
+def _scales(lines: Sequence[_Lines], targets: Sequence[float]) -> tuple[Scale, Scale]:
+    """Epochs from left to right, the figure upwards, both with a little air."""
     curves = [curve for line in lines for curve in (*line.val, *line.train)]
-    longest, values = max(map(len, curves)), [v for curve in curves for v in _finite(curve)]
+    longest, values = max(map(len, curves)), [*targets, *(v for c in curves for v in _finite(c))]
     low, high = min(values), max(values)
     air = 0.05 * (high - low) or 0.02
     side = 0.02 * longest
@@ -104,15 +134,18 @@ def _scales(lines: Sequence[_Lines]) -> tuple[Scale, Scale]:
 
 def _draw_arm(canvas: Canvas, across: Scale, up: Scale, line: _Lines) -> None:
     colour, marker = ARM_COLOURS[line.index % len(ARM_COLOURS)], MARKERS[line.index % len(MARKERS)]
-    for curves, mean, dash in ((line.train, line.train_mean, _DASH), (line.val, line.val_mean, "")):
+    for curves, middle, dash in ((line.train, line.train_middle, _DASH), (line.val, line.val_middle, "")):
         if len(curves) > 1:
             seeds = [place for curve in curves for place in (*_places(curve, across, up), None)]
             canvas.curve(seeds, colour, 0.8, dash=dash, opacity=0.4)
-        places = _places(mean, across, up)
+        places = _places(middle, across, up)
         canvas.curve(places, colour, 2.2, dash=dash)
         marked = places[:: max(len(places) // 12, 1)]
         canvas.markers(marker, [place for place in marked if place is not None], 5.5, colour)
     canvas.markers("cross", [(across(epoch), up(value)) for epoch, value in line.lost], 9, BAD)
+    at_turn = line.val_middle[line.turn - 1] if line.turn else None
+    if at_turn is not None:
+        canvas.markers("diamond", [(across(line.turn), up(at_turn))], 13, colour, hollow=True)
 
 
 def _places(curve: _Curve, across: Scale, up: Scale) -> list[tuple[float, float] | None]:
@@ -139,35 +172,41 @@ def _draw_legend(canvas: Canvas, lines: Sequence[_Lines], diverged: int) -> None
 # --- one arm's curves ---
 
 
-def _arm_lines(arm: Arm, index: int) -> _Lines:
-    ok = [c for c in arm.curves if c.status == "ok"]
-    lost = [end for c in arm.curves if c.status == "diverged" and (end := _last([e.val_accuracy for e in c.epochs]))[0]]
+def _arm_lines(arm: Arm, index: int, figure: str) -> _Lines:
+    val = [[e.named(f"val_{figure}") for e in c.epochs] for c in arm.curves]
+    train = [[e.named(figure) for e in c.epochs] for c in arm.curves]
+    ok = [i for i, c in enumerate(arm.curves) if c.status == "ok"]
+    ends = [_last(curve) for curve, c in zip(val, arm.curves, strict=True) if c.status == "diverged"]
     return _Lines(
         name=arm.name,
         index=index,
-        val=[[e.val_accuracy for e in c.epochs] for c in arm.curves],
-        train=[[e.train_accuracy for e in c.epochs] for c in arm.curves],
-        val_mean=_mean([[e.val_accuracy for e in c.epochs] for c in ok]),
-        train_mean=_mean([[e.train_accuracy for e in c.epochs] for c in ok]),
-        lost=lost,
+        val=val,
+        train=train,
+        val_middle=_middle([val[i] for i in ok]),
+        train_middle=_middle([train[i] for i in ok]),
+        lost=[end for end in ends if end[0]],
+        turn=_turn(_middle([[e.val_loss for e in arm.curves[i].epochs] for i in ok])),
     )
 
 
-def _mean(curves: Sequence[_Curve]) -> list[float | None]:
-    """The mean of the seeds that have a figure at an epoch."""
+def _turn(losses: _Curve) -> int:
+    """The epoch of the least loss where losses rise after it; 0 where they never do."""
+    known = [(value, epoch) for epoch, value in enumerate(losses, start=1) if value is not None]
+    least = min(known, default=(0.0, 0))[1]
+    return least if known and least < known[-1][1] else 0
+
+
+def _middle(curves: Sequence[_Curve]) -> list[float | None]:
+    """The median of the seeds that have a figure at an epoch."""
     length = max((len(c) for c in curves), default=0)
     rows = [_finite([c[i] for c in curves if i < len(c)]) for i in range(length)]
-    return [statistics.fmean(row) if row else None for row in rows]
+    return [statistics.median(row) if row else None for row in rows]
 
 
 def _last(curve: _Curve) -> tuple[int, float]:
     """The last epoch that has a figure, and the figure; epoch 0 where none has."""
     known = [(i, v) for i, v in enumerate(curve, start=1) if v is not None and math.isfinite(v)]
     return known[-1] if known else (0, math.nan)
-
-
-def _has_accuracy(curve: SeedCurve) -> bool:
-    return bool(_finite([v for e in curve.epochs for v in (e.val_accuracy, e.train_accuracy)]))
 
 
 def _title(arms: Sequence[Arm]) -> str:
@@ -178,17 +217,17 @@ def _title(arms: Sequence[Arm]) -> str:
     parts = [f"{images} images"] if images else []
     parts += [f"{' or '.join(f'{v:,}' for v in checked[:3])} to validate"] if checked else []
     parts.append(f"{seeds[0]}–{seeds[-1]} seeds" if len(seeds) > 1 else fmt.plural(seeds[0], "seed"))
-    return "This run: " + ", ".join(parts)
+    return ", ".join(parts)
 
 
-def _label(arms: Sequence[Arm]) -> str:
+def _label(figure: str, title: str, lines: Sequence[_Lines], arms: Sequence[Arm]) -> str:
     parts = []
-    for arm in arms:
-        ends = _finite([_last([e.val_accuracy for e in c.epochs])[1] for c in arm.curves if c.status == "ok"])
-        text = f"{arm.name}: mean {fmt.fraction(statistics.fmean(ends))} at the end" if ends else f"{arm.name}: no end"
+    for line, arm in zip(lines, arms, strict=True):
+        end = _last(line.val_middle)
+        text = f"{line.name}: median {fmt.number(end[1])} at the end" if end[0] else f"{line.name}: no end"
         diverged = sum(c.status == "diverged" for c in arm.curves)
         parts.append(text + (f", {fmt.plural(diverged, 'seed')} diverged" if diverged else ""))
-    return f"Accuracy by epoch. {_title(arms)}. Validation accuracy, " + "; ".join(parts) + "."
+    return f"{title}, by epoch. Validation {figure}, " + "; ".join(parts) + "."
 
 
 def _finite(values: _Curve) -> list[float]:

@@ -11,6 +11,7 @@ from dlcv04.harness.report.plots.svg import BAD, GOOD, INK, MUTED, SMALL, UNSURE
 from dlcv04.harness.store.schema import Assertion
 
 _ROW, _FOOT, _EDGE = 44, 46, 12
+_BAR_WIDTH, _BAR_HEIGHT = 150, 20
 #: Kinds whose effect means something of its own: they share an axis only among themselves.
 _OWN_AXIS = {"LEVEL", "REACH", "IDENTITY"}
 _COLOURS = {tone.GOOD: GOOD, tone.RED: BAD, tone.UNDECIDED: UNSURE}
@@ -24,6 +25,16 @@ def forest(assertions: Sequence[Assertion]) -> list[str]:
         if fmt.is_number(a.effect) and fmt.is_number(a.margin) and not counted:
             groups.setdefault((a.unit, a.kind if a.kind in _OWN_AXIS else ""), []).append(a)
     return [_draw(group) for group in groups.values()]
+
+
+def bar(a: Assertion) -> str:
+    """One assertion's interval on a line's height, with its margin and where the claim holds; "" where it has none."""
+    counted = a.kind == "EXACT" and a.unit != "ratio"
+    if counted or not fmt.is_number(a.effect) or not fmt.is_number(a.margin):
+        return ""
+    canvas = Canvas(_BAR_HEIGHT, _BAR_WIDTH)
+    _draw_row(canvas, Scale(*_range([a]), 6, _BAR_WIDTH - 6), 1, _BAR_HEIGHT - 1, a)
+    return canvas.element(_sentence(a))
 
 
 def _draw(group: list[Assertion]) -> str:
@@ -45,14 +56,18 @@ def _sentence(a: Assertion) -> str:
 def _draw_interval(canvas: Canvas, scale: Scale, top: float, a: Assertion) -> None:
     against = f" against {fmt.shorten(a.reference, 24)}" if a.reference else ""
     canvas.text(_EDGE, top + 14, fmt.shorten(a.treatment, 26) + against, INK)
+    _draw_row(canvas, scale, top + 20, top + 38, a)
+
+
+def _draw_row(canvas: Canvas, scale: Scale, top: float, bottom: float, a: Assertion) -> None:
     start, end = (scale(value) for value in holding_range(a, scale.low, scale.high))
-    canvas.box(start, top + 20, end, top + 38, GOOD, 0.13)
+    canvas.box(start, top, end, bottom, GOOD, 0.13)
     neutral = _neutral(a)
     if neutral is not None and scale.low < neutral < scale.high:
-        canvas.line(scale(neutral), top + 20, scale(neutral), top + 38, MUTED)
+        canvas.line(scale(neutral), top, scale(neutral), bottom, MUTED)
     for margin in _margins(a):
-        canvas.line(scale(margin), top + 20, scale(margin), top + 38, INK, 1.4, "3 2")
-    _draw_effect(canvas, scale, top + 29, a)
+        canvas.line(scale(margin), top, scale(margin), bottom, INK, 1.4, "3 2")
+    _draw_effect(canvas, scale, (top + bottom) / 2, a)
 
 
 def _draw_effect(canvas: Canvas, scale: Scale, y: float, a: Assertion) -> None:

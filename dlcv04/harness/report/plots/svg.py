@@ -87,9 +87,10 @@ def _outline(corners: Sequence[tuple[float, float]], x: float, y: float, half: f
 
 @dataclass
 class Canvas:
-    """A picture of WIDTH x `height` pixels; `element` gives it as text to put into a page."""
+    """A picture of `width` x `height` pixels; `element` gives it as text to put into a page."""
 
     height: float
+    width: float = WIDTH
     _parts: list[str] = field(default_factory=list, init=False, repr=False)
 
     def line(self, x1: float, y1: float, x2: float, y2: float, colour: str, width: float = 1, dash: str = "") -> None:
@@ -172,7 +173,7 @@ class Canvas:
     def element(self, label: str) -> str:
         """The picture as one `<svg>` element that a screen reader reads as `label`."""
         name = html.escape(fmt.printable(label), quote=True)
-        head = f'<svg viewBox="0 0 {WIDTH} {_px(self.height)}" role="img" fill="none" aria-label="{name}">'
+        head = f'<svg viewBox="0 0 {_px(self.width)} {_px(self.height)}" role="img" fill="none" aria-label="{name}">'
         return head + "".join(self._parts) + "</svg>"
 
     def _stroke(self, path: str, colour: str, width: float, dash: str, opacity: float, extra: str = "") -> None:

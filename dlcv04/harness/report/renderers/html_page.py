@@ -19,7 +19,7 @@ from dlcv04.harness.report.model.noise import noise
 from dlcv04.harness.report.plots import curves, detection
 from dlcv04.harness.report.plots.epoch_times import epoch_times
 from dlcv04.harness.report.plots.epochs_to_target import epochs_to_target
-from dlcv04.harness.report.plots.forest import forest
+from dlcv04.harness.report.plots.forest import bar, forest
 from dlcv04.harness.report.plots.sparkline import sparkline
 from dlcv04.harness.store.schema import SECONDS, Run
 from dlcv04.harness.store.selftests import SelfTest
@@ -40,10 +40,11 @@ _TEMPLATES = Path(__file__).parent / "templates"
 class Plots:
     """The pictures of one card as SVG text; empty where there is nothing to draw."""
 
+    bar: str
     forest: list[str]
     times: str
     reach: list[str]
-    learning: str
+    learning: list[str]
     published: str
 
 
@@ -98,6 +99,8 @@ def _environment() -> jinja2.Environment:
         "share_notes": model.share_notes,
         "sparkline": sparkline,
         "data_uri": _data_uri,
+        "effect": fmt.assertion_effect,
+        "provenance": fmt.provenance,
     }
     return found
 
@@ -106,6 +109,7 @@ def _constants() -> dict[str, Any]:
     """What the template says of the rules behind the figures."""
     return {
         "seconds": SECONDS,
+        "curves_caption": curves.CAPTION,
         "least": history.LEAST_FOR_CHANGES,
         "slope": stats.PRIOR_SLOPE,
         "axes": detection.axes(),
@@ -125,10 +129,11 @@ def _data_uri(png: bytes) -> str:
 def _plots(card: model.Card) -> Plots:
     published = card.claim.published
     return Plots(
+        bar=bar(card.lead) if card.lead else "",
         forest=forest(card.claim.assertions),
         times=epoch_times(card.arms, card.stored_times, published, card.repeats),
         reach=[svg for a in card.claim.assertions if (svg := epochs_to_target(a, card.arms))],
-        learning=curves.learning_curves(card.arms),
+        learning=curves.learning_curves(card.arms, card.claim.assertions),
         published=curves.published_curves(published, card.arms),
     )
 

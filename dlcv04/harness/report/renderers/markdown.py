@@ -17,12 +17,13 @@ _ROWS = 200
 
 
 def render(run: Run, baselines: Sequence[Run] = ()) -> str:
-    """The verdict of `run`, its suspects, its claims, where levels changed and what differs from the stored runs."""
+    """The verdict of `run`, what is red or open, its claims, where levels changed and what differs from the stored runs."""
     view = model.build(run, baselines)
-    parts = [headline(view), _about(view)]
+    parts = [headline(view)]
     if view.concerns:
         rows = ([_badge(s.badge), _text(s.title), _text(s.text), _list(s.differences)] for s in view.concerns)
-        parts += ["### Suspects", _table(("Verdict", "What", "Why", "Changed since"), rows, len(view.concerns))]
+        parts += ["### To look at", _table(("Verdict", "What", "Why", "Changed since"), rows, len(view.concerns))]
+    parts.append(_about(view))
     if view.cards:
         parts += ["### Claims", _claims(view.cards)]
     if unread := [card for card in view.cards if card.is_unread]:

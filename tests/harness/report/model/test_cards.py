@@ -58,3 +58,32 @@ def test_many_exact_figures_are_counted_and_few_are_shown_singly() -> None:
     for shown, counted in ((few, 0), (many, COUNTED_FROM)):
         (card,) = model.build(changed(green_run(), claims=[shown])).cards
         assert (len(card.counted), len(card.detailed)) == (counted, len(shown.assertions) - counted)
+
+
+def test_an_anchor_is_its_tests_own_whatever_else_ran() -> None:
+    run = sample_run()
+    whole = {card.test: card.anchor for card in model.build(run).cards}
+    alone = model.build(changed(run, claims=run.claims[2:3])).cards[0]
+    assert alone.anchor == whole[alone.test]
+    assert alone.anchor.startswith("claim-bench-test_task1_architecture-py-test_")
+
+
+def test_ids_that_read_alike_have_anchors_of_their_own() -> None:
+    tests = ["t.py::test_a[x-y]", "t.py::test_a[x y]", "t.py::test_b"]
+    claims = [msgspec.structs.replace(green_run().claims[0], test=test, comparisons=[]) for test in tests]
+    anchors = [card.anchor for card in model.build(changed(green_run(), claims=claims)).cards]
+    assert len({*anchors}) == 3 and "claim-t-py-test_b" in anchors
+
+
+def test_what_needs_a_person_stands_first() -> None:
+    cards = model.build(sample_run()).cards
+    needed = [card.needs_attention for card in cards]
+    assert any(needed) and not all(needed) and needed == sorted(needed, reverse=True)
+
+
+def test_the_worst_assertion_stands_for_the_claim() -> None:
+    claim = next(c for c in sample_run().claims if len(c.assertions) > 2)
+    worst = msgspec.structs.replace(claim.assertions[2], verdict="VIOLATED")
+    rows = [*claim.assertions[:2], worst, *claim.assertions[3:]]
+    (card,) = model.build(changed(green_run(), claims=[msgspec.structs.replace(claim, assertions=rows)])).cards
+    assert card.lead == worst

@@ -18,9 +18,10 @@ def timed(name: str, rounds: list[float]) -> Arm:
     return Arm(name=name, test="t", round_seconds=rounds, images_per_round=1, images_per_epoch=1)
 
 
-def learned(name: str, curve: list[float | None], **changes: object) -> Arm:
+def learned(name: str, curve: list[float | None], losses: list[float | None] | None = None, **changes: object) -> Arm:
     rows = [
-        EpochRow(train_seconds=1.0, train_loss=None, train_accuracy=v, val_loss=None, val_accuracy=v) for v in curve
+        EpochRow(train_seconds=1.0, train_loss=None, train_accuracy=v, val_loss=loss, val_accuracy=v)
+        for v, loss in zip(curve, losses or [None] * len(curve), strict=True)
     ]
     return Arm(name=name, test="t", curves=[SeedCurve(seed=1, epochs=rows, **changes)])  # type: ignore[arg-type]
 

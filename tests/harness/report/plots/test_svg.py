@@ -47,12 +47,12 @@ def test_names_are_text_in_a_picture(name: str) -> None:
 
 def test_pictures_have_no_ids_that_could_meet() -> None:
     run = sample_run()
-    drawn = [*forest(run.claims[1].assertions), epoch_times(run.arms, {}, PUBLISHED), learning_curves(run.arms)]
+    drawn = [*forest(run.claims[1].assertions), epoch_times(run.arms, {}, PUBLISHED), *learning_curves(run.arms)]
     assert all(drawn) and not [svg for svg in drawn if re.search(r"\sid=|url\(", svg)]
 
 
 def test_a_picture_is_small() -> None:
     """Hundreds of them stand in one file of 5 MB."""
     found = arms("test_one_conv_less_learns_worse")
-    assert len(learning_curves(found)) < 9_000
+    assert max(map(len, learning_curves(found))) < 9_000
     assert len(epoch_times(arms("test_more_conv_layers_take_longer"), {}, PUBLISHED)) < 6_000

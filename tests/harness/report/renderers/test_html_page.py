@@ -138,7 +138,7 @@ def test_every_card_has_all_that_belongs_on_it() -> None:
         "pytest bench/test_task1_architecture.py::test_more_conv_layers_take_longer --dl-profile smoke",
     ):
         assert expected in words, expected
-    assert card.count("<svg") == 2 and card.count("<details>") == 3
+    assert card.count("<svg") == 3 and card.count("<details>") == 3
 
 
 def test_every_kind_of_assertion_reads_well() -> None:
@@ -146,7 +146,7 @@ def test_every_kind_of_assertion_reads_well() -> None:
     for expected in (
         "+0.10 points [-1.00, +0.40] less than +1.00 points",
         "+0.10 points [-0.40, +0.60] margin ±1.00 points",
-        f"0.9800 [0.9750, ∞) at least 0.9700 n {five} detectable from 0.50 points",
+        f"0.9800 [0.9750, 1.0000] at least 0.9700 n {five} detectable from 0.50 points",
         f"2.10 [1.70, 2.60] margin 1.50 n {five} detectable from 1.20",
         "2e-06 tolerance 1e-05 n 4,608 values detectable from the tolerance",
         "Epochs that each seed took to the target",
@@ -269,3 +269,29 @@ def test_the_page_shows_the_self_test_or_how_to_get_one(measured: SelfTest) -> N
     without = html_page.render(sample_run())
     assert "run <code>dlcv04 selftest</code>" in without and 'class="detection"' not in without
     assert "2.5% with 10 degrees of freedom" in without
+
+
+def test_cards_are_closed_but_for_what_needs_a_person() -> None:
+    assert "<details open" not in html_page.render(green_run())
+    text = html_page.render(sample_run())
+    cards = re.findall(r'data-verdicts="([^"]*)"[^>]*>\n<details( open)?>', text)
+    assert len(cards) == 6
+    assert ("HOLDS,REGRESSED", " open") in cards and ("HOLDS", "") in cards
+
+
+def test_figures_without_a_baseline_are_one_line() -> None:
+    run = sample_run()
+    fresh = [msgspec.structs.replace(c, verdict="NO_BASELINE", asserted=True) for c in run.comparisons]
+    claims = [msgspec.structs.replace(c, comparisons=[]) for c in run.claims]
+    claims[0] = msgspec.structs.replace(claims[0], comparisons=fresh)
+    text = Page(html_page.render(msgspec.structs.replace(run, claims=claims, missing=[]))).text
+    assert f"{len(fresh)} figures have no baseline to compare with: dlcv04 baseline stores one" in text
+
+
+def test_links_of_a_job_are_there_to_be_clicked_only() -> None:
+    run = msgspec.structs.replace(sample_run(), links={"commit": "https://x.test/c/1", "job": "https://x.test/j/2"})
+    page = Page(html_page.render(run))
+    assert [a["href"] for tag, a in page.tags if tag == "a" and "https" in (a.get("href") or "")] == [
+        "https://x.test/c/1",
+        "https://x.test/j/2",
+    ]

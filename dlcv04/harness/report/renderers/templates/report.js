@@ -13,6 +13,7 @@
         row.hidden = wanted !== "" && row.dataset.verdict !== wanted;
         shown += row.hidden ? 0 : 1;
       });
+      table.querySelectorAll("details").forEach(function (one) { one.open = wanted === "NO_BASELINE"; });
       status.textContent = shown + " shown";
     });
   }
@@ -45,10 +46,13 @@
     // A link must lead to its card, whatever is filtered away.
     function reveal() {
       var target = location.hash.length > 1 && id(location.hash.slice(1));
-      if (!target || !list.contains(target) || !target.hidden) { return; }
-      filter.querySelector("input").checked = true;
-      if (task) { task.value = ""; }
-      show();
+      if (!target || !list.contains(target)) { return; }
+      if (target.hidden) {
+        filter.querySelector("input").checked = true;
+        if (task) { task.value = ""; }
+        show();
+      }
+      target.querySelector("details").open = true;
       target.scrollIntoView();
     }
 
@@ -61,6 +65,23 @@
     window.addEventListener("pageshow", function () { place(); show(); reveal(); });
   }
 
+  // A link into a folded section opens it, and paper shows everything.
+  function folds() {
+    document.querySelectorAll("nav.sections a").forEach(function (link) {
+      link.addEventListener("click", function () {
+        var fold = document.querySelector(link.getAttribute("href") + " > .fold");
+        if (fold) { fold.open = true; }
+      });
+    });
+    var closed = [];
+    window.addEventListener("beforeprint", function () {
+      closed = Array.from(document.querySelectorAll("details:not([open])"));
+      closed.forEach(function (one) { one.open = true; });
+    });
+    window.addEventListener("afterprint", function () { closed.forEach(function (one) { one.open = false; }); });
+  }
+
   comparisons();
   claims();
+  folds();
 })();
