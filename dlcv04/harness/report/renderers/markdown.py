@@ -17,7 +17,7 @@ _ROWS = 200
 
 
 def render(run: Run, baselines: Sequence[Run] = ()) -> str:
-    """The verdict of `run`, what is red or open, its claims, where levels changed and what differs from the stored runs."""
+    """The verdict of `run`, what is red or open, its claims, where levels changed, what differs from stored runs."""
     view = model.build(run, baselines)
     parts = [headline(view)]
     if view.concerns:

@@ -23,7 +23,7 @@ from tests.harness.report.sample import (
 def test_the_job_summary_tells_verdict_suspects_claims_and_differences() -> None:
     text = markdown.render(sample_run(), sample_baselines())
     assert text.startswith("## ✗ 4 of 6 claims hold")
-    for heading in ("### Suspects", "### Claims", "### Differs from the stored runs"):
+    for heading in ("### To look at", "### Claims", "### Differs from the stored runs"):
         assert heading in text
     assert "| tensorflow | 2.21.0 | 2.20.0 |" in text
     tables = [line for line in text.splitlines() if line.startswith("|")]
