@@ -3,6 +3,11 @@
 DLCV04 (2016), slides 3 to 5: a net of two convolutions, then one convolution less, three more, and a fully connected
 layer more; 60,000 images an epoch, batch 128, Adadelta at rate 1.0, 12 epochs, one GTX 970. Times here are those of a
 training step at batch 128, reported for an epoch of the data's size; accuracies are those of the profile's size.
+
+Measured at `standard` on real data (commit f4f519f, 2026-11-28, two busy cores of an Intel Xeon, TensorFlow 2.21): an
+epoch of base takes 2.22 [2.10, 2.55] times as long as with one convolution less, three more take 3.18 [3.11, 3.28]
+times as long as base, FC1024 2.04 [1.87, 2.26] times, base 2.11 [1.81, 3.09] times as long as half the filters (n = 8
+pairs of rounds each). One convolution less loses 2.18 points of accuracy (near bound 1.38; n = 5 seeds).
 """
 
 from functools import partial

@@ -8,6 +8,12 @@ dense layer, 30 epochs. Losses and training accuracies are those of pictures wit
 
 Margins are half of what pilot seeds (100 to 102) showed or less, fixed before the judged seeds (0, 1, ...) ran. When,
 and what changed since, is in docs/claims.md.
+
+Measured at `standard` on real data (commit f4f519f, 2026-11-28, two busy cores of an Intel Xeon, TensorFlow 2.21): an
+epoch at batch 16 takes 1.73 [1.63, 1.97] times as long as at 128 (n = 16 pairs of rounds), on CIFAR-10 at 32 1.14
+[1.11, 1.18] times as at 64 (n = 60). Augmentation lowers training accuracy by 10.8 points (near bound 6.7; n = 8
+seeds), batch normalisation takes 5.36 times fewer epochs (3.02; n = 5), dropout narrows the gap of the losses by 2.1
+nats (1.3; n = 5).
 """
 
 from dataclasses import replace

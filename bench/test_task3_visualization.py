@@ -4,6 +4,12 @@ DLCV04 (2016), slides 10 to 13: filters of the CIFAR-10 net's four convolutions 
 gradient ascent from grey noise; t-SNE of 2,500 MNIST images, coloured by class; a kitten with parts of it blacked out,
 classified by VGG16 as it comes. Where in a picture the object stands is known of drawn buildings alone, so local
 classification is judged on these whatever the data, by a small network trained here.
+
+Measured at `standard` on real data (commit f4f519f, 2026-11-28, two busy cores of an Intel Xeon, TensorFlow 2.21): the
+spectral entropy of a filter's picture is lower than a random net's by .95 nats [.73, 1.19] for the CIFAR-10 net (n =
+40 filters) and .30 [.25, .36] for VGG16 (n = 16). Of the ten nearest neighbours in the t-SNE map .77 [.68, .88] more
+share a class than with shuffled labels (n = 10 classes). A bar over a building lowers the probability of its class by
+.17 [.12, .29] more than a bar beside it (n = 12 buildings).
 """
 
 from dataclasses import dataclass, replace

@@ -10,6 +10,11 @@ pictures are looked at once. In the smoke profile both are fixed, by pilot seeds
 HED's stand in: VGG16's convolutions, ImageNet's weights tuned for edges. The published levels are asked for on
 Terrassa's own classes alone; other pictures have levels of their own, and so has the smoke profile: docs/claims.md has
 them all, with the pilot seeds that they came from.
+
+Measured at `standard` on real data (commit f4f519f, 2026-11-28, two busy cores of an Intel Xeon, TensorFlow 2.21), on
+photos of other buildings (monuments13): VGG16 reaches .808 (near bound .753), the net from CIFAR-10 .644 (.581); VGG16
+is 15.8 points better than from CIFAR-10 (9.2), 21.5 better than from scratch (14.5), 17.0 better than with random
+weights (10.4); from CIFAR-10 takes 4.05 times fewer epochs than from scratch (3.60). n = 5 seeds each.
 """
 
 from dataclasses import replace

@@ -4,6 +4,11 @@ DLCV04 (2016), slides 18 to 21: a robin in the style of Dalí's soft watch, by V
 style from five layers, from the first two alone, and from the last two alone. Here scikit-learn's china.jpg is painted
 in the style of its flower.jpg, from a few noise starts, with weights that fit the trunk in use (`dlcv04.style`).
 Distances are shares of the distance of a black picture.
+
+Measured at `standard` on real data (commit f4f519f, 2026-11-28, two busy cores of an Intel Xeon, TensorFlow 2.21): log
+ratios over n = 7 noise starts. The loss falls by .91 [.86, .95] from iteration 1 to 5 and by .23 [.20, .27] from 5 to
+10. Style from the last layers alone stays farther from the colours than style from the first alone by .87 [.65, 1.12],
+and farther from the content by .80 [.48, 1.04].
 """
 
 import math
