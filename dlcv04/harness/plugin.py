@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dlcv04.harness.session import benchmark_adapter, options, state
+from dlcv04.harness.session import benchmark_adapter, bisecting, options, state
 from dlcv04.harness.session.claim_fixtures import arms_of, claim, claim_mode, first_seed, picture
 from dlcv04.harness.session.items import is_claim, is_control, is_timing
 from dlcv04.lazy import LazyModule
@@ -51,6 +51,24 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     from dlcv04.harness.session import hookspec
 
     pluginmanager.add_hookspecs(hookspec)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> Generator[None, object, object]:
+    """With `--dl-bisect`, a conftest that can't be imported blames no commit."""
+    if bisecting.is_asked(early_config.known_args_namespace):
+        return (yield from bisecting.load_conftests(parser, args))
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int, int]:
+    """With `--dl-bisect`, end with a code that `git bisect run` understands."""
+    if bisecting.is_asked(config.option):
+        return (yield from bisecting.end(config))
+    return (yield)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -13,6 +13,8 @@ from dlcv04.harness.store.schema import RED, Claim, Comparison, Run
 
 #: Asked to compare, and nothing was comparable.
 EXIT_NOTHING_COMPARABLE = 7
+#: By this `git bisect run` passes over a commit that can't be judged.
+EXIT_UNTESTABLE = 125
 #: What is neither red nor green: pytest's category and letter of each word; pytest shows all of them in yellow.
 LETTERS = {
     "INCONCLUSIVE": ("inconclusive", "I"),
@@ -165,6 +167,30 @@ def exit_status(run: Run, *, asked: bool) -> int:
     if run.strict and lost_kinds(run):
         return EXIT_NOTHING_COMPARABLE
     return EXIT_NOTHING_COMPARABLE if asked and not comparable(run.comparisons) else 0
+
+
+def bisect_status(run: Run | None, code: int) -> int:
+    """The code by which `git bisect run` learns of a commit: 0 good, 1 bad, 125 neither can be said of it.
+
+    Bad is one whose claim is VIOLATED or whose figure REGRESSED, whatever else stayed open; under `strict` also one
+    whose figure CHANGED. What failed for another reason (an error, a stored test that is gone) says nothing of it.
+
+    Args:
+        run: with its verdicts; None where no claim was run.
+        code: what pytest would end with.
+    """
+    if run is None:
+        return EXIT_UNTESTABLE
+    claims = [claim for claim in run.claims if not claim.is_control]
+    if code == 1 and any(_is_bad(claim, strict=run.strict) for claim in claims):
+        return 1
+    return 0 if code == 0 and any(claim.judged for claim in claims) and not is_open(run) else EXIT_UNTESTABLE
+
+
+def _is_bad(claim: Claim, *, strict: bool) -> bool:
+    words = {row.verdict for row in claim.comparisons}
+    violated = claim.verdict == "VIOLATED" and of_verdict(claim, strict=False) == "red"
+    return violated or "REGRESSED" in words or (strict and "CHANGED" in words)
 
 
 def lost_kinds(run: Run) -> list[str]:

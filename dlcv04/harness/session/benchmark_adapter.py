@@ -93,9 +93,18 @@ def adopt(benchmark: Any) -> None:
 
 
 def add_row(
-    config: pytest.Config, item: pytest.Item, arm: str, rounds: list[float], extra: dict[str, Any], group: str
+    config: pytest.Config, item: pytest.Item, arm: str, seconds: list[float], extra: dict[str, Any], group: str
 ) -> None:
-    """Show one arm as a row of pytest-benchmark's table and JSON, named `test<arm>`."""
+    """Show one arm as a row of pytest-benchmark's table and JSON, named `test<arm>`.
+
+    Args:
+        config: the session's.
+        item: the test.
+        arm: its name.
+        seconds: one figure a round, all of the same work in every run: other tools compare their means as they are.
+        extra: what is stored beside them.
+        group: of the table.
+    """
     from pytest_benchmark.fixture import BenchmarkFixture
 
     session = _session(config)
@@ -113,8 +122,8 @@ def add_row(
     fixture.params = _writable(getattr(item, "callspec", None))
     fixture.extra_info.update(extra)
     stats = fixture._make_stats(1)
-    for seconds in rounds:
-        stats.update(seconds)
+    for each in seconds:
+        stats.update(each)
 
 
 def _writable(callspec: Any) -> dict[str, Any] | None:

@@ -34,6 +34,7 @@ class Options:
         controls: whether every claim's control runs too.
         report_dir: folder of the reports.
         strict: whether what is INCONCLUSIVE fails.
+        bisect: whether the exit code is one for `git bisect run`.
         against: the commit of `--dl-against`, None without it.
         compare: the value of `--benchmark-compare`: None without it, True without a value.
         round_server: file descriptor of the other end, in a worker of a process pair.
@@ -49,6 +50,7 @@ class Options:
     controls: bool
     report_dir: str
     strict: bool
+    bisect: bool
     against: str | None
     compare: str | bool | None
     round_server: int | None
@@ -105,6 +107,11 @@ def add(parser: pytest.Parser) -> None:
     )
     group.addoption("--dl-report-dir", default="reports", metavar="DIR", help="folder of the HTML reports")
     group.addoption("--dl-strict", action="store_true", help="an INCONCLUSIVE verdict fails the run")
+    group.addoption(
+        "--dl-bisect",
+        action="store_true",
+        help="exit codes for `git bisect run`: 0 all held, 1 violated or regressed, 125 (skip it) anything else",
+    )
     group.addoption(
         "--dl-against",
         metavar="REV",

@@ -1,8 +1,9 @@
 """Stored runs as one table: a row a figure, for questions that no report answers.
 
 `load_runs(folder)` reads everything below a folder, saved runs (`.benchmarks/`) and accepted ones (`baselines/`) alike.
-A figure is a number that was measured of an arm. What was concluded from it (assertions, comparisons, verdicts) and
-the table of a network's layers are no figures: they stay in the run, see `dlcv04.harness.store.schema.Run`.
+A figure is a number that was measured of an arm. What was concluded from it (assertions, comparisons, verdicts), the
+table of a network's layers and the answers picture by picture are no figures: they stay in the run, see
+`dlcv04.harness.store.schema.Run`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dlcv04.harness.store import manifest
 from dlcv04.harness.store.reading import RunFileError, read_stored
-from dlcv04.harness.store.schema import Arm, PairRounds, Run
+from dlcv04.harness.store.schema import Arm, EpochRow, PairRounds, Run
 from dlcv04.harness.store.selftests import FOLDER as SELF_TESTS
 from dlcv04.lazy import LazyModule
 
@@ -137,8 +138,9 @@ def load_runs(folder: Path | str) -> pd.DataFrame:
     - `accepted`, `part` ("timing" or "portable"), `reason`: whether the figure is a baseline, and why.
     - `data`, `data_kind` ("real", "embedded", "own"), `data_fingerprint`: what the arm worked on.
     - `test`, `arm`, `control`: whose figure it is; `control` marks a claim's control, which is false by construction.
-    - `figure`: "time" (a clock's), "learning" (a curve's), "exact" (a count) or "pair" (`--dl-against`).
-    - `status`: "ok" or "diverged".
+    - `figure`: "time" (a clock's), "learning" (a curve's), "exact" (a count), "value" (what an arm computed, by unit in
+      `round`) or "pair" (of `--dl-against`, or of a test that looked slower than the stored ones).
+    - `status`: "ok" or "diverged". A seed that diverged in its first epoch has one row a metric, without an epoch.
     - `seed`, `epoch` (from 1), `round` (from 0), `pair` (of processes, from 0): the figure's index.
     - `metric`, `value`, `unit`: such as `epoch_seconds`, 12.5, "s".
     - `file`: below the folder.
@@ -149,8 +151,9 @@ def load_runs(folder: Path | str) -> pd.DataFrame:
     `calibrator_seconds`, `compile_seconds`, "peak memory" (bytes, by process, where it was measured), `contention` (a
     share), and the clocks' worst readings just after rounds (`cpu_mhz`, `cpu_steal`, `gpu_sm_mhz`, `gpu_max_sm_mhz`,
     `gpu_memory_mhz`, `gpu_celsius`, `gpu_watts`, `gpu_throttle`). Of learning: `train_seconds`, `train_loss`,
-    `train_accuracy`, `val_loss`, `val_accuracy`. Exact: `parameters`, `macs`,
-    `weight_bytes`, `optimizer_bytes`, `activation_bytes`. Of pairs: `old_seconds` and `new_seconds` a round.
+    `train_accuracy`, `val_loss`, `val_accuracy`, `val_loss_half_1` and `_2` where a test asked for them, and what else
+    a training gave by epoch, by its own name (`val_mae`). Exact: `parameters`, `macs`, `weight_bytes`,
+    `optimizer_bytes`, `activation_bytes`. Of pairs: `old_seconds` and `new_seconds` a round.
 
     Args:
         folder: such as `baselines` or `.benchmarks`; searched in depth for `*.json`. Self-tests (in folders named
@@ -223,12 +226,15 @@ def _series(run: Run) -> Iterator[_Samples]:
         yield from _times(arm, 0)
         yield from _curves(arm, clocks)
         yield from _own(arm)
+        if arm.values:
+            yield _Samples(*_of(arm), "value", "value", "", arm.values, {"round": range(len(arm.values))})
     timed_before: Counter[str] = Counter()
     for arm in run.repeats:
         timed_before[arm.fullname] += 1
         yield from _times(arm, timed_before[arm.fullname])
-    for rounds in run.against.pairs if run.against else []:
-        yield from _pair(rounds)
+    for against in (run.against, *(recheck.against for recheck in run.rechecks)):
+        for rounds in against.pairs if against else []:
+            yield from _pair(rounds)
 
 
 def _exact(arm: Arm) -> Iterator[_Samples]:
@@ -261,13 +267,25 @@ def _times(arm: Arm, process: int) -> Iterator[_Samples]:
 
 def _curves(arm: Arm, clocks: bool) -> Iterator[_Samples]:
     """Metric by metric, seed by seed; a portable baseline's `train_seconds` were taken out, they are no zeros."""
-    for metric, unit in EPOCH_UNITS.items():
+    rows = {curve.seed: [_figures(epoch) for epoch in curve.epochs] for curve in arm.curves}
+    further = dict.fromkeys(name for epochs in rows.values() for row in epochs for name in row)
+    for metric in (*EPOCH_UNITS, *(name for name in further if name not in EPOCH_UNITS)):
         if metric == "train_seconds" and not clocks:
             continue
         for curve in arm.curves:
-            values = [getattr(epoch, metric) for epoch in curve.epochs]
-            index = {"seed": [curve.seed] * len(values), "epoch": range(1, len(values) + 1)}
-            yield _Samples(*_of(arm), "learning", metric, unit, values, index, curve.status)
+            found = [(number, row[metric]) for number, row in enumerate(rows[curve.seed], 1) if metric in row]
+            index = {"seed": [curve.seed] * len(found), "epoch": [number for number, _ in found]}
+            values = [value for _, value in found]
+            if not curve.epochs and curve.status != "ok" and metric in EPOCH_UNITS:
+                index, values = {"seed": [curve.seed]}, [None]
+            yield _Samples(*_of(arm), "learning", metric, EPOCH_UNITS.get(metric, ""), values, index, curve.status)
+
+
+def _figures(epoch: EpochRow) -> dict[str, float | None]:
+    """All of one epoch by name."""
+    own = {name: getattr(epoch, name) for name in EPOCH_UNITS}
+    halves = {f"val_loss_half_{half}": loss for half, loss in enumerate(epoch.val_loss_halves, 1)}
+    return {**epoch.metrics, **halves, **own}
 
 
 def _own(arm: Arm) -> Iterator[_Samples]:

@@ -154,6 +154,26 @@ class TestGrid:
                 assert view.headline.tone == ("bad" if red else "unsure"), claim
                 assert "interrupted (Ctrl-C), 1 test not run to the end: test_b" in view.headline.text
 
+    @pytest.mark.parametrize("strict", [False, True])
+    @pytest.mark.parametrize("failures", [[], ["bench/test_a.py::test_b: ValueError: no"]])
+    def test_a_bisection_blames_no_commit_for_what_is_open_or_failed_otherwise(self, strict, failures):
+        for claim in GRID:
+            run = a_run(claim, strict=strict, failures=failures)
+            code = outcome.exit_status(run, asked=False)
+            words = {claim.verdict} if claim.judged and not claim.expected else set()
+            words |= {row.verdict for row in claim.comparisons}
+            bad = words & {"VIOLATED", "REGRESSED", *(["CHANGED"] if strict else [])} and not claim.is_control
+            held = not failures and claim.judged and not claim.is_control and colour(claim, strict) in ("green", "grey")
+            assert outcome.bisect_status(run, code) == (1 if bad else 0 if held else 125), claim
+            assert outcome.bisect_status(run, 3) == 125
+
+    def test_a_bisection_learns_nothing_of_a_session_without_claims_or_without_what_was_stored(self):
+        assert outcome.bisect_status(None, 0) == outcome.bisect_status(a_run(), 0) == 125
+        lost = a_run(a_claim(rows=[a_kind("times", "NO_BASELINE", stored=True), a_kind("exact", "PASS", stored=True)]))
+        assert outcome.exit_status(lost, asked=True) == 0 and outcome.bisect_status(lost, 0) == 125
+        assert outcome.bisect_status(a_run(a_claim(), interrupted="Ctrl-C"), 0) == 125
+        assert outcome.bisect_status(a_run(a_claim()), 0) == 0
+
     def test_a_violated_claim_below_its_profile_explains_no_failure(self):
         below = a_claim("VIOLATED", judged=False)
         run = a_run(below, failures=[below.test])

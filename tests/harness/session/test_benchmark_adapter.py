@@ -12,7 +12,8 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from pytest_benchmark.session import BenchmarkSession
 
-from tests.harness.inner_runs import run_block
+from tests.conftest import FAKE_MACHINE, SUITE
+from tests.harness.inner_runs import run_apart, run_block
 
 
 def test_the_pinned_release():
@@ -139,3 +140,28 @@ def test_rows_of_the_arms_stand_in_pytest_benchmarks_table_and_file(suite):
     rows = json.loads((pytester.path / "run.json").read_text())["benchmarks"]
     assert [row["fullname"].split("<")[1] for row in rows] == ["short>", "long>"]
     assert all(len(row["stats"]["data"]) == row["stats"]["rounds"] >= 8 for row in rows)
+
+
+def rows_of(pytester, machine, file):
+    (pytester.path / "conftest.py").write_text(machine)
+    assert run_apart(pytester, "bench", f"--benchmark-json={file}").ret == 0
+    return json.loads((pytester.path / file).read_text())
+
+
+def test_a_row_has_the_seconds_of_an_epoch_however_many_images_its_rounds_had(suite):
+    """Equal code read as twice as fast to other tools, since the number of steps a round is found anew by each run."""
+    pytester = suite(SUITE.replace("0.1", "0.001").replace("0.2", "0.002"))
+    runs = [
+        rows_of(pytester, FAKE_MACHINE, "short.json"),
+        rows_of(pytester, FAKE_MACHINE + "\nfrom dlcv04.harness.measuring import blocks\n"
+                "blocks.SHORTEST_ROUND_SECONDS *= 2\n", "long.json"),
+    ]  # fmt: skip
+    rounds = [run["dlcv04"]["arms"][0]["images_per_round"] for run in runs]
+    assert rounds[1] > 1.5 * rounds[0] > 15, "the rounds differ"
+    for run in runs:
+        for row, arm, seconds in zip(run["benchmarks"], run["dlcv04"]["arms"], (0.001, 0.002), strict=True):
+            assert row["stats"]["median"] == pytest.approx(seconds, rel=0.05)
+            assert row["extra_info"]["seconds_of_images"] == arm["images_per_epoch"] == 10
+            assert len(row["stats"]["data"]) == len(arm["round_seconds"])
+    listed = pytester.run(sys.executable, "-m", "pytest_benchmark", "compare", "short.json", "long.json")
+    assert listed.ret == 0 and "short>" in listed.stdout.str() + listed.stderr.str()
