@@ -10,16 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from dlcv04.lazy import LazyModule
 
 if TYPE_CHECKING:
-    from dlcv04 import seeding
+    from dlcv04 import backends, seeding
     from dlcv04.datasets import Dataset
     from dlcv04.recipes import Recipe
 else:
+    backends = LazyModule("dlcv04.backends")
     seeding = LazyModule("dlcv04.seeding")
+
+#: Whose devices can be waited for by name.
+Framework = Literal["tensorflow", "jax", "torch"]
 
 
 @dataclass(frozen=True)
@@ -121,13 +126,18 @@ class TimedFit:
 
 @dataclass(frozen=True)
 class TimedCall:
-    """An arm whose round calls `work` once a step, then `barrier`; it satisfies the harness's `Workload`."""
+    """An arm whose round calls `work` once a step, then waits; it satisfies the harness's `Workload`."""
 
     work: Callable[[], object]
-    wait: Callable[[], object]
+    setup: Callable[[], object]
+    waiting: Callable[[], object] | Framework
     images_per_step: int
     noisy: bool = True
     compile_seconds: float | None = None
+
+    def prepare(self) -> None:
+        """Call the setup."""
+        self.setup()
 
     def run_steps(self, count: int) -> None:
         """Call the work `count` times."""
@@ -136,7 +146,11 @@ class TimedCall:
 
     def barrier(self) -> None:
         """Wait for the work's end."""
-        self.wait()
+        self._wait()
+
+    @cached_property
+    def _wait(self) -> Callable[[], object]:
+        return backends.barrier_of(self.waiting) if isinstance(self.waiting, str) else self.waiting
 
 
 def timed_fit(network: Any, *, images: int = 1024) -> TimedFit:
@@ -156,14 +170,28 @@ def timed_fit(network: Any, *, images: int = 1024) -> TimedFit:
 
 
 def timed_call(
-    work: Callable[[], object], *, barrier: Callable[[], object] = lambda: None, images: int = 1
+    work: Callable[[], object],
+    *,
+    setup: Callable[[], object] = lambda: None,
+    barrier: Callable[[], object] | Framework = lambda: None,
+    batch_size: int = 1,
+    images: int | None = None,
 ) -> TimedCall:
-    """Time any callable; `barrier` must return only when everything that `work` started has finished.
+    """Time any callable.
 
-    `images` is how many pictures one call processes: an epoch's time is reported from it.
+    Args:
+        work: called without arguments, as many times a round as make it long enough to be timed.
+        setup: called before each round, outside the clock, and waited for by the barrier: for what the calls of one
+            round change or use up. What is made once for all rounds is made before, in the test.
+        barrier: returns only when everything that `work` started has finished; or the name of the framework whose
+            devices are waited for: "torch" (the current CUDA device, else MPS), "jax" or "tensorflow".
+        batch_size: pictures (or rows) that one call processes: images a second are told from it, and arms that are
+            timed together get rounds of equally many.
+        images: the same, by its older name.
 
     Raises:
-        ValueError: no pictures.
+        ValueError: no pictures, or another barrier. A framework that is not installed is a
+            `dlcv04.backends.BackendError` when the arm is timed.
 
     Examples:
         >>> def test_sorting_ten_times_as_much_is_slower(epoch_time, claim):
@@ -171,6 +199,12 @@ def timed_call(
         ...     times = epoch_time(few=timed_call(lambda: sorted(few)), many=timed_call(lambda: sorted(many)))
         ...     claim.slower(times.many, than=times.few, by=2)
     """
-    if images < 1:
-        raise ValueError(f"images={images!r}: a call processes at least one picture.")
-    return TimedCall(work, barrier, images)
+    size = batch_size if images is None else images
+    if size < 1:
+        raise ValueError(f"batch_size={size!r}: a call processes at least one picture.")
+    if not callable(barrier) and barrier not in get_args(Framework):
+        raise ValueError(
+            f"barrier={barrier!r}: name {', '.join(get_args(Framework)[:-1])} or {get_args(Framework)[-1]}, or give a "
+            "function that waits."
+        )
+    return TimedCall(work, setup, barrier, size)

@@ -54,6 +54,9 @@ class FitTrainer:
         """Pictures of one training step."""
         return self.recipe.batch_size
 
+    def prepare(self) -> None:
+        """Nothing: a round goes on where the last one ended."""
+
     def run_steps(self, count: int) -> None:
         """`count` steps, in as few calls of ``fit`` as the pictures allow."""
         held = len(self._x) // self.recipe.batch_size

@@ -248,6 +248,9 @@ class Trainer:
         size = self.recipe.batch_size
         return order[: self.steps_per_epoch * size].astype(np.int32).reshape(self.steps_per_epoch, size)
 
+    def prepare(self) -> None:
+        """Nothing: a round goes on where the last one ended."""
+
     def run_steps(self, count: int) -> None:
         """`count` training steps, for timing: over one fixed order, again and again; returns before they are done."""
         self._steps.train_on(self._data["train"], self._cycle, self._position, count)

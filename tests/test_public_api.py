@@ -26,8 +26,8 @@ ROOT = Path(__file__).parent.parent
 ON_PURPOSE = "see the top of tests/test_public_api.py for what to do if you changed it on purpose"
 
 NAMES = """
-Dataset(name, x_train, y_train, x_val, y_val, classes, provenance='your own arrays', kind='own', class_names=(), \
-boxes_train=None, boxes_val=None)
+Dataset(name, x_train, y_train, x_val, y_val, classes=0, provenance='your own arrays', kind='own', class_names=(), \
+boxes_train=None, boxes_val=None, scale=True)
 FINAL_LOSS_GAP: Metric
 FINAL_TRAIN_ACCURACY: Metric
 FINAL_VAL_ACCURACY: Metric
@@ -49,7 +49,7 @@ claim(sentence, *, control, slide=None, published='', judged_from='smoke', task=
 load_runs(folder)
 planted(describes, change_arm, *, only=None)
 reference_everywhere(reference)
-timed_call(work, *, barrier=..., images=1)
+timed_call(work, *, setup=..., barrier=..., batch_size=1, images=None)
 timed_fit(network, *, images=1024)
 trained(network, *, recipe=None, data=None, deterministic=False, fresh=False)
 trained_by(function, *, deterministic=False)

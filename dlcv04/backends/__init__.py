@@ -9,6 +9,7 @@ indices, brings pictures to [0, 1], changes them anew where the recipe says so, 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import platform
 import resource
@@ -52,6 +53,7 @@ __all__ = [
     "Tracing",
     "apply",
     "barrier",
+    "barrier_of",
     "calibrator",
     "deterministic",
     "device_name",
@@ -228,6 +230,22 @@ def select_device(device: Device = "auto") -> str:
 def barrier() -> None:
     """Wait until everything that was sent to the devices is done."""
     _trainer().barrier()
+
+
+def barrier_of(framework: str) -> Callable[[], None]:
+    """What waits until everything that was sent to a framework's devices is done, whatever Keras computes with.
+
+    Args:
+        framework: one of `DIFFERENTIABLE`; it is imported here.
+
+    Raises:
+        BackendError: it is not installed, or can't be loaded.
+    """
+    try:
+        importlib.import_module(framework)
+    except ImportError as error:
+        raise BackendError(f"barrier={framework!r} needs {framework}: {error}. `pip install {framework}`.") from error
+    return _class(framework)().barrier
 
 
 def is_deterministic() -> bool:

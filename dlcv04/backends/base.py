@@ -104,6 +104,10 @@ class Backend(ABC):
         return self.has_gpu()
 
     @abstractmethod
+    def barrier(self) -> None:
+        """Wait until everything that was sent to the devices is done."""
+
+    @abstractmethod
     def to_numpy(self, tensor: Any) -> npt.NDArray[Any]:
         """A copy of a tensor, which later steps leave alone."""
 
@@ -122,10 +126,6 @@ class TrainingBackend(Backend):
     @abstractmethod
     def gpu_peak_bytes(self) -> int:
         """The most memory of the GPU in use so far."""
-
-    @abstractmethod
-    def barrier(self) -> None:
-        """Wait until everything that was sent to the devices is done."""
 
     @abstractmethod
     def is_deterministic(self) -> bool:

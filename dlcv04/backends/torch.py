@@ -1,4 +1,4 @@
-"""PyTorch: gradients with respect to pictures; it trains nothing here."""
+"""PyTorch: gradients with respect to pictures, and its barrier; it trains nothing here."""
 
 from __future__ import annotations
 
@@ -40,6 +40,13 @@ class Torch(Backend):
         """
         if self.has_gpu():
             raise DeviceError("torch takes the GPU that it finds: hide it with CUDA_VISIBLE_DEVICES= before the start.")
+
+    def barrier(self) -> None:
+        """Wait for the current CUDA device, else for Apple's MPS; on a CPU everything is done when it returns."""
+        if self.has_gpu():
+            torch.cuda.synchronize()
+        elif torch.backends.mps.is_available():
+            torch.mps.synchronize()
 
     def to_numpy(self, tensor: Any) -> npt.NDArray[Any]:
         """A copy of a tensor."""

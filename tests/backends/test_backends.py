@@ -329,3 +329,14 @@ def test_jax_runs_never_import_tensorflow() -> None:
         pytest.skip("needs KERAS_BACKEND=jax")
     backends.facts()
     assert "tensorflow" not in sys.modules
+
+
+def test_a_frameworks_barrier_by_its_name_is_keras_own_and_waits() -> None:
+    wait = backends.barrier_of(backends.name())
+    product = keras.ops.ones((1000, 1000))
+    for _ in range(10):
+        product = keras.ops.matmul(product, product) / 1000
+    wait()
+    start = time.perf_counter()
+    np.asarray(product)
+    assert time.perf_counter() - start < 0.05

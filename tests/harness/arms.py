@@ -24,6 +24,9 @@ class Noisy:
     def __init__(self, clock, seconds, seed, noise):
         self.clock, self.seconds, self.random, self.noise = clock, seconds, random.Random(seed), noise
 
+    def prepare(self):
+        pass
+
     def run_steps(self, count):
         self.clock[0] += count * self.seconds * math.exp(self.random.gauss(0, self.noise))
 

@@ -72,7 +72,8 @@ class MeasureError(ValueError):
 class Workload(Protocol):
     """What the experiment hands over to be timed: `run_steps(count)` starts work, `barrier()` waits for its end.
 
-    `noisy` marks work with a host pipeline of its own; `compile_seconds` is what compiling took, None where unknown.
+    `prepare()` comes before each round, outside the clock. `noisy` marks work with a host pipeline of its own;
+    `compile_seconds` is what compiling took, None where unknown.
     """
 
     @property
@@ -86,6 +87,9 @@ class Workload(Protocol):
     @property
     def compile_seconds(self) -> float | None:
         """Seconds of tracing and compiling, where the work measured them itself."""
+
+    def prepare(self) -> None:
+        """Make ready what the next round needs."""
 
     def run_steps(self, count: int) -> None:
         """Start `count` steps; they may still be running on the device when this returns."""
@@ -108,6 +112,7 @@ def _no_garbage_collection() -> Iterator[None]:
 
 def time_round(workload: Workload, steps: int, clock: Clock = time.perf_counter) -> float:
     """Seconds that `steps` steps take, from an idle device to an idle device."""
+    workload.prepare()
     workload.barrier()
     start = clock()
     workload.run_steps(steps)
@@ -320,6 +325,9 @@ class _Slowed:
     @property
     def images_per_step(self) -> int:
         return self.inner.images_per_step
+
+    def prepare(self) -> None:
+        self.inner.prepare()
 
     def run_steps(self, count: int) -> None:
         start = time.perf_counter()

@@ -26,6 +26,9 @@ class Work:
     def __init__(self, machine, name, seconds, first=0.0):
         self.machine, self.name, self.seconds, self.pending, self.first = machine, name, seconds, 0.0, first
 
+    def prepare(self):
+        pass
+
     def run_steps(self, count):
         self.machine.log.append(self.name)
         self.pending += count * self.seconds + self.first

@@ -19,6 +19,9 @@ class Work:
     def __init__(self, clock, seconds):
         self.clock, self.seconds = clock, seconds
 
+    def prepare(self):
+        pass
+
     def run_steps(self, count):
         self.clock.now += count * self.seconds
 
