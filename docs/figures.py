@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 from matplotlib.figure import Figure
 
+from dlcv04 import atomic
 from dlcv04.harness.judging.pair_gate import LOOKS, PASS_LEVELS
 from dlcv04.harness.measuring.process_pairs import PAIRS_OF_ROUNDS
 from dlcv04.harness.policy import Policy
@@ -147,10 +148,11 @@ def draw_gate(found: dict[str, Any]) -> Figure:
 def write(folder: Path) -> None:
     """Write both figures as SVG, and their numbers as JSON, to an existing folder."""
     found = numbers()
-    (folder / "figures.json").write_text(json.dumps(found, allow_nan=False) + "\n", encoding="utf-8")
+    atomic.write(folder / "figures.json", (json.dumps(found, allow_nan=False) + "\n").encode())
     with matplotlib.rc_context(STYLE):
         for name, draw in (("bounds", draw_bounds), ("gate", draw_gate)):
-            draw(found).savefig(folder / f"{name}.svg", metadata={"Date": None, "Creator": None})
+            with atomic.replacing(folder / f"{name}.svg") as file:
+                draw(found).savefig(file, format="svg", metadata={"Date": None, "Creator": None})
 
 
 if __name__ == "__main__":

@@ -58,3 +58,15 @@ def test_a_file_that_appears_meanwhile_is_not_overwritten(tmp_path, monkeypatch)
     with pytest.raises(example.ExampleError, match="can't be written"):
         example.write(tmp_path)
     assert (tmp_path / "conftest.py").read_text() == "mine"
+
+
+def test_what_a_killed_call_left_is_completed(tmp_path):
+    whole, begun = tmp_path / "a" / "mine", tmp_path / "b" / "mine"
+    assert new(whole).exit_code == 0
+    assert new(begun).exit_code == 0
+    (begun / "bench/test_mine.py").unlink()
+    (begun / "README.md").unlink()
+    (begun / ".README.md.0123456789abcdef.partial").write_text("# mi")
+    assert new(begun).exit_code == 0
+    assert {name: text for name, text in files(begun).items() if not name.endswith(".partial")} == files(whole)
+    assert "is not empty" in new(begun).output

@@ -80,9 +80,7 @@ def _writable(folder: Path) -> None:
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with atomic.replacing(folder / ".probe"):
-            pass
-        (folder / ".probe").unlink()
+        atomic.require_writable(folder)
     except OSError as error:
         stop(f"{folder} can't be written to ({error.strerror}): name another folder with --out.", 1)
 
@@ -106,8 +104,7 @@ def _keep(result: Result, folder: Path) -> None:
         for name, figure in shown.items():
             with atomic.replacing(folder / name) as file:
                 figure.savefig(file, format="png", dpi=110)
-        with atomic.replacing(folder / "result.json") as file:
-            file.write(json.dumps(record, indent=1, allow_nan=False).encode())
+        atomic.write(folder / "result.json", json.dumps(record, indent=1, allow_nan=False).encode())
     except OSError as error:
         stop(f"{folder} can't be written to ({error}): the same command with another --out goes on from here.", 1)
     result.checkpoint.remove()

@@ -47,6 +47,7 @@ def occlude(
 
     Says how probable the class stays with parts blacked out, and draws a heat map of a patch that slides over it.
     """
+    from dlcv04 import atomic
     from dlcv04.visualization import occlusion
 
     select_device(device)
@@ -57,7 +58,7 @@ def occlude(
         seen, middle = _picture(picture, network, data)
         where = middle if box is None else _in_pixels(box, *seen.shape[:2])
         shown = _masked(network, seen, where, patch, stride)
-        out.write_bytes(occlusion.draw([shown[:3], shown[3:]], side=260))
+        atomic.write(out, occlusion.draw([shown[:3], shown[3:]], side=260))
         for panel in shown:
             say(panel.text.replace("\n", ": "))
         say(f"stored: {out}")

@@ -72,6 +72,7 @@ def _train(network: Any, dataset: Any, recipe: Recipe, seed: int) -> TrainingRun
 def _write_curve(out: Path, variant: str, run: TrainingRun) -> None:
     from dataclasses import asdict
 
+    from dlcv04 import atomic
     from dlcv04.harness.store.schema import finite
 
     def plain(value: Any) -> Any:
@@ -80,7 +81,7 @@ def _write_curve(out: Path, variant: str, run: TrainingRun) -> None:
     epochs = [{name: plain(value) for name, value in asdict(epoch).items()} for epoch in run.epochs]
     curve = {"network": variant, "seed": run.seed, "status": run.status, "reason": run.reason, "epochs": epochs}
     try:
-        out.write_text(json.dumps(curve, indent=1, allow_nan=False, default=str))
+        atomic.write(out, json.dumps(curve, indent=1, allow_nan=False, default=str).encode())
     except OSError as error:
         stop(f"{out} can't be written: {error}.", 1)
     say(f"stored: {out}")

@@ -36,6 +36,7 @@ def tsne(
 
     Says how far the map can be trusted.
     """
+    from dlcv04 import atomic
     from dlcv04.visualization import classifiers, embedding, tiles
 
     with refusing():
@@ -47,7 +48,7 @@ def tsne(
         seen = _features(chosen.x_train, network)
         found = embedding.tsne(seen, seed, perplexity=perplexity)
         names = chosen.class_names or tuple(map(str, range(chosen.classes)))
-        out.write_bytes(embedding.draw(found, chosen.y_train, names, title=f"{len(seen):,} pictures", side=900))
+        atomic.write(out, embedding.draw(found, chosen.y_train, names, title=f"{len(seen):,} pictures", side=900))
         _say_trust(seen, found, chosen.y_train)
         say(f"stored: {out}")
 

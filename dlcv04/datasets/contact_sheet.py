@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from dlcv04 import atomic
 from dlcv04.datasets import Dataset, drawn_buildings, drawn_things
 from dlcv04.lazy import LazyModule
 
@@ -43,7 +44,8 @@ def write(folder: Path) -> list[Path]:
     written = []
     for name, pixels in sheets().items():
         written.append(folder / name)
-        Image.fromarray(pixels).quantize(256).save(written[-1], optimize=True)
+        with atomic.replacing(written[-1]) as file:
+            Image.fromarray(pixels).quantize(256).save(file, "PNG", optimize=True)
     return written
 
 

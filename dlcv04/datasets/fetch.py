@@ -4,13 +4,13 @@ import difflib
 import hashlib
 import http.client
 import os
-import tempfile
 import urllib.error
 import urllib.request
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
+from dlcv04 import atomic
 from dlcv04.datasets import DataError, cifar10, cifar_batches
 from dlcv04.datasets.sources import keras_cache
 from dlcv04.lazy import LazyModule
@@ -105,31 +105,25 @@ def fetch(name: str, folder: str | Path | None = None, *, download: Download | N
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(prefix=f".{wanted.file}.", suffix=".part", dir=target.parent)
+        with atomic.replacing(target) as file:
+            try:
+                _download(wanted, file, show)
+            except (OSError, http.client.HTTPException) as error:
+                raise FetchError(
+                    f"Fetching {wanted.url} failed ({_reason(error)}): check the network, or put {wanted.file} into "
+                    f"{target.parent} by hand."
+                ) from error
     except OSError as error:
         raise FetchError(f"{target.parent} can't be written to ({error}); name another folder.") from error
-    os.close(handle)
-    try:
-        _download(wanted, Path(part), show)
-        Path(part).replace(target)
-    except (OSError, http.client.HTTPException) as error:
-        raise FetchError(
-            f"Fetching {wanted.url} failed ({_reason(error)}): check the network, or put {wanted.file} into "
-            f"{target.parent} by hand."
-        ) from error
-    finally:
-        with suppress(FileNotFoundError):  # gone when all went well
-            Path(part).unlink()
     return target
 
 
-def _download(wanted: Download, part: Path, show: bool) -> None:
-    """Bring the file to `part`, or raise OSError (network, disk) or FetchError (wrong bytes)."""
-    # tempfile's files are for one user alone; a data file is for all.
-    part.chmod(0o644)
+def _download(wanted: Download, file: IO[bytes], show: bool) -> None:
+    """Bring the bytes to `file`, or raise OSError (network, disk) or FetchError (wrong bytes)."""
+    kind = wanted.expected.partition(" ")[0]
+    digest = hashlib.new(kind)
     with (
         urllib.request.urlopen(wanted.url, timeout=_TIMEOUT) as response,
-        part.open("wb") as file,
         rich_progress.Progress(disable=not show, console=rich_console.Console(stderr=True)) as progress,
     ):
         length = int(response.headers.get("Content-Length") or 0)
@@ -137,14 +131,14 @@ def _download(wanted: Download, part: Path, show: bool) -> None:
         received = 0
         while chunk := response.read(_CHUNK):
             received += file.write(chunk)
+            digest.update(chunk)
             progress.update(task, advance=len(chunk))
-        file.flush()
-        os.fsync(file.fileno())
     if received < length:
         raise ConnectionError(f"the connection ended after {received:,} of {length:,} bytes")
-    if wanted.actual(part) != wanted.expected:
+    actual = f"{kind} {digest.hexdigest()}"
+    if actual != wanted.expected:
         raise FetchError(
-            f"{wanted.url} gave {received:,} bytes with {wanted.actual(part)} instead of {wanted.expected}: nothing "
+            f"{wanted.url} gave {received:,} bytes with {actual} instead of {wanted.expected}: nothing "
             "was kept; try again, or get the file elsewhere."
         )
 

@@ -6,11 +6,13 @@ package takes a template for the real thing. `${name}` and `${version}` are fill
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import metadata, resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from string import Template
+
+from dlcv04 import atomic
 
 __all__ = ["ExampleError", "write"]
 
@@ -29,20 +31,33 @@ def write(folder: Path) -> list[Path]:
     """
     if folder.exists() and not folder.is_dir():
         raise ExampleError(f"{folder} is a file: name a folder that is new or empty.")
-    if folder.is_dir() and any(folder.iterdir()):
-        raise ExampleError(f"{folder} is not empty, and nothing there is overwritten: name a folder that is new.")
     names = {"name": folder.resolve().name, "version": metadata.version("dlcv04")}
     written = []
     try:
-        for place, template in sorted(_templates(resources.files(__name__) / "project", Path())):
-            target = folder / place
+        templates = sorted(_templates(resources.files(__name__) / "project", Path()))
+        files = {folder / place: Template(text).substitute(names).encode() for place, text in templates}
+        done = _done(folder, files) if folder.is_dir() and any(folder.iterdir()) else set()
+        for target, content in files.items():
             target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("x", encoding="utf-8") as file:
-                file.write(Template(template).substitute(names))
+            if target not in done:
+                with atomic.creating(target) as file:
+                    file.write(content)
             written.append(target)
     except OSError as error:
         raise ExampleError(f"{folder} can't be written ({error}): {len(written)} files were.") from error
     return written
+
+
+def _done(folder: Path, files: Mapping[Path, bytes]) -> set[Path]:
+    """Those of the files that a killed call left in a folder.
+
+    Raises:
+        ExampleError: the folder holds anything else, or all of them.
+    """
+    there = [path for path in folder.rglob("*") if not path.is_dir() and not atomic.is_leftover(path)]
+    if len(there) == len(files) or any(files.get(path) != path.read_bytes() for path in there):
+        raise ExampleError(f"{folder} is not empty, and nothing there is overwritten: name a folder that is new.")
+    return set(there)
 
 
 def _templates(source: Traversable, place: Path) -> Iterator[tuple[Path, str]]:

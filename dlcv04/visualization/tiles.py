@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from dlcv04 import atomic
 from dlcv04.lazy import LazyModule
 
 if TYPE_CHECKING:
@@ -108,4 +109,5 @@ def write_png(path: Path, pixels: Pixels) -> None:
     Raises:
         OSError: it can't be written there.
     """
-    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(path, "PNG", optimize=True)
+    with atomic.replacing(path) as file:
+        Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(file, "PNG", optimize=True)

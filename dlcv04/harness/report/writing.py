@@ -32,8 +32,7 @@ def write(run: Run, baselines: Sequence[Run], folder: Path, self_test: SelfTest 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for target in (path, folder / "latest.html"):
-            with atomic.replacing(target) as file:
-                file.write(page)
+            atomic.write(target, page)
     except OSError as error:
         raise ReportError(
             f"The report can't be written to {folder} ({error.strerror}): name another folder with --dl-report-dir."
@@ -54,8 +53,7 @@ def write_text(report: str, path: Path) -> Path:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic.replacing(path) as file:
-            file.write(report.encode("utf-8", "replace"))
+        atomic.write(path, report.encode("utf-8", "replace"))
     except OSError as error:
         raise ReportError(f"The report can't be written to {path} ({error.strerror}): name another file.") from error
     return path

@@ -1,22 +1,34 @@
 """Every private part of pytest-benchmark that is used, and nothing else (checked on 5.3.1, see its contract test).
 
 Used: `config._benchmarksession` (attributes `benchmarks`, `disabled`, `options`, `logger`, `compare`, `json`,
-`save`, `autosave`, `save_data`, `compare_fail`, `storage`, `handle_loading`, `save_json`), the constructor of
-`BenchmarkFixture`, its `_make_stats` and `_mode`. Public hooks are used for everything else.
+`save`, `autosave`, `save_data`, `compare_fail`, `storage` with its `path`, `get` and `save`, `handle_loading`,
+`save_json`), the constructor of `BenchmarkFixture`, its `_make_stats` and `_mode`, `utils.safe_dumps`. Public hooks are
+used for everything else.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
+import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from dlcv04 import atomic
+from dlcv04.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import filelock
+else:
+    filelock = LazyModule("filelock")
 
 ADOPTED = "dlcv04"
 #: Where pytest-benchmark saves runs unless it is told otherwise: below the folder that one stands in.
 _DEFAULT_STORAGE = "file://./.benchmarks"
+_NUMBERED = re.compile(r"(\d{4,})_.*\.json")
 
 
 def take_comparison_over(config: pytest.Config) -> str | bool | None:
@@ -79,6 +91,44 @@ def keep_saved_runs_in(config: pytest.Config, root: Path) -> None:
     session.storage = type(old)(folder, logger=session.logger, default_machine_id=session.machine_id)
     with contextlib.suppress(OSError):  # pytest-benchmark made it a moment ago; one that holds runs stays
         old.path.rmdir()
+
+
+def save_whole(config: pytest.Config) -> None:
+    """Let the runs of this session be saved whole or not at all, under the names that pytest-benchmark gives them.
+
+    Its own writer numbers them without a lock, so that of runs that end together one takes the place of another.
+    """
+    session = _session(config)
+    session.save_json = functools.partial(_save_json, session)
+    if saved_runs(config) is not None:
+        session.storage.save = functools.partial(_save, session.storage)
+
+
+def _save_json(session: Any, document: Any) -> None:
+    atomic.write(session.json, _text(document))
+    session.logger.info(f"Wrote benchmark data in: {session.json}", purple=True)
+
+
+def _save(storage: Any, document: Any, name: str) -> None:
+    """Save a run in the folder of a storage as the next one, `0042_<name>.json`.
+
+    Raises:
+        OSError: the folder can't be written to, or another process holds its lock for a minute.
+    """
+    folder: Path = storage.get("").absolute()  # which makes it
+    with filelock.FileLock(folder / ".lock", timeout=60):
+        taken = [int(match[1]) for path in folder.iterdir() if (match := _NUMBERED.fullmatch(path.name))]
+        path = folder / f"{max(taken, default=0) + 1:04d}_{name}.json"
+        with atomic.creating(path) as file:
+            file.write(_text(document))
+    storage.logger.info(f"Saved benchmark data in: {path}")
+
+
+def _text(document: Any) -> bytes:
+    """A document as pytest-benchmark writes it."""
+    from pytest_benchmark.utils import safe_dumps
+
+    return str(safe_dumps(document, ensure_ascii=True, indent=4)).encode()
 
 
 def saved_runs(config: pytest.Config) -> Path | None:

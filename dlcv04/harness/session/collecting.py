@@ -62,6 +62,7 @@ def collected(config: pytest.Config, tests: list[Any]) -> None:
     benchmark_adapter.keep_raw_samples(config)
     if claims:
         benchmark_adapter.keep_saved_runs_in(config, config.rootpath)
+        benchmark_adapter.save_whole(config)
     suite = session_state.suite = _make_suite(config, claims)
     _keep_judged(config, suite, tests)
     claims = [item for item in claims if item in tests]

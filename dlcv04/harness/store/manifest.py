@@ -111,5 +111,4 @@ def write(root: Path, manifest: Manifest) -> None:
     Raises:
         OSError: it can't be written; the old one is as it was.
     """
-    with atomic.replacing(root / NAME) as file:
-        file.write(files.encode(files.strict(msgspec.to_builtins(manifest))))
+    atomic.write(root / NAME, files.encode(files.strict(msgspec.to_builtins(manifest))))
