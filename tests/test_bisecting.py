@@ -76,6 +76,26 @@ def pytest_dlcv04_plan(config, suite, device):
 """
 
 
+#: A claim that says nothing of how large the net is, but that it is small.
+SMALL = """
+import mynet
+from dlcv04 import claim, reference_everywhere
+
+@claim("The net is smaller than one of 100 units", control=reference_everywhere("large"))
+def test_small(footprints, claim):
+    sizes = footprints(mine=mynet.net, large=lambda: mynet.net(100))
+    claim.fewer(sizes.mine.parameters, than=sizes.large.parameters, of="mine", reference="large")
+"""
+KERAS_NET = """
+import keras
+
+def net(units={units}):
+    layers = keras.layers
+    return keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(units, activation="relu"),
+                             layers.Dense(10, activation="softmax")])
+"""
+
+
 class History:
     """A repository whose commits differ in a comment, and from number `bad` on by a fault."""
 
@@ -99,6 +119,13 @@ class History:
             self.git("commit", "-qm", f"{number}")
             self.commits.append(self.git("rev-parse", "HEAD"))
         return self
+
+    def leave(self, files):
+        """Leave files in a folder that git does not look at."""
+        (self.path / ".git/info/exclude").write_text("bisecting/\n")
+        for name, text in files.items():
+            (self.path / name).parent.mkdir(exist_ok=True)
+            (self.path / name).write_text(text)
 
     def git(self, *arguments):
         environment = os.environ | {
@@ -128,14 +155,15 @@ class History:
 def test_a_parameter_change_among_64_commits(tmp_path, bad):
     good, fault = NET.format(hidden=128), NET.format(hidden=129)
     history = History(tmp_path, 64, bad=bad, broken=32).make(good, fault, {"bench/test_mine.py": SIZE})
-    assert history.bisect("bench") == bad
+    assert history.bisect("bench/test_mine.py::test_size") == bad
 
 
 @pytest.mark.parametrize("bad", [3, 11, 14])
 def test_a_learning_fault_among_16_commits(tmp_path, bad):
     good, fault = TRAIN.format(sign="+"), TRAIN.format(sign="-")
-    history = History(tmp_path, 16, bad=bad, broken=6).make(good, fault, {"bench/test_mine.py": LEARNS})
-    assert history.bisect("bench/test_mine.py::test_learns") == bad
+    files = {"bench/test_mine.py": LEARNS, "conftest.py": CLOCK}
+    history = History(tmp_path, 16, bad=bad, broken=6).make(good, fault, files)
+    assert history.bisect("bench/test_mine.py::test_learns", "--dl-workers=0") == bad
 
 
 @pytest.mark.nightly
@@ -144,4 +172,28 @@ def test_a_slowdown_of_30_percent_among_16_commits(tmp_path, bad):
     good, fault = STEP.format(count=20_000), STEP.format(count=26_000)
     files = {"bench/test_mine.py": SPEED, "conftest.py": CLOCK}
     history = History(tmp_path, 16, bad=bad).make(good, fault, files)
-    assert history.bisect("bench", f"--dl-against={history.commits[0]}") == bad
+    assert history.bisect("bench/test_mine.py::test_step", f"--dl-against={history.commits[0]}") == bad
+
+
+@pytest.mark.nightly
+def test_a_slowdown_by_a_claim_that_no_commit_has(tmp_path):
+    history = History(tmp_path, 8, bad=5).make(STEP.format(count=20_000), STEP.format(count=26_000), {})
+    history.leave({"bisecting/test_mine.py": SPEED, "bisecting/conftest.py": CLOCK})
+    options = [f"--dl-against={history.commits[0]}", "-o", "dl_against_links=bisecting"]
+    assert history.bisect("bisecting/test_mine.py::test_step", *options) == 5
+
+
+@pytest.mark.nightly
+def test_a_layer_of_a_keras_net_by_what_the_good_commit_had(tmp_path):
+    history = History(tmp_path, 8, bad=3).make(KERAS_NET.format(units=8), KERAS_NET.format(units=9), {})
+    history.leave({"bisecting/test_mine.py": SMALL})
+    history.git("checkout", "-q", history.commits[0])
+    test = "bisecting/test_mine.py::test_small"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", test, f"--benchmark-json={tmp_path / 'reports' / 'good.json'}"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 0
+    history.git("checkout", "-q", "main")
+    assert history.bisect(test, f"--benchmark-compare={tmp_path / 'reports' / 'good.json'}") == 3
