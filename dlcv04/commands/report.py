@@ -21,8 +21,8 @@ def report(
         Format,
         typer.Option(
             "--format",
-            help="a page for people, a text, or data for programs. github-action-benchmark: an array for its tool "
-            "customSmallerIsBetter, accuracies as 1 - accuracy; bencher: Bencher Metric Format, accuracies as they are",
+            help="a page for people, a text, or data for programs. Of RUN alone: github-action-benchmark, an array for "
+            "its tool customSmallerIsBetter, accuracies as 1 - accuracy; bencher, Bencher Metric Format, as they are",
         ),
     ] = "html",
 ) -> None:
@@ -37,7 +37,7 @@ def report(
         self_test = selftests.latest(places.baselines, shown.environment.machine_class, shown.key)
         if form in ("github-action-benchmark", "bencher"):
             for sentence in reporting.left_out(form, shown):
-                typer.echo(sentence, err=True)
+                say(sentence, err=True)
         if form == "html":
             say(f"report: {reporting.write(shown, beside, out or places.reports, self_test)}")
         elif out is None:
