@@ -97,6 +97,7 @@ OPTIONS = """
 --dl-controls
 --dl-report-dir
 --dl-strict
+--dl-bisect
 --dl-against
 ini dl_against_links
 """

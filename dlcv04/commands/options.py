@@ -11,7 +11,7 @@ import typer
 from dlcv04.harness.policy import Data, Device, Profile
 
 Base = Literal["vgg16", "cifar10"]
-Format = Literal["html", "markdown", "json"]
+Format = Literal["html", "markdown", "json", "github-action-benchmark", "bencher"]
 Pixels = Literal["unit", "bytes", "imagenet"]
 Variant = Literal[
     "base",

@@ -17,7 +17,14 @@ def report(
     out: Annotated[
         Path | None, typer.Option(help="html: a folder (default: reports); else a file (default: standard output)")
     ] = None,
-    form: Annotated[Format, typer.Option("--format", help="a page for people, a text, or data for programs")] = "html",
+    form: Annotated[
+        Format,
+        typer.Option(
+            "--format",
+            help="a page for people, a text, or data for programs. Of RUN alone: github-action-benchmark, an array for "
+            "its tool customSmallerIsBetter, accuracies as 1 - accuracy; bencher, Bencher Metric Format, as they are",
+        ),
+    ] = "html",
 ) -> None:
     """Rebuild the report of a saved run, from files alone."""
     from dlcv04.harness import report as reporting
@@ -28,6 +35,9 @@ def report(
     try:
         shown, beside = read_run(run), [read_run(path) for path in stored or []]
         self_test = selftests.latest(places.baselines, shown.environment.machine_class, shown.key)
+        if form in ("github-action-benchmark", "bencher"):
+            for sentence in reporting.left_out(form, shown):
+                say(sentence, err=True)
         if form == "html":
             say(f"report: {reporting.write(shown, beside, out or places.reports, self_test)}")
         elif out is None:

@@ -14,4 +14,7 @@ def test_a_cut_run_is_named():
 
 def test_a_form_that_there_is_not():
     sentence = report.refused("run.json", "--format", "jsno")
-    assert sentence == "Invalid value for '--format': 'jsno' is not one of 'html', 'markdown', 'json'.\n"
+    assert (
+        sentence == "Invalid value for '--format': 'jsno' is not one of 'html', 'markdown', 'json', "
+        "'github-action-benchmark', 'bencher'.\n"
+    )

@@ -3,6 +3,7 @@
 `model` is what a report says, `renderers` how it is written, `plots` what is drawn, `formatting` how figures read.
 """
 
+from dlcv04.harness.report.renderers.exports import left_out
 from dlcv04.harness.report.writing import TEXTS, ReportError, text, write, write_text
 
-__all__ = ["TEXTS", "ReportError", "text", "write", "write_text"]
+__all__ = ["TEXTS", "ReportError", "left_out", "text", "write", "write_text"]

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dlcv04 import atomic
-from dlcv04.harness.report.renderers import html_page, json_document, markdown
+from dlcv04.harness.report.renderers import exports, html_page, json_document, markdown
 from dlcv04.harness.store.schema import Run
 from dlcv04.harness.store.selftests import SelfTest
 
 #: Reports that are one text, for standard output or a file.
-TEXTS = ("markdown", "json")
+TEXTS = ("markdown", "json", "github-action-benchmark", "bencher")
 
 
 class ReportError(RuntimeError):
@@ -41,7 +41,11 @@ def write(run: Run, baselines: Sequence[Run], folder: Path, self_test: SelfTest 
 
 
 def text(form: str, run: Run, baselines: Sequence[Run], self_test: SelfTest | None = None) -> str:
-    """The report in one of the forms of `TEXTS`."""
+    """The report in one of the forms of `TEXTS`; what other programs read has this run's figures alone."""
+    if form == "github-action-benchmark":
+        return exports.github_action_benchmark(run)
+    if form == "bencher":
+        return exports.bencher(run)
     return json_document.render(run, baselines, self_test) if form == "json" else markdown.render(run, baselines)
 
 

@@ -15,14 +15,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dlcv04.harness.session import children, state
+from dlcv04.harness.session import state
 from dlcv04.lazy import LazyModule
 
 if TYPE_CHECKING:
     from dlcv04.harness.judging import outcome
+    from dlcv04.harness.session import children
 else:
+    children = LazyModule("dlcv04.harness.session.children")
     outcome = LazyModule("dlcv04.harness.judging.outcome")
 
+#: What may end a session but Ctrl-C, which ends the whole bisection.
+_ENDS = (Exception, SystemExit, pytest.skip.Exception, pytest.fail.Exception)
 _SAID = {0: "all that was judged holds", 1: "violated or regressed"}
 
 
@@ -45,9 +49,7 @@ def load_conftests(parser: pytest.Parser, arguments: list[str]) -> Generator[Non
     try:
         made = yield
         parser.parse(arguments)  # as pytest will do next, where no hook would see it fail
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
+    except _ENDS as error:
         sys.stderr.write(f"{_text(error)}\n{_sentence(outcome.EXIT_UNTESTABLE)}\n")
         raise SystemExit(outcome.EXIT_UNTESTABLE) from error
     return made
@@ -57,9 +59,7 @@ def end(config: pytest.Config) -> Generator[None, int, int]:
     """Run the session, and return the code that says what git is to think of this commit."""
     try:
         code = yield
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
+    except _ENDS as error:
         sys.stderr.write(f"{_text(error)}\n")
         code = pytest.ExitCode.USAGE_ERROR
     found = outcome.bisect_status(state.of(config).run if state.has_begun(config) else None, code)

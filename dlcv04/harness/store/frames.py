@@ -172,7 +172,8 @@ def load_runs(folder: Path | str) -> pd.DataFrame:
     Examples:
         >>> figures = load_runs("baselines")
         >>> times = figures[figures.metric == "epoch_seconds"]
-        >>> medians = times.groupby(["test", "arm"], observed=True).value.median()
+        >>> where = ["machine_class", "backend", "data_kind", "data", "test", "arm"]
+        >>> medians = times.groupby(where, observed=True).value.median()
     """
     root = Path(folder)
     if not root.is_dir():

@@ -76,7 +76,10 @@ def test_the_command_writes_html_by_default(saved: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--format", "jsno"], "'jsno' is not one of 'html', 'markdown', 'json'."),
+        (
+            ["--format", "jsno"],
+            "'jsno' is not one of 'html', 'markdown', 'json', 'github-action-benchmark', 'bencher'.",
+        ),
         (["--format", "json", "--out", "run.json/x"], "name another file"),
         (["--out", "run.json"], "name another folder"),
     ],
