@@ -28,7 +28,6 @@ from dlcv04.recipes import Recipe
 from dlcv04.seeding import TrainingError
 
 Split = Literal["train", "val", "val_even"]
-_SPLITS: tuple[Literal["train", "val"], ...] = ("train", "val")
 
 
 #: The training split's own accuracy is read on so many of its pictures at most: a standard error of 1.6 points or less.
@@ -194,7 +193,8 @@ class Trainer:
                 f"{self.recipe.batch_size}: use a smaller batch or more pictures."
             )
         self._data = {
-            split: keras.tree.map_structure(self._steps.put, self._drawn.given(data, split)) for split in _SPLITS
+            "train": keras.tree.map_structure(self._steps.put, self._drawn.given(data, "train")),
+            "val": keras.tree.map_structure(self._steps.put, self._drawn.given(data, "val")),
         }
         val = self.val_images
         self._evaluated = {

@@ -133,8 +133,7 @@ def _rows(both: list[npt.NDArray[Any]], classes: int) -> Targets:
 def _outputs(train: Any, val: Any, classes: int) -> Targets:
     if classes:
         raise ArrayError("`classes` is for one output: leave it out, and compile the model with a loss for each.")
-    both = [trees.mapped(_output, f"y_{split}", y) for split, y in (("train", train), ("val", val))]
-    return Targets(*both, 0)
+    return Targets(trees.mapped(_output, "y_train", train), trees.mapped(_output, "y_val", val), 0)
 
 
 def _output(name: str, y: Any) -> npt.NDArray[Any]:
