@@ -6,13 +6,13 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from dlcv04 import backends
 from dlcv04.backends import keras
-from dlcv04.datasets import Dataset
+from dlcv04.datasets import Dataset, trees
 from dlcv04.lazy import LazyModule
 from dlcv04.networks import Factory, describe
 from dlcv04.recipes import Recipe
@@ -99,12 +99,20 @@ class Drawn:
         augmentation: the recipe's, or None.
         generator: what `keras.random` draws from where it is given no seed of its own.
         own_loss: whether the model came compiled, with its own loss, metrics and optimiser.
+        numbered: whether its loss is the recipe's and takes classes as numbers.
     """
 
     model: keras.Model
     augmentation: Any
     generator: Any
     own_loss: bool
+    numbered: bool
+
+    def given(self, dataset: Dataset, split: Literal["train", "val"]) -> tuple[Any, ...]:
+        """What a step takes of a split: inputs, targets and, where there are some, sample weights."""
+        targets = dataset.labels(split) if self.numbered else getattr(dataset, f"y_{split}")
+        weights = getattr(dataset, f"sample_weight_{split}")
+        return getattr(dataset, f"x_{split}"), targets, *([] if weights is None else [weights])
 
     @property
     def variables(self) -> list[Any]:
@@ -129,12 +137,19 @@ def build(factory: Factory, dataset: Dataset, recipe: Recipe, seed: int) -> Draw
     Raises:
         TrainingError: the factory gives no model that takes the data, or its own code trains it outside `train_step`.
     """
+    if recipe.augmentation and trees.is_nested(dataset.x_train):
+        raise TrainingError(
+            f"Recipe {recipe.name!r} changes pictures by its augmentation, and data set {dataset.name!r} has several "
+            "inputs: put the layers into the model, where they change what they are meant to."
+        )
     with seeded(seed):
         model = factory()
         _check_model(factory, model, dataset)
         # After the model, so that a recipe without augmentation draws the same weights; the generator after both.
-        augmentation = recipe.make_augmentation(dataset.input_shape)
-        drawn = Drawn(model, augmentation, keras.random.SeedGenerator(), bool(model.compiled))
+        augmentation = recipe.make_augmentation(dataset.input_shape) if recipe.augmentation else None
+        own_loss = bool(model.compiled)
+        numbered = not own_loss and recipe.loss.startswith("sparse")
+        drawn = Drawn(model, augmentation, keras.random.SeedGenerator(), own_loss, numbered)
     if not drawn.own_loss:
         _check_classes(model, dataset, recipe)
         loss = _loss(recipe.loss)
@@ -156,6 +171,9 @@ def _check_model(factory: Factory, model: Any, dataset: Dataset) -> None:
             )
     if getattr(model, "run_eagerly", False):
         raise TrainingError(f"{model.name} was compiled with run_eagerly=True; its steps are compiled here: drop that.")
+    if trees.is_nested(dataset.x_train):
+        _check_inputs(model, dataset)
+        return
     inputs = getattr(model, "inputs", None)
     shapes = [tuple(each.shape[1:]) for each in inputs] if inputs else [dataset.input_shape]
     if len(shapes) != 1 or not _fits(shapes[0], dataset.input_shape):
@@ -164,7 +182,32 @@ def _check_model(factory: Factory, model: Any, dataset: Dataset) -> None:
             f"{model.name} takes pictures of {takes}; data set {dataset.name!r} has {dataset.input_shape}."
         )
     if not all(layer.built for layer in [model, *model.layers]):
-        model(keras.ops.zeros((1, *dataset.input_shape)))
+        model(_zeros(dataset))
+
+
+def _check_inputs(model: keras.Model, dataset: Dataset) -> None:
+    """Refuse a model that does not take these inputs, by name or place as Keras says; it makes its weights."""
+    try:
+        model(_zeros(dataset))
+    except Exception as error:  # whatever Keras, the framework or the model's own code raises
+        takes = keras.tree.map_structure(lambda array: array.shape[1:], dataset.x_train)
+        raise TrainingError(
+            f"{model.name} does not take the inputs of data set {dataset.name!r} ({takes}): {_first_line(error)}"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def _zeros(dataset: Dataset) -> Any:
+    """One row of zeros; pixels are floats."""
+
+    def zeros(name: str, array: Any) -> Any:
+        pixels = array.dtype in (np.uint8, np.float32)
+        return keras.ops.zeros((1, *array.shape[1:]), keras.config.floatx() if pixels else str(array.dtype))
+
+    return trees.mapped(zeros, "", dataset.x_train)
 
 
 def _fits(asked: tuple[int | None, ...], given: tuple[int, ...]) -> bool:
@@ -173,6 +216,11 @@ def _fits(asked: tuple[int | None, ...], given: tuple[int, ...]) -> bool:
 
 def _check_classes(model: keras.Model, dataset: Dataset, recipe: Recipe) -> None:
     """The recipe's loss takes one probability a class."""
+    if trees.is_nested(dataset.y_train):
+        raise TrainingError(
+            f"Data set {dataset.name!r} has several outputs, and recipe {recipe.name!r} one loss: compile the model "
+            "with a loss for each."
+        )
     if not recipe.loss.startswith("sparse"):
         return
     if not dataset.classes:
@@ -182,7 +230,7 @@ def _check_classes(model: keras.Model, dataset: Dataset, recipe: Recipe) -> None
         )
     made = getattr(model, "outputs", None)
     if made is None:  # its own code says
-        made = keras.tree.flatten(model(keras.ops.zeros((1, *dataset.input_shape))))
+        made = keras.tree.flatten(model(_zeros(dataset)))
     shapes = [tuple(each.shape[1:]) for each in made]
     if shapes != [(dataset.classes,)]:
         gives = " and ".join(str(shape) for shape in shapes)

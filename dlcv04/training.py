@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from dlcv04 import backends, footprints, seeding
 from dlcv04.backends import keras
-from dlcv04.datasets import Dataset
+from dlcv04.datasets import Dataset, trees
 from dlcv04.footprints import Footprint
 from dlcv04.networks import describe
 from dlcv04.recipes import Recipe
@@ -167,40 +167,34 @@ class Trainer:
             self.optimizer_config["name"] = type(self.optimizer).__name__
         # Pictures at once in inference mode: fewer of large ones, and where it goes a number that leaves no rest, since
         # a batch of another size compiles anew.
-        most = max(1, min(_EVALUATION_BATCH, _EVALUATION_VALUES // math.prod(dataset.x_val.shape[1:])))
+        values = sum(math.prod(array.shape[1:]) for _, array in trees.leaves("", dataset.x_val))
+        most = max(1, min(_EVALUATION_BATCH, _EVALUATION_VALUES // values))
         count = val_images(dataset, recipe)
         self._evaluation_batch = next((size for size in range(most, most // 2, -1) if count % size == 0), most)
         if not self._drawn.own_loss and "crossentropy" in recipe.loss:
-            _refuse_logits(model, dataset.x_train[:LOOKED_AT])
-        example = dataset.x_train[: recipe.batch_size], self._targets(dataset, "train")[: recipe.batch_size]
+            _refuse_logits(model, trees.rows(dataset.x_train, slice(LOOKED_AT)))
+        example = trees.rows(self._drawn.given(dataset, "train"), slice(recipe.batch_size))
         self._steps = backends.make_steps(model, example, self._drawn.augmentation, self._drawn.drawing)
         self._draw(seed)
         self.compile_seconds = self._compile()
-
-    def _targets(self, data: Dataset, split: Literal["train", "val"]) -> npt.NDArray[Any]:
-        """Labels as the loss takes them: the recipe's sparse ones numbers, a model's own as the data set has them."""
-        sparse = not self._drawn.own_loss and self.recipe.loss.startswith("sparse")
-        whole: npt.NDArray[Any] = data.labels(split) if sparse else getattr(data, f"y_{split}")
-        return whole
 
     def _draw(self, seed: int) -> None:
         """Put the seed's training subset and the validation pictures on the device."""
         self.seed, self.epoch, self._position = seed, 0, 0
         most = self.recipe.train_images, self.recipe.val_images
-        available = len(self.dataset.x_train), len(self.dataset.x_val)
+        available = self.dataset.images("train"), self.dataset.images("val")
         train, val = (None if n is None else min(n, have) for n, have in zip(most, available, strict=True))
         data = self.dataset.subset(train, val, seed)
-        self.train_images, self.val_images = len(data.x_train), len(data.x_val)
+        self.train_images, self.val_images = data.images("train"), data.images("val")
         self.steps_per_epoch = self.train_images // self.recipe.batch_size
         if not self.steps_per_epoch:
             raise TrainingError(
                 f"Data set {data.name!r} has {self.train_images} training pictures, less than one batch of "
                 f"{self.recipe.batch_size}: use a smaller batch or more pictures."
             )
-        put = self._steps.put
         self._data = {
-            "train": (put(data.x_train), put(self._targets(data, "train"))),
-            "val": (put(data.x_val), put(self._targets(data, "val"))),
+            "train": keras.tree.map_structure(self._steps.put, self._drawn.given(data, "train")),
+            "val": keras.tree.map_structure(self._steps.put, self._drawn.given(data, "val")),
         }
         val = self.val_images
         self._evaluated = {
@@ -313,14 +307,15 @@ class Trainer:
         self._draw(seed)
         return self
 
-    def predict(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    def predict(self, x: Any) -> npt.NDArray[np.float32]:
         """Class probabilities, shape (images, classes), of pictures or features like the data set's; compiles anew."""
-        return backends.predict(_named(self.model, x), x, batch_size=self._evaluation_batch)["probabilities"]
+        return _probabilities(self.model, x, self._evaluation_batch)
 
     def answers(self) -> npt.NDArray[np.bool_]:
         """Whether each validation picture is classed rightly now, in an order that all seeds and networks share."""
         seen = self.dataset.subset(val=self.recipe.val_images and self.val_images)
-        right: npt.NDArray[np.bool_] = self.predict(seen.x_val).argmax(axis=1) == seen.labels("val")
+        labels = seen.labels("val")
+        right: npt.NDArray[np.bool_] = self.predict(seen.x_val).argmax(axis=1) == labels
         return right
 
     def state(self) -> list[npt.NDArray[Any]]:
@@ -402,7 +397,7 @@ def learn(
 
 def val_images(dataset: Dataset, recipe: Recipe) -> int:
     """Pictures that a validation accuracy under a recipe is a share of."""
-    return min(recipe.val_images or len(dataset.x_val), len(dataset.x_val))
+    return min(recipe.val_images or dataset.images("val"), dataset.images("val"))
 
 
 def complete(
@@ -462,12 +457,12 @@ def _loss_halves(trainer: Trainer, val: Score) -> tuple[float, float]:
     return loss, (val.loss * trainer.val_images - loss * even) / odd
 
 
-def _refuse_logits(model: keras.Model, x: npt.NDArray[Any]) -> None:
+def _refuse_logits(model: keras.Model, x: Any) -> None:
     """Refuse a network whose outputs are no class probabilities: the loss would take them for some."""
     last = model.outputs[0]._keras_history.operation if getattr(model, "outputs", None) else model
     activation = getattr(last, "activation", None)
     if activation is None:  # the layer does not say, so some outputs do
-        is_logits = float(backends.predict(_named(model, x), x)["probabilities"].min()) < 0
+        is_logits = float(_probabilities(model, x, LOOKED_AT).min()) < 0
     else:
         is_logits = activation is keras.activations.linear
     if is_logits:
@@ -475,6 +470,14 @@ def _refuse_logits(model: keras.Model, x: npt.NDArray[Any]) -> None:
             f"{model.name} ends in {last.name} without a softmax: its outputs are logits, which the recipe's loss "
             "would take for class probabilities. End it in activation='softmax', or compile it with a loss for logits."
         )
+
+
+def _probabilities(model: keras.Model, x: Any, batch_size: int) -> npt.NDArray[np.float32]:
+    """The model's only output, shape (images, classes), in inference mode."""
+    if trees.is_nested(x):
+        found: npt.NDArray[np.float32] = model.predict(backends.scaled(x), batch_size=batch_size, verbose=0)
+        return found
+    return backends.predict(_named(model, x), x, batch_size=batch_size)["probabilities"]
 
 
 def _named(model: keras.Model, x: npt.NDArray[Any]) -> keras.Model:

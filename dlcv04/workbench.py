@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from dlcv04 import backends, datasets, fit_trainer, footprints, networks, training
     from dlcv04 import pool as pools
+    from dlcv04.datasets import own_arrays
     from dlcv04.harness.claims import own_training
     from dlcv04.harness.machine import cpu, gpu, load
     from dlcv04.harness.machine import facts as machine_facts
@@ -48,6 +49,7 @@ else:
     fit_trainer = LazyModule("dlcv04.fit_trainer")
     footprints = LazyModule("dlcv04.footprints")
     networks = LazyModule("dlcv04.networks")
+    own_arrays = LazyModule("dlcv04.datasets.own_arrays")
     own_training = LazyModule("dlcv04.harness.claims.own_training")
     pools = LazyModule("dlcv04.pool")
     training = LazyModule("dlcv04.training")
@@ -238,7 +240,7 @@ class Workbench:
         """The data of one arm, made once: a change of the shared data costs a copy and a new fingerprint."""
         key = (shared.fingerprint, arm.datas)
         if key not in self.datas:
-            self.datas[key] = arm.data(shared)
+            self.datas[key] = _a_dataset("trained(data=...)", arm.data(shared))
             self.note_data(self.datas[key])
         return self.datas[key]
 
@@ -518,8 +520,8 @@ def _note_data(suite: Suite, dataset: Any) -> None:
         kind=dataset.kind,
         provenance=dataset.provenance,
         fingerprint=dataset.fingerprint,
-        train_images=len(dataset.x_train),
-        val_images=len(dataset.x_val),
+        train_images=dataset.images("train"),
+        val_images=dataset.images("val"),
     )
 
 
@@ -546,9 +548,24 @@ def _monitored() -> bool:
 
 
 def _data(request: pytest.FixtureRequest, bench: Workbench, data: Any) -> Any:
-    used = request.getfixturevalue("dataset") if data is None else data
+    what = "The fixture `dataset`" if data is None else "data="
+    used = _a_dataset(what, request.getfixturevalue("dataset") if data is None else data)
     bench.note_data(used)
     return used
+
+
+def _a_dataset(what: str, given: Any) -> Any:
+    """The data set.
+
+    Raises:
+        ClaimError: it is none.
+    """
+    if isinstance(given, datasets.Dataset):
+        return given
+    raise ClaimError(
+        f"{what} must be a dlcv04.Dataset, not {type(given).__name__}: arrays go into one, as Dataset('mine', x_train, "
+        f"y_train, x_val, y_val); {own_arrays.LOADERS}."
+    )
 
 
 def _needs_data(arms: dict[str, Any]) -> bool:
@@ -579,7 +596,9 @@ def _resolve(bench: Workbench, arm: Any, data: Any, recipe: Any) -> tuple[Any, A
 def _pictures(arm: Any, data: Any, recipe: Any, extras: Extras) -> dict[str, Any]:
     """What an arm's accuracies are shares of, and the classes of the pictures where the answers to each are kept."""
     val = training.val_images(data, recipe)
-    train = recipe.train_images or len(data.x_train)
+    train = recipe.train_images or data.images("train")
+    if extras.answers:
+        data.labels("val")  # or it says that there are no classes, before anything is trained
 
     def labels() -> list[int]:
         return [int(label) for label in data.subset(val=recipe.val_images and val).labels("val")]
@@ -637,7 +656,7 @@ def _timed_arm(
         network=_describe(inner) + how,
         key={"data": data.fingerprint, "calibrator": bench.calibrator_name, **bench.of_times},
         facts=_facts(arm.workload.optimizer_config, recipe),  # type: ignore[attr-defined]
-        images_per_epoch=len(data.x_train),
+        images_per_epoch=data.images("train"),
         **times_arm(arm),  # type: ignore[arg-type]
         **_exact(bench.footprint(inner, recipe)),
     )
@@ -656,7 +675,7 @@ def _learned_arm(learner: Learner, arm: ArmCurves) -> Arm:
         network=_describe(network),
         key={"data": data.fingerprint, **learner.settings},
         facts=_facts(optimizer, recipe),
-        images_per_epoch=recipe.train_images or len(data.x_train),
+        images_per_epoch=recipe.train_images or data.images("train"),
         **curves_arm(arm),  # type: ignore[arg-type]
         **_exact(bench.footprint(network, recipe)),
     )

@@ -27,7 +27,7 @@ ON_PURPOSE = "see the top of tests/test_public_api.py for what to do if you chan
 
 NAMES = """
 Dataset(name, x_train, y_train, x_val, y_val, classes=0, provenance='your own arrays', kind='own', class_names=(), \
-boxes_train=None, boxes_val=None, scale=True)
+boxes_train=None, boxes_val=None, scale=True, sample_weight_train=None, sample_weight_val=None)
 FINAL_LOSS_GAP: Metric
 FINAL_TRAIN_ACCURACY: Metric
 FINAL_VAL_ACCURACY: Metric

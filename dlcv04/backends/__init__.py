@@ -36,6 +36,7 @@ from dlcv04.backends.base import (
     Tracing,
     TrainingBackend,
     keras,
+    scaled,
 )
 from dlcv04.backends.calibrator import Calibrator
 from dlcv04.backends.predicting import Predictor
@@ -69,6 +70,7 @@ __all__ = [
     "predict",
     "predictor",
     "resolved_jit",
+    "scaled",
     "select_device",
     "settings",
     "settle",

@@ -168,7 +168,7 @@ class _Steps(Steps):
 
     def evaluate(self, data: Any, batch: Any) -> None:
         weights, others, slots, metrics, draws = self._state
-        metrics = self._evaluate_jit((weights, others), metrics, data[:2], batch)
+        metrics = self._evaluate_jit((weights, others), metrics, data, batch)
         self._state = weights, others, slots, metrics, draws
 
     def _evaluate_step(self, weights: Any, metrics: Any, data: Any, batch: Any) -> Any:

@@ -204,7 +204,7 @@ class _Steps(Steps):
             self.model.train_step((x, *others))
 
     def evaluate(self, data: Any, batch: Any) -> None:
-        self._evaluate_compiled(data[:2], batch)
+        self._evaluate_compiled(data, batch)
 
     def _evaluate_step(self, data: Any, batch: Any) -> None:
         with self._tracing():

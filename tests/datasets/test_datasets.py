@@ -1,5 +1,6 @@
 """Dataset: what it refuses, how its subsets are drawn, what its fingerprint sees."""
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,132 @@ def test_features_of_any_shape_are_taken_as_they_are() -> None:
     unscaled = tiny(scale=False)
     assert unscaled.x_train.dtype == np.float32 and unscaled.x_train.max() > 1
     assert unscaled.fingerprint != tiny().fingerprint
+
+
+def two_of(rows: int, seed: int = 0) -> dict[str, Any]:
+    random = np.random.RandomState(seed)
+    return {"picture": random.randint(0, 256, (rows, 4, 4, 1)).astype(np.uint8), "age": random.rand(rows)}
+
+
+def nested(**changes: Any) -> Dataset:
+    x = [two_of(20), two_of(10, 1)]
+    y = [(labels, labels / 7) for labels in LABELS]
+    given = {"x_train": x[0], "x_val": x[1], "y_train": y[0], "y_val": y[1], "classes": 0}
+    weights = {"sample_weight_train": np.arange(20), "sample_weight_val": np.ones(10)}
+    return tiny(**given | weights | changes)
+
+
+def test_several_inputs_outputs_and_sample_weights_stay_together() -> None:
+    found = nested()
+    assert found.x_train["picture"].dtype == np.uint8 and found.x_train["age"].dtype == np.float32
+    assert [y.dtype for y in found.y_val] == [np.int32, np.float32] and found.classes == 0
+    assert found.sample_weight_train.dtype == np.float32
+    assert (found.images("train"), found.images("val")) == (20, 10) and "20+10 of 1, 4x4x1" in repr(found)
+    part = found.subset(train=5, val=3, seed=1)
+    rows = part.sample_weight_train.astype(int)
+    assert (part.x_train["age"] == found.x_train["age"][rows]).all() and (part.y_train[0] == LABELS[0][rows]).all()
+    assert (part.x_train["picture"] == found.x_train["picture"][rows]).all() and len(part.sample_weight_val) == 3
+    with pytest.raises(ValueError, match="read-only"):
+        found.x_train["age"][0] = 0
+
+
+@pytest.mark.parametrize("label", ["x_train", "y_train", "sample_weight_train"])
+def test_the_fingerprint_sees_each_part(label: str) -> None:
+    whole = {"x_train": two_of(20), "y_train": (LABELS[0], LABELS[0] / 7), "sample_weight_train": np.arange(20)}
+    assert nested(**whole).fingerprint == nested().fingerprint
+    changed = copy.deepcopy(whole[label])
+    part = {"x_train": lambda: changed["age"], "y_train": lambda: changed[1], "sample_weight_train": lambda: changed}
+    part[label]()[3] += 1
+    assert nested(**{label: changed}).fingerprint != nested().fingerprint
+    assert nested(sample_weight_train=None).fingerprint != nested().fingerprint
+
+
+def test_names_and_not_their_order_tell_inputs_apart() -> None:
+    x = [dict(reversed(two_of(20).items())), two_of(10, 1)]
+    assert nested(x_train=x[0]).fingerprint == nested().fingerprint
+    renamed = [{"picture": each["picture"], "years": each["age"]} for each in x]
+    assert nested(x_train=renamed[0], x_val=renamed[1]).fingerprint != nested().fingerprint
+
+
+class Loader:
+    """As tf.data, PyDataset and DataLoader: it can be gone through, and is no array."""
+
+    def __iter__(self) -> Any:
+        return iter([])
+
+    def __getitem__(self, number: int) -> Any:
+        raise IndexError
+
+
+class Sparse:
+    """As SciPy's."""
+
+    shape = (20, 3)
+
+    def toarray(self) -> Any: ...
+
+
+class Ragged(Loader):
+    """As TensorFlow's."""
+
+    def to_tensor(self) -> Any: ...
+
+
+RAGGED = [np.arange(3.0), np.arange(5.0)] * 10
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"x_train": Loader()}, r"x_train is no array but Loader: .*trained_by\(function\).*model\.fit\(loader\)"),
+        ({"x_train": Sparse()}, r"not Sparse: hand in x_train\.toarray\(\)"),
+        ({"x_train": {"words": Sparse()}}, r"hand in x_train\['words'\]\.toarray\(\)"),
+        ({"x_train": Ragged()}, r"not Ragged: hand in x_train\.to_tensor\(\)"),
+        ({"x_train": [[1, 2], [3]] * 10}, r"rows of different lengths: .*pad_sequences\(x_train"),
+        ({"x_train": np.array(RAGGED, dtype=object)}, r"rows of different lengths: .*pad_sequences\(x_train"),
+        ({"x_train": {"words": np.array(RAGGED, dtype=object)}}, r"pad_sequences\(x_train\['words'\]"),
+        ({"x_train": RAGGED}, r"x_train\[0\] has 3 rows and x_train\[1\] 5; .* np\.stack"),
+        ({"x_train": [np.zeros((5, 2))] * 20}, r"x_train\[0\] has 5 rows and y_train\[0\] 20"),
+        ({"x_train": {}}, "x_train is empty"),
+        ({"x_train": {"a": np.full((20, 2), "a")}}, r"x_train\['a'\]\.astype\('float32'\).*StringLookup"),
+        ({"x_train": {"a": np.full((20, 2), np.nan)}}, r"np\.nan_to_num\(x_train\['a'\]\)"),
+        ({"x_train": np.ma.masked_array(np.zeros((20, 2)))}, r"x_train\.filled\(0\)"),
+        ({"x_train": two_of(19)}, r"x_train\['age'\] has 19 rows and y_train\[0\] 20"),
+        ({"x_val": two_of(10)["picture"]}, r"\['age'\] \(\), \['picture'\] \(4, 4, 1\) .* must be alike"),
+        ({"y_val": LABELS[1]}, "training targets are .* must be alike"),
+        ({"y_train": ([1, 2], LABELS[0])}, r"y_train\[0\] must be a NumPy array, not list"),
+        ({"y_train": (np.full(20, "a"), LABELS[0])}, r"y_train\[0\] has texts: .*return_inverse"),
+        ({"y_train": (np.full(20, 2**40), LABELS[0])}, r"y_train\[0\] has values that int32 does not hold"),
+        ({"classes": 3}, "`classes` is for one output"),
+        ({"sample_weight_train": [1, 2]}, r"sample_weight_train must be a NumPy array, not list"),
+        ({"sample_weight_train": np.full(20, np.inf)}, "sample_weight_train is float64 .* a finite number a row"),
+        ({"sample_weight_train": np.ones(19)}, r"has 20 rows and sample_weight_train 19"),
+    ],
+)
+def test_what_no_training_takes_is_one_sentence(changes: dict, sentence: str) -> None:
+    with pytest.raises(DataError, match=sentence) as caught:
+        nested(**changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_one_array_of_pictures_is_asked_for_in_one_sentence() -> None:
+    with pytest.raises(DataError, match=r"several inputs \(\['age'\] \(\), \['picture'\] \(4, 4, 1\)\) where one"):
+        _ = nested().input_shape
+    with pytest.raises(DataError, match="several outputs, and no classes"):
+        nested().labels("val")
+
+
+def test_a_column_of_values_stays_one() -> None:
+    """A loss of one's own, `mean(square(y_pred - y))`, would make a square of (n, 1) and (n,), and `fit` does not."""
+    values = [labels[:, None] / 7 for labels in LABELS]
+    assert tiny(y_train=values[0], y_val=values[1], classes=0).y_train.shape == (20, 1)
+    assert tiny(y_train=values[0] * 0 + 1, y_val=values[1], classes=0).classes == 0
+
+
+def test_permuted_labels_of_several_outputs_go_together() -> None:
+    permuted = datasets.permuted_labels(nested(), 3)
+    assert (permuted.y_train[0] != LABELS[0]).any() and len(permuted.y_val[1]) == 10
+    assert np.allclose(permuted.y_train[0] / 7, permuted.y_train[1])
 
 
 def test_own_arrays_are_the_default_kind() -> None:
