@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
+import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 import msgspec
 
-from dlcv04.harness.store import older
+from dlcv04.harness.store import files, older
 from dlcv04.harness.store.schema import SCHEMA, Run
+
+#: Bytes of the largest file that is read: sixty times what the largest suite stored so far takes.
+LARGEST = 64 * 2**20
 
 
 class RunFileError(ValueError):
@@ -39,6 +45,44 @@ def decode_run(block: Any, where: str) -> Run:
         raise RunFileError(f"{where} was cut or edited by hand ({error}): restore it from git or delete it.") from error
 
 
+def contents(path: Path) -> bytes:
+    """What is in a stored file.
+
+    Raises:
+        RunFileError: it can't be opened, is no regular file (a FIFO would be waited for, a device has no end), or is
+            larger than `LARGEST`.
+    """
+    try:
+        try:
+            file = _regular(path)
+        except FileNotFoundError:  # accepted, by a process that was killed before it gave the file its name
+            file = _regular(files.staged(path))
+        with file:
+            text = file.read(LARGEST + 1)
+    except OSError as error:
+        raise RunFileError(f"{path} can't be opened: {error.strerror}.") from error
+    if len(text) > LARGEST:
+        raise RunFileError(
+            f"{path} is larger than the {LARGEST // 2**20} MiB that a stored file may have: restore it from git or "
+            "delete it."
+        )
+    return text
+
+
+def _regular(path: Path) -> IO[bytes]:
+    """Open a file for reading, if it is one.
+
+    Raises:
+        OSError: it can't be opened.
+        RunFileError: it is anything else.
+    """
+    if stat.S_ISREG(path.stat().st_mode):  # asked before it is opened, which a device may notice
+        return path.open("rb")
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    raise RunFileError(f"{path} is no regular file: restore it from git or delete it.")
+
+
 def read_run(path: Path | str) -> Run:
     """Read a stored run from a file of pytest-benchmark's JSON form.
 
@@ -46,9 +90,7 @@ def read_run(path: Path | str) -> Run:
         RunFileError: the file can't be opened, is no JSON, or holds no valid run.
     """
     try:
-        document = msgspec.json.decode(Path(path).read_bytes())
-    except OSError as error:
-        raise RunFileError(f"{path} can't be opened: {error.strerror}.") from error
+        document = msgspec.json.decode(contents(Path(path)))
     except msgspec.DecodeError as error:
         raise RunFileError(f"{path} is not whole JSON ({error}): restore it from git or delete it.") from error
     return decode_run(document.get("dlcv04") if isinstance(document, dict) else None, str(path))
@@ -81,10 +123,7 @@ def parse(path: Path) -> dict[str, Any]:
     Raises:
         RunFileError: it can't be opened, was cut, or holds no JSON object.
     """
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise RunFileError(f"{path} can't be opened: {error.strerror}.") from error
+    text = contents(path)
     if text.startswith(b"version https://git-lfs"):
         raise RunFileError(f"{path} is a pointer of Git LFS and not the file itself: run `git lfs pull`.")
     try:

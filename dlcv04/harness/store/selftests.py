@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
+from dlcv04.harness.store import folders, reading
 from dlcv04.harness.store.files import write_json
 from dlcv04.harness.store.schema import SCHEMA, Commit, Environment, PairRounds, Record, to_builtins
 
@@ -78,9 +80,6 @@ class SelfTest(Record, frozen=True, kw_only=True):
     replayed: list[Replayed] = []
 
 
-FOLDER = "selftest"
-
-
 _LONGEST_NAME = 255
 
 
@@ -90,7 +89,7 @@ class SelfTestError(ValueError):
 
 def keep(test: SelfTest, root: Path) -> Path:
     """Keep a self-test beside its machine class's baselines, under a new name; return its file."""
-    folder = root / test.environment.machine_class / FOLDER
+    folder = root / test.environment.machine_class / folders.SELFTEST
     return write_json(folder, test.id, to_builtins(test))
 
 
@@ -102,11 +101,28 @@ def latest(root: Path, machine_class: str, key: Mapping[str, str]) -> SelfTest |
     """
     if Path(machine_class).name != machine_class or len(machine_class.encode("utf-8", "replace")) > _LONGEST_NAME:
         return None  # a run from elsewhere may say anything here; such a name was never a folder of ours
-    for path in sorted((root / machine_class / FOLDER).glob("*.json"), reverse=True):
+    for path in _stored(root / machine_class / folders.SELFTEST):
         try:
-            test = msgspec.json.decode(path.read_bytes(), type=SelfTest)
-        except (OSError, msgspec.DecodeError) as error:
+            test = msgspec.json.decode(reading.contents(path), type=SelfTest)
+        except reading.RunFileError as error:
+            raise SelfTestError(str(error)) from error
+        except (RecursionError, msgspec.DecodeError) as error:
             raise SelfTestError(f"{path} can't be read ({error}): restore it from git or delete it.") from error
         if test.key == dict(key):
             return test
     return None
+
+
+def _stored(folder: Path) -> list[Path]:
+    """The self-tests in a folder, the newest first.
+
+    Raises:
+        SelfTestError: nobody knows which there are.
+    """
+    try:
+        found = [path for path in folder.iterdir() if re.fullmatch(r"[^.].*\.json", path.name)]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise SelfTestError(f"{folder} can't be read ({error.strerror}): mend its permissions.") from error
+    return sorted(found, reverse=True)
