@@ -2,6 +2,7 @@
 succeeds."""
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import typer
 
 from dlcv04 import example
 from dlcv04.cli import app
@@ -51,8 +53,13 @@ ROWS = [
 ]
 
 
+@functools.cache
+def commands():
+    return typer.main.get_command(app)
+
+
 def command(*arguments):
-    return lambda: app([*map(str, arguments)], prog_name="dlcv04")
+    return lambda: commands().main([*map(str, arguments)], prog_name="dlcv04")
 
 
 class Folder:
