@@ -7,6 +7,9 @@ import hashlib
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -24,6 +27,7 @@ from dlcv04.harness.store.acceptance import Candidate
 from dlcv04.harness.store.baselines import Store
 from dlcv04.harness.store.files import BaselineError, strict
 from dlcv04.harness.store.schema import Commit, to_builtins
+from tests.conftest import Repository
 from tests.faults.killing import WAYS, attacks, forked, warm
 from tests.faults.rows import Row
 from tests.faults.test_saved_runs import storage  # noqa: F401 - a fixture
@@ -44,6 +48,14 @@ ROWS = [
         "all of the run or nothing",
     ),
     Row("accept_all", "the same where `dlcv04 baseline` or `--append` stores", "", _END, "all processes or none"),
+    Row(
+        "baseline",
+        "`kill -9` in the middle of `dlcv04 baseline --processes 5`",
+        "",
+        _END,
+        "nothing, or all that it stores; the next call stores all",
+        slow=True,
+    ),
     Row("retire", "the same in `dlcv04 accept --retire`", "", _END, "the list of before or of after"),
     Row("selftest", "the same where `dlcv04 selftest` stores", "", _END, "the self-test or nothing"),
     Row("saved", "the same where pytest saves a run", "", _END, "the run or nothing; its number is used again"),
@@ -183,10 +195,14 @@ def test_retire(project, way):
 @pytest.mark.parametrize("way", QUICK)
 def test_self_test(project, way):
     root, first, second = project.path / "baselines", a_test(0.01), msgspec.structs.replace(a_test(0.02), id="y")
+
+    def newest():
+        test = selftests.latest(root, "cpu-x", {"backend": "b"})
+        return test and test.id
+
     for _ in attacks(lambda: selftests.keep(first, root), way):
-        assert selftests.latest(root, "cpu-x", {"backend": "b"}) in (None, first)
-        assert forked(lambda: selftests.keep(second, root)).code == 0
-        assert selftests.latest(root, "cpu-x", {"backend": "b"}) == second
+        assert newest() in (None, "x")
+        assert forked(lambda: selftests.keep(second, root)).code == 0 and newest() == "y"
         assert project.runs() == OLD
         project.put_back()
 
@@ -261,3 +277,35 @@ def test_new(tmp_path, way):
         assert again.code == 0 or (found == whole and "is not empty" in again.printed), (ended, again)
         assert {path.name for path in Path(folder).rglob("*") if path.suffix != ".partial"} >= set(whole)
         shutil.rmtree(folder)
+
+
+@pytest.mark.nightly
+def test_whole_baselines(suite, monkeypatch):
+    """Five runs of five processes each, killed at moments from the first process to the last file."""
+    committed = Repository(suite())
+    committed.commit()
+    folder = committed.path
+    monkeypatch.chdir(folder)
+    program = [sys.executable, "-c", "from dlcv04.cli import main; main()", "baseline", "--reason", "x"]
+    start = time.monotonic()
+    subprocess.run(program, check=True, capture_output=True)
+    seconds, whole = time.monotonic() - start, stored_in(folder)
+    assert len(whole) == 6
+    for share in (0.1, 0.4, 0.7, 0.95, 0.99):
+        before = stored_in(folder)
+        process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds * share)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # with the suite's process that it was waiting for
+        process.communicate()
+        assert len(stored_in(folder)) - len(before) in (0, 6)
+    before = stored_in(folder)
+    subprocess.run(program, check=True, capture_output=True)
+    assert len(stored_in(folder)) == len(before) + 6
+
+
+def stored_in(folder):
+    loaded = Store(folder / "baselines").load(machine_class="cpu-fake-2-cores")
+    assert loaded.problems == []
+    return [stored.run.id for stored in (*loaded.timing, *loaded.portable)]

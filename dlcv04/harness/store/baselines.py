@@ -157,6 +157,10 @@ class Store:
         # One that is not listed was accepted all the same, by its own hash: on another branch, or just before a kill.
         if name in listed.files and accepted is not None and listed.files[name] != accepted.sha256:
             raise RunFileError(f"{path} is another file than was accepted: restore it from git.")
+        if name not in listed.files and accepted is not None:
+            other = [known for known, sha256 in listed.files.items() if sha256 == accepted.sha256]
+            if other and not (self.root / other[0]).exists():
+                raise RunFileError(f"{path} was accepted as {self.root / other[0]}: restore the name from git.")
         return listed.without_retired(name, run)
 
     def _is_accepted(self, path: Path) -> bool:

@@ -106,7 +106,10 @@ def read(root: Path) -> Manifest | None:
     if not os.path.lexists(path):
         return None
     try:
-        return msgspec.convert(parse(path), Manifest)
+        document = parse(path)
+        if set(document) != {"manifest", "files", "retired"} or document["manifest"] != MANIFEST:
+            raise RunFileError(f"it is no list of version {MANIFEST}")
+        return msgspec.convert(document, Manifest)
     except (RunFileError, msgspec.ValidationError) as error:
         # Not in the words of other files: who deletes the list can't tell any more what was accepted.
         raise RunFileError(f"{path} can't be read ({error.__cause__ or error}): restore it from git.") from error

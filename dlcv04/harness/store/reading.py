@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -53,11 +54,7 @@ def contents(path: Path) -> bytes:
             larger than `LARGEST`.
     """
     try:
-        try:
-            file = _regular(path)
-        except FileNotFoundError:  # accepted, by a process that was killed before it gave the file its name
-            file = _regular(files.staged(path))
-        with file:
+        with _opened(path) as file:
             text = file.read(LARGEST + 1)
     except OSError as error:
         raise RunFileError(f"{path} can't be opened: {error.strerror}.") from error
@@ -67,6 +64,17 @@ def contents(path: Path) -> bytes:
             "delete it."
         )
     return text
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """Open a stored file, also where it waits for its name: its writer may have been killed, or be at it just now."""
+    try:
+        return _regular(path)
+    except FileNotFoundError:
+        for place in (files.staged(path), path):
+            with contextlib.suppress(FileNotFoundError):
+                return _regular(place)
+        raise
 
 
 def _regular(path: Path) -> IO[bytes]:
@@ -89,11 +97,7 @@ def read_run(path: Path | str) -> Run:
     Raises:
         RunFileError: the file can't be opened, is no JSON, or holds no valid run.
     """
-    try:
-        document = msgspec.json.decode(contents(Path(path)))
-    except msgspec.DecodeError as error:
-        raise RunFileError(f"{path} is not whole JSON ({error}): restore it from git or delete it.") from error
-    return decode_run(document.get("dlcv04") if isinstance(document, dict) else None, str(path))
+    return decode_run(parse(Path(path)).get("dlcv04"), str(path))
 
 
 def read_stored(path: Path | str) -> Run:
@@ -113,7 +117,12 @@ def content_hash(document: Mapping[str, Any]) -> str:
     """Return the sha256 of a document's canonical JSON (sorted keys, no spaces), without the hash itself."""
     block = dict(document["dlcv04"])
     block["acceptance"] = {name: value for name, value in (block["acceptance"] or {}).items() if name != "sha256"}
-    canonical = json.dumps({**document, "dlcv04": block}, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return canonical_hash({**document, "dlcv04": block})
+
+
+def canonical_hash(document: Mapping[str, Any]) -> str:
+    """Return the sha256 of a document's canonical JSON (sorted keys, no spaces)."""
+    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
 
