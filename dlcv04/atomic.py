@@ -73,7 +73,7 @@ def creating(path: Path) -> Iterator[IO[bytes]]:
     with _beside(path) as (part, file):
         yield file
         _flush(file)
-        _publish(part, path)
+        publish(part, path)
     _sync(path.parent)
 
 
@@ -155,8 +155,13 @@ def _flush(file: IO[bytes]) -> None:
     os.fsync(file.fileno())
 
 
-def _publish(part: Path, path: Path) -> None:
-    """Give a finished file its name in one step; never in the place of another."""
+def publish(part: Path, path: Path) -> None:
+    """Give a finished file its name in one step; it may have the other one still.
+
+    Raises:
+        FileExistsError: there is a file of this name; it stays.
+        OSError: the folder can't be written to.
+    """
     try:
         os.link(part, path)
     except FileExistsError:

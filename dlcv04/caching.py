@@ -9,6 +9,7 @@ import functools
 import hashlib
 import json
 import os
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -39,8 +40,13 @@ class CacheError(ValueError):
 
 
 def default_folder() -> Path:
-    """``DLCV04_CACHE``, else the user's folder for caches."""
-    return Path(os.environ.get("DLCV04_CACHE") or platformdirs.user_cache_dir("dlcv04")).expanduser()
+    """``DLCV04_CACHE``, else the user's folder for caches; in a user's folder for scratch where there is no home."""
+    if named := os.environ.get("DLCV04_CACHE"):
+        return Path(named).expanduser()
+    try:
+        return Path(platformdirs.user_cache_dir("dlcv04"))
+    except RuntimeError:
+        return Path(tempfile.gettempdir()) / f"dlcv04-{os.getuid()}"
 
 
 def location(kind: str, key: Mapping[str, Any], folder: str | Path | None = None) -> Path:

@@ -1,5 +1,7 @@
 """The `dlcv04` command: it only registers the commands of `dlcv04.commands`."""
 
+import io
+import sys
 from collections.abc import Callable
 from typing import Annotated
 
@@ -70,4 +72,7 @@ def about(
 
 def main() -> None:
     """Entry point of the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # an ASCII terminal, or a file name that is no text: said all the same
+            stream.reconfigure(errors="backslashreplace")
     app(prog_name="dlcv04")

@@ -199,9 +199,9 @@ def _where(config: pytest.Config, fixture: str) -> str:
 
 def planned_key(device: str) -> dict[str, str]:
     """What decides comparability, read from Keras's settings without importing Keras."""
-    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    home = Path(os.environ.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras"))  # noqa: PTH111, PTH118
     try:
-        settings = json.loads((home / "keras.json").read_text())
+        settings = json.loads((home / "keras.json").read_bytes())
     except (OSError, ValueError):
         settings = {}
     name = os.environ.get("KERAS_BACKEND") or settings.get("backend", "tensorflow")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
@@ -22,8 +21,7 @@ def accept(
     if bool(run) == bool(retire):
         stop("Say which saved run to accept, or with --retire which test to take out: one of both.")
     from dlcv04.harness.machine import git
-    from dlcv04.harness.store import acceptance, files
-    from dlcv04.harness.store.reading import RunFileError, read_run
+    from dlcv04.harness.store import acceptance, files, reading
 
     places = project()
     store = places.store
@@ -33,12 +31,13 @@ def accept(
             say(f"retired: {retire}, from {count} stored file{'s' if count > 1 else ''}")
             return
         path = store.find_saved(run)
-        stored, document = read_run(path), json.loads(path.read_text())
+        document = reading.parse(path)
+        stored = reading.decode_run(document.get("dlcv04"), str(path))
         refusal = acceptance.may_accept(stored)
         if refusal and not force:
             stop(refusal, 1)
         candidates = [acceptance.Candidate(document, part, force) for part in acceptance.parts(stored)]
         for written in store.accept_all(candidates, reason=reason, commit=git.commit(places.root)):
             say(f"stored: {written}")
-    except (RunFileError, files.BaselineError) as error:
+    except (reading.RunFileError, files.BaselineError) as error:
         stop(str(error))

@@ -113,7 +113,7 @@ def _suite(path: str, device: str, data: str, profile: str) -> list[str]:
 
     options = [f"--dl-device={device}", f"--dl-data={data}", f"--dl-profile={profile}"]
     command = [sys.executable, "-m", "pytest", path, "--collect-only", "-q", *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
     if done.returncode == 0:
         say(f"claims: {path} can run")

@@ -30,8 +30,13 @@ class Found:
 
 def keras_cache() -> Path:
     """Keras's folder of downloaded data sets (it need not exist)."""
+    return keras_home() / "datasets"
+
+
+def keras_home() -> Path:
+    """Keras's folder; for a user without a home in the folder that one stands in, as Keras itself has it."""
     home = os.environ.get("KERAS_HOME")
-    return (Path(home) if home else Path.home() / ".keras") / "datasets"
+    return Path(home) if home else Path(os.path.expanduser("~")) / ".keras"  # noqa: PTH111 - Path's raises
 
 
 def find(source: Source, title: str, fetch: str, names: tuple[str, ...]) -> Found:

@@ -204,7 +204,7 @@ def imagenet() -> Classifier:
     index = keras_cache().with_name("models") / "imagenet_class_index.json"
     names: tuple[str, ...] = ()
     if index.is_file():
-        found = json.loads(index.read_text())
+        found = json.loads(index.read_bytes())
         names = tuple(found[str(label)][1].replace("_", " ") for label in range(len(found)))
     return Classifier("VGG16 (imagenet)", model, names)
 

@@ -184,7 +184,7 @@ def _git(folder: Path | str, *arguments: str, seconds: float | None = None) -> _
         done = subprocess.run(
             [program, "-C", str(folder), *arguments],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             errors="replace",
             timeout=seconds,
             env=clean_environment(),

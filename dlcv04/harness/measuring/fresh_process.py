@@ -36,8 +36,9 @@ def run(arguments: Sequence[str], root: Path | None = None) -> Finished:
             cwd=root,
             env=git.clean_environment(),
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             check=False,
         )
-        document = json.loads(out.read_text()) if out.exists() else None
+        document = json.loads(out.read_bytes()) if out.exists() else None
     return Finished(done.returncode, (done.stdout + done.stderr)[-_SHOWN:], document)

@@ -62,7 +62,7 @@ def build_copies(top: Path, root: Path, checkout: Path, into: Path) -> list[Path
         _refuse_outdated(installed, source)
         old = checkout / source.relative_to(top)
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(into), str(old)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
         if done.returncode != 0:
             why = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()[-1]
             raise SideError(
@@ -95,7 +95,7 @@ def _plain_copies(top: Path, root: Path) -> Iterator[tuple[importlib.metadata.Di
 
 def _project_name(file: Path) -> str:
     try:
-        return str(tomllib.loads(file.read_text()).get("project", {}).get("name", ""))
+        return str(tomllib.loads(file.read_text(encoding="utf-8")).get("project", {}).get("name", ""))
     except (OSError, ValueError):
         return ""
 

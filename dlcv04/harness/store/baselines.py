@@ -7,22 +7,25 @@
       <machine class>/    clocks: valid on this hardware only
 
 A stored file is pytest-benchmark's JSON with a `dlcv04` block (`schema.Run`) whose `acceptance` says why,
-when, from which commit, and carries the sha256 of the rest. Only `Store.accept` writes here: under a lock,
-into a temporary file that becomes visible by one link, so that a kill at any point leaves no half file and
-nothing is overwritten.
+when, from which commit, and carries the sha256 of the rest. Only `Store.accept` writes here, under a lock, and all or
+nothing: the files wait under hidden names, count from the moment that the new manifest takes the place of the old one,
+and then get their names, which nothing else ever had. What a killed process left of that, the next one that writes
+completes, where the manifest lists it, or removes.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
+import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dlcv04 import atomic
-from dlcv04.harness.store import acceptance, files, manifest, reading, selection
+from dlcv04.harness.store import acceptance, files, folders, manifest, reading, selection
 from dlcv04.harness.store.acceptance import Candidate, Part
 from dlcv04.harness.store.files import BaselineError
 from dlcv04.harness.store.manifest import Manifest, Retired
@@ -40,13 +43,20 @@ else:
 PORTABLE = "portable"
 
 
-PUBLISHED = "published"
-
-
 _LOCK = ".lock"
 
 
 _NUMBERED = re.compile(r"(\d{4,})_.*\.json")
+
+
+class _Ready(NamedTuple):
+    """A file to store: its folder, the readable half of its name, its run, its hash and its text."""
+
+    folder: Path
+    name: str
+    run_id: str
+    sha256: str
+    text: bytes
 
 
 class Store:
@@ -79,12 +89,15 @@ class Store:
             BaselineError: a selector matches nothing (the message names what exists), or is a folder, a
                 `.py` file or a node id.
         """
-        paths = self._select(selectors) if selectors else self._files()
         loaded = Loaded([], [], [], {})
-        folders = {PORTABLE, machine_class}
-        listed = self._manifest(loaded.lost)
+        mine = {PORTABLE, machine_class}
+        paths, problems, listed = self._seen(loaded.lost)
+        if selectors:
+            paths = self._select(selectors, paths)
+        else:
+            loaded.lost.update({path: said for path, said in problems.items() if self._concerns(path, mine)})
         for path in paths:
-            silent = not selectors and path.parent.name not in folders
+            silent = not selectors and path.parent.name not in mine
             try:
                 run = self._read(path)
                 if self._is_accepted(path) and listed is not None:
@@ -99,8 +112,26 @@ class Store:
                 if not silent:
                     loaded.lost[path] = str(error)
         if listed is not None and not selectors:
-            loaded.lost.update(listed.lost(self.root, folders))
+            gone = listed.lost(self.root, mine)
+            loaded.lost.update({path: said for path, said in gone.items() if path.parent not in loaded.lost})
         return loaded
+
+    def _seen(self, lost: dict[Path, str]) -> tuple[list[Path], dict[Path, str], Manifest | None]:
+        """Files, problems of the folders, and the manifest, all of one moment between two acceptances."""
+        while True:
+            before = manifest.moment(self.root)
+            found = folders.contents(self.root)
+            listed = self._manifest(lost)
+            if manifest.moment(self.root) == before:
+                break
+        waiting = (files.unstaged(path) for path in files.staged_in(self.root))
+        counted = {path for path in waiting if listed is not None and _name(path) in listed.files}
+        return sorted({*found.files, *counted}), found.problems, listed
+
+    def _concerns(self, path: Path, mine: Collection[str]) -> bool:
+        """Whether a place that can't be read may hold a run of one of these folders."""
+        inside = path.relative_to(self.root).parts
+        return not inside or not mine.isdisjoint(inside) or (len(inside) == 1 and path.suffix.lower() == ".json")
 
     def _manifest(self, lost: dict[Path, str]) -> Manifest | None:
         try:
@@ -126,6 +157,10 @@ class Store:
         # One that is not listed was accepted all the same, by its own hash: on another branch, or just before a kill.
         if name in listed.files and accepted is not None and listed.files[name] != accepted.sha256:
             raise RunFileError(f"{path} is another file than was accepted: restore it from git.")
+        if name not in listed.files and accepted is not None:
+            other = [known for known, sha256 in listed.files.items() if sha256 == accepted.sha256]
+            if other and not (self.root / other[0]).exists():
+                raise RunFileError(f"{path} was accepted as {self.root / other[0]}: restore the name from git.")
         return listed.without_retired(name, run)
 
     def _is_accepted(self, path: Path) -> bool:
@@ -197,7 +232,6 @@ class Store:
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             with filelock.FileLock(self.root / _LOCK, timeout=60):
-                _clear(self.root)
                 yield
         except (OSError, TimeoutError) as error:
             raise BaselineError(f"{self.root} can't be written ({error}): nothing was stored.") from error
@@ -235,7 +269,10 @@ class Store:
         return self.accept_all([candidate], reason=reason, commit=commit)[0]
 
     def accept_all(self, candidates: Sequence[Candidate], *, reason: str, commit: Commit) -> list[Path]:
-        """Store several parts, or none of them: what was written is taken back when a later one can't be.
+        """Store several parts, all of them or none, and return their files.
+
+        Those that are stored already stay as they are, unless that is all: what a killed process stored of a run, or
+        an earlier version before it failed, is completed.
 
         Raises:
             BaselineError, RunFileError: as `accept`.
@@ -245,22 +282,59 @@ class Store:
                 "A baseline needs a reason: say with `--reason` why these figures are the ones to hold."
             )
         ready = [self._prepare(candidate, reason.strip(), commit) for candidate in candidates]
-        written: list[Path] = []
         with self._writing():
-            old = manifest.read(self.root)
-            if old is None:  # before the first file that says there is one: a kill in between must not look like a loss
-                old = self._all_listed({}, [])
-                manifest.write(self.root, old)
+            completed = self._settle()
+            old = manifest.read(self.root) or Manifest()
+            stored = [self._holding_run(one.folder, one.run_id) for one in ready]
+            if None not in stored and completed.isdisjoint(stored):
+                raise BaselineError(f"Run {ready[0].run_id} is stored already, as {stored[0]}: a run counts once.")
+            added: dict[Path, _Ready] = {}
+            for place, one in enumerate(ready):
+                if stored[place] is None:
+                    stored[place] = path = self._new_path(one, [*old.names(), *map(_name, added)])
+                    added[path] = one
+            self._store(added, self._all_listed(old.files, old.retired))
+        return [path for path in stored if path is not None]
+
+    def _store(self, added: Mapping[Path, _Ready], listed: Manifest) -> None:
+        """Store new files, and list them: all of them or none."""
+        for path in added:
+            if os.path.lexists(path):
+                raise FileExistsError(f"{path} exists already")
+        try:
+            for path, one in added.items():
+                path.parent.mkdir(exist_ok=True)
+                with atomic.creating(files.staged(path)) as file:
+                    file.write(one.text)
+            new = {_name(path): one.sha256 for path, one in added.items()}
+            manifest.write(self.root, Manifest(files={**listed.files, **new}, retired=listed.retired))
+        finally:
+            # Whatever came between: what is listed by now is stored, and the next writer does what can't be done here.
+            with contextlib.suppress(OSError):
+                self._settle()
+
+    def _settle(self) -> set[Path]:
+        """Give the files that are listed the names they wait for, remove those that are not; return the former.
+
+        Called under the lock: no other writer is alive, so whatever waits was left by a killed one.
+        """
+        listed = manifest.read(self.root) or Manifest()
+        completed = set()
+        for staged in files.staged_in(self.root):
+            path = files.unstaged(staged)
+            if _name(path) not in listed.files:
+                staged.unlink()
+                continue
             try:
-                for folder, name, run, text in ready:
-                    folder.mkdir(exist_ok=True)
-                    written.append(self._write(folder, name, run, text, old))
-                manifest.write(self.root, self._all_listed(old.files, old.retired))
-            except (OSError, BaselineError):
-                for path in written:
-                    path.unlink()
-                raise
-        return written
+                atomic.publish(staged, path)
+            except FileExistsError:
+                if path.read_bytes() != staged.read_bytes():
+                    continue  # somebody's own file of that name: `load` says that it is another than was accepted
+            staged.unlink(missing_ok=True)
+            completed.add(path)
+        for folder in (self.root, *filter(Path.is_dir, self.root.iterdir())):
+            atomic.sweep(folder, older_than=-math.inf)
+        return completed
 
     def find_saved(self, selector: str) -> Path:
         """The one saved run that a path, id, number or glob names.
@@ -279,8 +353,8 @@ class Store:
         there = f"saved are {', '.join(names)}" if names else nothing
         raise BaselineError(f"There is no saved run {selector!r}; {there}.")
 
-    def _prepare(self, candidate: Candidate, reason: str, commit: Commit) -> tuple[Path, str, Run, bytes]:
-        """Folder, name, record and text of one file, before anything is written."""
+    def _prepare(self, candidate: Candidate, reason: str, commit: Commit) -> _Ready:
+        """One file, before anything is written."""
         part = candidate.part
         run = decode_run(files.strict(candidate.document.get("dlcv04")), "The run to accept")
         if part not in acceptance.parts(run):
@@ -297,39 +371,30 @@ class Store:
         )
         stored = acceptance.only_part(run, part, record)
         folder = self.root / (PORTABLE if part == "portable" else _folder_name(run.environment.machine_class))
-        return (
-            folder,
-            _slug(candidate.name),
-            stored,
-            files.encode(acceptance.part_document(candidate.document, part, stored)),
+        document = acceptance.part_document(candidate.document, part, stored)
+        return _Ready(
+            folder, _slug(candidate.name), run.id, document["dlcv04"]["acceptance"]["sha256"], files.encode(document)
         )
 
-    def _write(self, folder: Path, name: str, run: Run, text: bytes, listed: Manifest) -> Path:
-        """Write under the store's lock: no other writer is alive, so what looks unfinished is left over."""
-        _clear(folder)
-        for path in files.json_files(folder):
-            if reading.run_id(path) == run.id:
-                raise BaselineError(f"Run {run.id} is stored already, as {path}: a run counts once.")
-        known = [folder.name + "/" + path.name for path in folder.iterdir()]
-        number = _next_number(folder.name, [*known, *listed.names()])
-        target = folder / f"{number:04d}_{name}.json"
-        with atomic.creating(target) as file:
-            file.write(text)
-        return target
+    def _holding_run(self, folder: Path, run_id: str) -> Path | None:
+        """The file of a folder that holds a run."""
+        return next((path for path in self._files() if path.parent == folder and reading.run_id(path) == run_id), None)
+
+    def _new_path(self, one: _Ready, taken: Iterable[str]) -> Path:
+        """A path whose number no other file of the folder has or had."""
+        folder = one.folder
+        known = [f"{folder.name}/{path.name}" for path in folder.iterdir()] if folder.is_dir() else []
+        return folder / f"{_next_number(folder.name, [*known, *taken]):04d}_{one.name}.json"
 
     def _files(self) -> list[Path]:
-        """Every accepted file, portable ones and those of all machine classes."""
-        if not self.root.is_dir():
-            return []
-        folders = sorted(path for path in self.root.iterdir() if path.is_dir() and path.name != PUBLISHED)
-        return [path for folder in folders for path in files.json_files(folder)]
+        """Every accepted file that has its name, portable ones and those of all machine classes."""
+        return folders.contents(self.root).files
 
     def _saved_files(self) -> list[Path]:
         """Every saved run, accepted or not."""
         return sorted(self.saved.rglob("*.json")) if self.saved and self.saved.is_dir() else []
 
-    def _select(self, selectors: Sequence[str]) -> list[Path]:
-        accepted = self._files()
+    def _select(self, selectors: Sequence[str], accepted: Sequence[Path]) -> list[Path]:
         saved = self._saved_files()
         chosen: dict[Path, Path] = {}
         for selector in selectors:
@@ -395,16 +460,10 @@ def _sort_in(loaded: Loaded, stored: StoredRun, machine_class: str) -> None:
         home.append(stored)
 
 
-def _clear(folder: Path) -> None:
-    """Remove what a killed writer left: under the lock no other is alive."""
-    for leftover in folder.glob(f".*{atomic.PARTIAL}"):
-        leftover.unlink()
-
-
 def _folder_name(machine_class: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", machine_class) or machine_class in {
         PORTABLE,
-        PUBLISHED,
+        folders.PUBLISHED,
     }:
         raise BaselineError(f"{machine_class!r} can't name a folder of baselines: use letters, digits, '.', '-', '_'.")
     return machine_class

@@ -13,6 +13,8 @@ import msgspec
 
 from dlcv04 import atomic
 
+_STAGED = ".staged"
+
 
 class BaselineError(ValueError):
     """A selector, an acceptance or the store itself is wrong; the message says what to do next."""
@@ -62,6 +64,16 @@ def write_json(folder: Path, name: str, value: Any) -> Path:
     return target
 
 
-def json_files(folder: Path) -> list[Path]:
-    """The JSON files of a folder, by name."""
-    return sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
+def staged(path: Path) -> Path:
+    """Where a file lies that is to become `path`, until all of its acceptance is there."""
+    return path.with_name(f".{path.name}{_STAGED}")
+
+
+def staged_in(root: Path) -> list[Path]:
+    """The files below a store's folders that wait for their names."""
+    return sorted(root.glob(f"*/.*{_STAGED}"))
+
+
+def unstaged(path: Path) -> Path:
+    """The path that a staged file is to become."""
+    return path.with_name(path.name.removeprefix(".").removesuffix(_STAGED))

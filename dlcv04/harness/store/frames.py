@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dlcv04.harness.store import manifest
+from dlcv04.harness.store.folders import SELFTEST
 from dlcv04.harness.store.reading import RunFileError, read_stored
 from dlcv04.harness.store.schema import Arm, EpochRow, PairRounds, Run
-from dlcv04.harness.store.selftests import FOLDER as SELF_TESTS
 from dlcv04.lazy import LazyModule
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def _read_all(root: Path) -> list[tuple[str, Run]]:
     runs: list[tuple[str, Run]] = []
     unread: list[str] = []
     for path in sorted(root.rglob("*.json")):
-        if path.parent.name == SELF_TESTS or path.name == manifest.NAME:
+        if path.parent.name == SELFTEST or path.name == manifest.NAME:
             continue
         try:
             runs.append((path.relative_to(root).as_posix(), _read(path)))

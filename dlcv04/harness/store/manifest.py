@@ -7,6 +7,7 @@ in red: without the list, deleting a baseline would look like never having had o
 from __future__ import annotations
 
 import difflib
+import os
 import shlex
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -59,11 +60,12 @@ class Manifest(Record, frozen=True, kw_only=True):
 
     def lost(self, root: Path, folders: Collection[str]) -> dict[Path, str]:
         """A sentence for each listed file of these folders that is not there."""
-        gone = [name for name in self.files if name.partition("/")[0] in folders and not (root / name).is_file()]
+        listed = [root / name for name in self.files if name.partition("/")[0] in folders]
+        gone = [path for path in listed if not (_is_there(path) or _is_there(files.staged(path)))]
         return {
-            root / name: f"{root / name} was accepted and is gone: restore it from git, or, where it was deleted on "
-            f"purpose, say so with `dlcv04 accept --retire {shlex.quote(f'{root.name}/{name}')}`."
-            for name in gone
+            path: f"{path} was accepted and is gone: restore it from git, or, where it was deleted on purpose, say so "
+            f"with `dlcv04 accept --retire {shlex.quote(f'{root.name}/{path.relative_to(root).as_posix()}')}`."
+            for path in gone
         }
 
     def is_retired(self, test: str, files: Collection[str]) -> bool:
@@ -84,6 +86,11 @@ class Manifest(Record, frozen=True, kw_only=True):
         raise BaselineError(f"No stored run has the test {test!r}, so there is nothing to retire; {there}.")
 
 
+def _is_there(path: Path) -> bool:
+    """Whether there is anything but a folder, which reading would tell of."""
+    return os.path.lexists(path) and not os.path.isdir(path)  # noqa: PTH112 - Path's raises where it may not look
+
+
 def _control_of(test: str) -> str:
     """The node id of a test's control."""
     return f"{test[:-1]}-control]" if test.endswith("]") else f"{test}[control]"
@@ -96,13 +103,25 @@ def read(root: Path) -> Manifest | None:
         RunFileError: it can't be read; the message says what to do.
     """
     path = root / NAME
-    if not path.exists():
+    if not os.path.lexists(path):
         return None
     try:
-        return msgspec.convert(parse(path), Manifest)
+        document = parse(path)
+        if set(document) != {"manifest", "files", "retired"} or document["manifest"] != MANIFEST:
+            raise RunFileError(f"it is no list of version {MANIFEST}")
+        return msgspec.convert(document, Manifest)
     except (RunFileError, msgspec.ValidationError) as error:
         # Not in the words of other files: who deletes the list can't tell any more what was accepted.
         raise RunFileError(f"{path} can't be read ({error.__cause__ or error}): restore it from git.") from error
+
+
+def moment(root: Path) -> tuple[int, int, int] | None:
+    """What changes with every acceptance: while it stays the same, so do the accepted files."""
+    try:
+        found = (root / NAME).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def write(root: Path, manifest: Manifest) -> None:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
 import math
+import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 import msgspec
 
-from dlcv04.harness.store import older
+from dlcv04.harness.store import files, older
 from dlcv04.harness.store.schema import SCHEMA, Run
+
+#: Bytes of the largest file that is read: sixty times what the largest suite stored so far takes.
+LARGEST = 64 * 2**20
 
 
 class RunFileError(ValueError):
@@ -39,19 +46,58 @@ def decode_run(block: Any, where: str) -> Run:
         raise RunFileError(f"{where} was cut or edited by hand ({error}): restore it from git or delete it.") from error
 
 
+def contents(path: Path) -> bytes:
+    """What is in a stored file.
+
+    Raises:
+        RunFileError: it can't be opened, is no regular file (a FIFO would be waited for, a device has no end), or is
+            larger than `LARGEST`.
+    """
+    try:
+        with _opened(path) as file:
+            text = file.read(LARGEST + 1)
+    except OSError as error:
+        raise RunFileError(f"{path} can't be opened: {error.strerror}.") from error
+    if len(text) > LARGEST:
+        raise RunFileError(
+            f"{path} is larger than the {LARGEST // 2**20} MiB that a stored file may have: restore it from git or "
+            "delete it."
+        )
+    return text
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """Open a stored file, also where it waits for its name: its writer may have been killed, or be at it just now."""
+    try:
+        return _regular(path)
+    except FileNotFoundError:
+        for place in (files.staged(path), path):
+            with contextlib.suppress(FileNotFoundError):
+                return _regular(place)
+        raise
+
+
+def _regular(path: Path) -> IO[bytes]:
+    """Open a file for reading, if it is one.
+
+    Raises:
+        OSError: it can't be opened.
+        RunFileError: it is anything else.
+    """
+    if stat.S_ISREG(path.stat().st_mode):  # asked before it is opened, which a device may notice
+        return path.open("rb")
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    raise RunFileError(f"{path} is no regular file: restore it from git or delete it.")
+
+
 def read_run(path: Path | str) -> Run:
     """Read a stored run from a file of pytest-benchmark's JSON form.
 
     Raises:
         RunFileError: the file can't be opened, is no JSON, or holds no valid run.
     """
-    try:
-        document = msgspec.json.decode(Path(path).read_bytes())
-    except OSError as error:
-        raise RunFileError(f"{path} can't be opened: {error.strerror}.") from error
-    except msgspec.DecodeError as error:
-        raise RunFileError(f"{path} is not whole JSON ({error}): restore it from git or delete it.") from error
-    return decode_run(document.get("dlcv04") if isinstance(document, dict) else None, str(path))
+    return decode_run(parse(Path(path)).get("dlcv04"), str(path))
 
 
 def read_stored(path: Path | str) -> Run:
@@ -71,7 +117,12 @@ def content_hash(document: Mapping[str, Any]) -> str:
     """Return the sha256 of a document's canonical JSON (sorted keys, no spaces), without the hash itself."""
     block = dict(document["dlcv04"])
     block["acceptance"] = {name: value for name, value in (block["acceptance"] or {}).items() if name != "sha256"}
-    canonical = json.dumps({**document, "dlcv04": block}, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return canonical_hash({**document, "dlcv04": block})
+
+
+def canonical_hash(document: Mapping[str, Any]) -> str:
+    """Return the sha256 of a document's canonical JSON (sorted keys, no spaces)."""
+    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
 
@@ -81,10 +132,7 @@ def parse(path: Path) -> dict[str, Any]:
     Raises:
         RunFileError: it can't be opened, was cut, or holds no JSON object.
     """
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise RunFileError(f"{path} can't be opened: {error.strerror}.") from error
+    text = contents(path)
     if text.startswith(b"version https://git-lfs"):
         raise RunFileError(f"{path} is a pointer of Git LFS and not the file itself: run `git lfs pull`.")
     try:

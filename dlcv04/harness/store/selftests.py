@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from dlcv04.harness.store.files import write_json
+from dlcv04.harness.store import files, folders, reading
 from dlcv04.harness.store.schema import SCHEMA, Commit, Environment, PairRounds, Record, to_builtins
 
 
@@ -56,7 +58,8 @@ class SelfTest(Record, frozen=True, kw_only=True):
 
     `process_sd` (log units) and `process_df` are what the gate of `--dl-against` uses; `process_point` and
     `process_upper95` say how well they are known; `rounds_sd` is what the rounds of a pair leave open about its mean.
-    `replayed` is what the judge of that day made of the pairs: seconds of work, so it is stored with them.
+    `replayed` is what the judge of that day made of the pairs: seconds of work, so it is stored with them. `sha256` is
+    that of the rest of the stored file; earlier versions stored none.
     """
 
     schema: int = SCHEMA
@@ -76,9 +79,7 @@ class SelfTest(Record, frozen=True, kw_only=True):
     planted: list[Planted] = []
     faults: list[PlantedFault] = []
     replayed: list[Replayed] = []
-
-
-FOLDER = "selftest"
+    sha256: str = ""
 
 
 _LONGEST_NAME = 255
@@ -90,8 +91,9 @@ class SelfTestError(ValueError):
 
 def keep(test: SelfTest, root: Path) -> Path:
     """Keep a self-test beside its machine class's baselines, under a new name; return its file."""
-    folder = root / test.environment.machine_class / FOLDER
-    return write_json(folder, test.id, to_builtins(test))
+    folder = root / test.environment.machine_class / folders.SELFTEST
+    document = files.strict(to_builtins(test))
+    return files.write_json(folder, test.id, document | {"sha256": _hash(document)})
 
 
 def latest(root: Path, machine_class: str, key: Mapping[str, str]) -> SelfTest | None:
@@ -102,11 +104,40 @@ def latest(root: Path, machine_class: str, key: Mapping[str, str]) -> SelfTest |
     """
     if Path(machine_class).name != machine_class or len(machine_class.encode("utf-8", "replace")) > _LONGEST_NAME:
         return None  # a run from elsewhere may say anything here; such a name was never a folder of ours
-    for path in sorted((root / machine_class / FOLDER).glob("*.json"), reverse=True):
-        try:
-            test = msgspec.json.decode(path.read_bytes(), type=SelfTest)
-        except (OSError, msgspec.DecodeError) as error:
-            raise SelfTestError(f"{path} can't be read ({error}): restore it from git or delete it.") from error
+    for path in _stored(root / machine_class / folders.SELFTEST):
+        test = _read(path)
         if test.key == dict(key):
             return test
     return None
+
+
+def _read(path: Path) -> SelfTest:
+    try:
+        document = reading.parse(path)
+        test = msgspec.convert(document, SelfTest)
+    except (reading.RunFileError, msgspec.ValidationError) as error:
+        why = error.__cause__ if isinstance(error, reading.RunFileError) else error
+        said = f"{path} can't be read ({why}): restore it from git or delete it." if why else str(error)
+        raise SelfTestError(said) from error
+    if set(document) - {*SelfTest.__struct_fields__} or (test.sha256 and test.sha256 != _hash(document)):
+        raise SelfTestError(f"{path} was edited by hand, its hash no longer matches: restore it from git or delete it.")
+    return test
+
+
+def _hash(document: Mapping[str, Any]) -> str:
+    return reading.canonical_hash({name: value for name, value in document.items() if name != "sha256"})
+
+
+def _stored(folder: Path) -> list[Path]:
+    """The self-tests in a folder, the newest first.
+
+    Raises:
+        SelfTestError: nobody knows which there are.
+    """
+    try:
+        found = [path for path in folder.iterdir() if re.fullmatch(r"[^.].*\.json", path.name)]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise SelfTestError(f"{folder} can't be read ({error.strerror}): mend its permissions.") from error
+    return sorted(found, reverse=True)

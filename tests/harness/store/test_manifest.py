@@ -54,7 +54,7 @@ def test_a_crash_at_any_step_loses_nothing(store, monkeypatch, step, after, what
         return step_or_die
 
     with monkeypatch.context() as patch:
-        patch.setattr(atomic, "_publish", dies_at_step(atomic._publish))
+        patch.setattr(atomic, "publish", dies_at_step(atomic.publish))
         patch.setattr(manifest, "write", dies_at_step(manifest.write))
         with contextlib.suppress(Killed):
             accept(store, make_run("second")) if what == "accept" else retire(store, TEST)
