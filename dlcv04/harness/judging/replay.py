@@ -80,14 +80,12 @@ def _again(assertion: Assertion, arms: Mapping[str, Arm], context: Context, *, f
 
 
 def _order(assertion: Assertion, arms: Mapping[str, Arm], policy: Policy, *, fixed_n: bool) -> Assertion:
-    rounds = [
-        dict(zip(arms[n].round_index, arms[n].round_seconds, strict=True))
-        for n in (assertion.treatment, assertion.reference)
-    ]
+    names = (assertion.treatment, assertion.reference)
+    # Where rounds have no numbers, nothing says which were neighbours.
+    rounds = [dict(zip(arms[name].round_index, arms[name].round_seconds, strict=False)) for name in names]
     ratios = [math.log(rounds[0][i] / rounds[1][i]) for i in sorted(rounds[0].keys() & rounds[1].keys())]
     # Runs stored before a claim could ask for more pairs have no look.
     min_pairs = assertion.n if fixed_n else max([policy.min_pairs, *assertion.looks])
-    names = (assertion.treatment, assertion.reference)
     return assertions.order(
         ratios, names, assertion.margin, policy, min_pairs=min_pairs, reason=assertion.reason
     ).assertion
@@ -95,7 +93,11 @@ def _order(assertion: Assertion, arms: Mapping[str, Arm], policy: Policy, *, fix
 
 def _memory(assertion: Assertion, arms: Mapping[str, Arm], context: Context) -> Assertion:
     names = (assertion.treatment, assertion.reference)
-    new, old = ([v for f in arms[n].figures if f.name == assertion.metric for v in f.values if v] for n in names)
+    new, old = (
+        [v for f in arms[n].figures if f.name == assertion.metric for v in f.values if v and v > 0] for n in names
+    )
+    if not new or not old:
+        return assertion
     return assertions.needs_more((new, old), names, assertion.margin, context.policy, context.machine_class)
 
 

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from dlcv04.harness.store import older
+from dlcv04.harness.store import checking, older
 from dlcv04.harness.store.schema import SCHEMA, Run
 
 
@@ -34,9 +34,13 @@ def decode_run(block: Any, where: str) -> Run:
             "store the baseline anew with `dlcv04 baseline`."
         )
     try:
-        return msgspec.convert(block, Run)
+        run = None if (fault := checking.unfit_value(block)) else msgspec.convert(block, Run)
     except msgspec.ValidationError as error:
-        raise RunFileError(f"{where} was cut or edited by hand ({error}): restore it from git or delete it.") from error
+        run, fault = None, str(error)
+    fault = fault or (checking.contradiction(run) if run is not None else "")
+    if run is None or fault:
+        raise RunFileError(f"{where} was cut or edited by hand ({fault}): restore it from git or delete it.")
+    return run
 
 
 def read_run(path: Path | str) -> Run:
@@ -45,13 +49,7 @@ def read_run(path: Path | str) -> Run:
     Raises:
         RunFileError: the file can't be opened, is no JSON, or holds no valid run.
     """
-    try:
-        document = msgspec.json.decode(Path(path).read_bytes())
-    except OSError as error:
-        raise RunFileError(f"{path} can't be opened: {error.strerror}.") from error
-    except msgspec.DecodeError as error:
-        raise RunFileError(f"{path} is not whole JSON ({error}): restore it from git or delete it.") from error
-    return decode_run(document.get("dlcv04") if isinstance(document, dict) else None, str(path))
+    return decode_run(parse(Path(path)).get("dlcv04"), str(path))
 
 
 def read_stored(path: Path | str) -> Run:
