@@ -21,7 +21,7 @@ import numpy.typing as npt
 from dlcv04 import backends, hdf5
 from dlcv04.datasets.fetch import DOWNLOADS
 from dlcv04.datasets.sources import keras_cache
-from dlcv04.datasets.tree import expanded
+from dlcv04.datasets.tree import expanded, no_file
 from dlcv04.lazy import LazyModule
 
 if TYPE_CHECKING:
@@ -137,6 +137,8 @@ def find(source: str | Path, *, dense: bool = False) -> Path:
         near = difflib.get_close_matches(str(source), ("imagenet", "hed", "random"), n=1)
         hint = f"did you mean {near[0]}?" if near else "choose imagenet, hed, random or the path of a file."
         raise WeightsError(f"There are no weights {str(source)!r}: {hint}")
+    if sentence := no_file(path):
+        raise WeightsError(sentence)
     return path
 
 

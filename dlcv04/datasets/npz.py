@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from dlcv04.datasets import DataError
+from dlcv04.datasets import DataError, tree
 
 _LARGEST_ARRAY = 2**30  # bytes; the pictures of CIFAR-10 have 154 MB
 _UNREADABLE = (
@@ -36,10 +36,14 @@ def read(path: Path, picture: tuple[int, ...], fetch: str) -> Arrays:
         DataError: the file is broken, or an array is missing or of another type or shape.
     """
     try:
+        if sentence := tree.no_file(path):
+            raise DataError(sentence)
         _check_sizes(path)
         # Never unpickled: a data file must not be able to run code.
         with np.load(path, allow_pickle=False) as archive:
             x_train, y_train, x_test, y_test = (archive[key] for key in _KEYS)
+    except DataError:
+        raise
     except _UNREADABLE as error:
         raise broken(path, str(error) or type(error).__name__, fetch) from error
     wanted = f"uint8 (images, {', '.join(map(str, picture))})"

@@ -65,7 +65,7 @@ def _command(level: str, title: str, text: str, place: Place | None) -> str:
 
 
 def _data(text: str) -> str:
-    return plaintext.printable(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return plaintext.plain(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:
