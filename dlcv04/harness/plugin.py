@@ -222,7 +222,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
     if server is not None and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
         session.exitstatus = pytest.ExitCode.OK  # a worker that was told to time nothing
     on_xdist = hasattr(config, "workerinput")  # no claim runs there; what is missing, the controller hears of
-    if suite is None or server is not None or config.option.collectonly or on_xdist:
+    shows_only = config.option.collectonly or config.getoption("setuponly", False)  # also --setup-plan: nothing is run
+    if suite is None or server is not None or shows_only or on_xdist:
         return (yield)
     if session.exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.USAGE_ERROR) and not state.of(config).ended:
         # Ctrl-C, a file that can't be collected, no such device: the last report says more than an empty one.

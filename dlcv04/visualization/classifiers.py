@@ -8,7 +8,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -177,8 +177,12 @@ def from_file(path: str | Path, pixels: Pixels = "unit", class_names: Sequence[s
     Raises:
         ClassifierError: there is no such file, it is no whole Keras file, it holds code, or as `from_model`.
     """
-    model = read_model(path)
-    return from_model(model, f"{Path(path).name} ({weights.hash_of(expanded(path))})", pixels, class_names)
+    found = from_model(read_model(path), Path(path).name, pixels, class_names)
+    try:
+        weights.require_finite(found.model)
+    except weights.WeightsError as error:
+        raise ClassifierError(f"{found.name} can't be used: {error}") from error
+    return replace(found, name=f"{found.name} ({weights.hash_of(expanded(path))})")
 
 
 def read_model(path: str | Path) -> keras.Model:
@@ -194,11 +198,7 @@ def read_model(path: str | Path) -> keras.Model:
         )
     try:
         _check_archive(place)
-        model = keras.saving.load_model(place, compile=False, safe_mode=True)
-        weights.require_finite(model)
-        return model
-    except weights.WeightsError as error:
-        raise ClassifierError(f"{place} can't be used: {error}") from error
+        return keras.saving.load_model(place, compile=False, safe_mode=True)
     except (Exception, MemoryError) as error:  # Keras raises what its layers raise
         if "safe_mode" in str(error):
             raise ClassifierError(

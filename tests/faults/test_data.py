@@ -321,3 +321,40 @@ def test_a_report_names_the_hash_of_a_file_of_ones_own(empty_folder):
     assert "sha256 " in first and name() != first
     with pytest.raises(DataError, match="JPEG or PNG"):
         pictures.decode(b"x", 16, "x.png")
+
+
+@pytest.mark.parametrize("fault", ["link", "flipped", "declared", "cut", "pickle"])
+def test_a_keras_file_is_read_from_itself_alone(fault, empty_folder):
+    """Its weights are HDF5 inside a zip file."""
+    from dlcv04.backends import keras
+    from dlcv04.visualization import classifiers
+
+    model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(2, "softmax")])
+    model.save("mine.keras")
+    with zipfile.ZipFile("mine.keras") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    inner = io.BytesIO(members["model.weights.h5"])
+    with h5py.File(inner, "a") as file:
+        (name,) = [each for each, item in hdf5.items(file) if getattr(item, "shape", None) == (16, 2)]
+        values = file[name][()]
+        if fault == "link":
+            weights_file(empty_folder / "other.h5")
+            del file[name]
+            file[name] = h5py.ExternalLink(str(empty_folder / "other.h5"), "block1_conv1/kernel")
+        elif fault == "flipped":
+            values.view(np.uint32)[1, 1] = (values.view(np.uint32)[1, 1] | 1 << 30) & ~np.uint32(1 << 23)
+            file[name][...] = values
+    members["model.weights.h5"] = inner.getvalue()
+    if fault == "pickle":
+        members["config.json"] = pickle.dumps(Runs())
+    with zipfile.ZipFile("mine.keras", "w") as archive:
+        for each, content in members.items():
+            archive.writestr(each, content)
+        if fault == "declared":
+            archive.filelist[-1].file_size = 2**40
+    if fault == "cut":
+        Path("mine.keras").write_bytes(Path("mine.keras").read_bytes()[:-30])
+    with pytest.raises(classifiers.ClassifierError) as raised:
+        classifiers.from_file("mine.keras")
+    assert "mine.keras" in str(raised.value) and "\n" not in str(raised.value)
+    assert not Path("was-run").exists()

@@ -49,6 +49,26 @@ def rejudge(run: Run, stored: Stored | None, *, strict: bool = False, companions
     return msgspec.structs.replace(judged, exit_status=outcome.exit_status(judged, asked=stored is not None))
 
 
+def untrue(run: Run) -> str:
+    """What a run says of a claim and its own figures do not, as a sentence; empty where it says nothing such.
+
+    A file that nobody accepted has no hash: its words are believed only where they follow from what was measured.
+    """
+    again = {(claim.test, claim.is_control): claim.verdict for claim in rejudge(run, None).claims}
+    said = [claim for claim in run.claims if claim.judged and claim.assertions and claim.verdict != again[_name(claim)]]
+    if not said:
+        return ""
+    more = f" (and {len(said) - 1} more)" if len(said) > 1 else ""
+    return (
+        f"Run {run.id} says {said[0].verdict} of {said[0].test}{more}, and its own figures say {again[_name(said[0])]}: "
+        "it was edited, or judged by another version; `dlcv04 judge` says what follows from them."
+    )
+
+
+def _name(claim: Claim) -> tuple[str, bool]:
+    return claim.test, claim.is_control
+
+
 def _arms_of(companions: Sequence[Run], key: Mapping[str, str]) -> list[Arm]:
     """All arms of the processes that measured with this key."""
     return [arm for run in companions if run.key == key for arm in (*run.arms, *run.repeats)]

@@ -75,8 +75,10 @@ def _tell_junit(config: pytest.Config, run: Run) -> None:
 
 def stopped_by(error: BaseException) -> str:
     """What ended a session before its time, in words."""
-    if isinstance(error, KeyboardInterrupt):
-        return "SIGTERM" if isinstance(error, signals.Terminated) else "Ctrl-C"
+    if isinstance(error, signals.Terminated):
+        return "SIGTERM"
+    if type(error) is KeyboardInterrupt:
+        return "Ctrl-C"
     if isinstance(error, pytest.Session.Interrupted | pytest.Session.Failed):
         return str(error)
     if isinstance(error, pytest.exit.Exception):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
 from dlcv04.harness.store.schema import LARGEST, Against, Arm, Claim, PairRounds, Run
@@ -70,6 +70,24 @@ def _claim(claim: Claim) -> Iterator[str]:
     for assertion in claim.assertions:
         if assertion.unit == "ratio" and assertion.margin <= 0:
             yield f"{claim.test} asserts a ratio of {assertion.margin:g}"
+
+
+def other_times(document: Mapping[str, Any], run: Run) -> str:
+    """Which arm has other seconds in pytest-benchmark's own rows than in the run's block; empty where none has.
+
+    People and other tools read the rows, the judge reads the block: one file must not tell them different things.
+    """
+    block = {arm.fullname: arm for arm in run.arms if arm.round_seconds}
+    rows = document.get("benchmarks")
+    for row in rows if isinstance(rows, list) else ():
+        stats = row.get("stats") if isinstance(row, dict) else None
+        arm = block.get(str(row.get("fullname"))) if isinstance(row, dict) else None
+        if arm is None or not isinstance(stats, dict):
+            continue
+        told = {"min": min(arm.round_seconds), "max": max(arm.round_seconds), "data": arm.round_seconds}
+        if any(name in stats and stats[name] != value for name, value in told.items()):
+            return arm.fullname
+    return ""
 
 
 def _twice(values: Iterable[Hashable]) -> list[Any]:
