@@ -71,7 +71,7 @@ INTERPRETER = {"-O": ["-O"], "-I": ["-X", "utf8=0", "-X", "dev"]}
 #: What pytest-benchmark sees of pytest-xdist's `-n 2`, where that is not installed.
 AS_XDIST = """
 def pytest_addoption(parser):
-    parser.addoption("--numprocesses", dest="numprocesses", default=2)
+    parser.addoption("--dist", dest="dist", default="load")
 """
 #: They need a process of their own: the others run in a copy of this one, which has everything imported.
 APART = {"-O", "-I", "warnings", "no:terminal"}
