@@ -151,15 +151,31 @@ def alike(value):
     return [{}, dict(list(value.items())[:1]), dict(list(value.items())[1:])]
 
 
-@st.composite
-def blocks(draw):
-    """A `dlcv04` block with one to three strange values."""
-    number = draw(st.integers(0, len(_PLAIN) - 1))
+#: Up to three edits of one of the rich runs, in a form that reads shortly: which run; the place, the way, the new value.
+edits = st.tuples(
+    st.integers(0, len(_PLAIN) - 1),
+    st.lists(
+        st.tuples(
+            st.integers(0, 10**6), st.sampled_from(["alike"] * 6 + ["value", "gone", "twice"]), st.integers(0, 10**6)
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+)
+
+
+def block(edited):
+    """The `dlcv04` block that these edits make."""
+    number, changes = edited
     plain = copy.deepcopy(_PLAIN[number])
-    for _ in range(draw(st.integers(1, 3))):
-        path = draw(st.sampled_from(PLACES[number]))
-        how = draw(st.sampled_from(["alike"] * 6 + ["value", "gone", "twice"]))
-        changed(plain, path, how, lambda old, how=how: draw(st.sampled_from(alike(old) if how == "alike" else VALUES)))
+    for place, how, choice in changes:
+        path = PLACES[number][place % len(PLACES[number])]
+
+        def new(old, how=how, choice=choice):
+            values = alike(old) if how == "alike" else VALUES
+            return values[choice % len(values)]
+
+        changed(plain, path, how, new)
     return plain
 
 

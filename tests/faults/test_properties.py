@@ -3,6 +3,7 @@
 Few examples here; `.ci/nightly` asks for 10,000 of each by `DLCV04_EXAMPLES`.
 """
 
+import contextlib
 import copy
 import json
 import math
@@ -23,14 +24,17 @@ from dlcv04.datasets import DataError, annotation, cifar_batches, npz, pictures
 from dlcv04.harness.judging.comparisons import Context, with_stored
 from dlcv04.harness.judging.replay import rejudge
 from dlcv04.harness.policy import Policy
+from dlcv04.harness.report.renderers import html_page, json_document
 from dlcv04.harness.store import files, manifest, selftests
 from dlcv04.harness.store.baselines import Store
 from dlcv04.harness.store.files import BaselineError
 from dlcv04.harness.store.reading import RunFileError, decode_run, read_run, read_stored
-from dlcv04.harness.store.schema import SECONDS
+from dlcv04.harness.store.schema import SECONDS, to_builtins
 from dlcv04.harness.store.stored import Stored
 from tests.faults import records
 from tests.harness.judging.records import KEY, a_claim, a_run, timed
+from tests.harness.selftest.made import a_test
+from tests.harness.selftest.made import pairs as made_pairs
 from tests.harness.store.records import HERE, accept, make_document, make_run
 
 EXAMPLES = int(os.environ.get("DLCV04_EXAMPLES", "25"))
@@ -50,14 +54,14 @@ pytestmark = pytest.mark.nightly if EXAMPLES > 1000 else []
 
 
 @examples(2)
-@given(block=records.blocks(), how=st.sampled_from(records.USES))
-def test_a_record_that_the_door_accepts_can_be_judged_compared_and_shown(block, how):
+@given(edited=records.edits, how=st.sampled_from(records.USES))
+def test_a_record_that_the_door_accepts_can_be_judged_compared_and_shown(edited, how):
     try:
-        run = decode_run(block, "x")
+        run = decode_run(records.block(edited), "x")
     except RunFileError:
         return
     for text in records.use(run, how):
-        assert not isinstance(text, str) or text.encode()
+        assert not isinstance(text, str) or text.encode() is not None
 
 
 def damaged(content, data):
@@ -130,6 +134,38 @@ SELF_TEST = json.dumps(
         "process_point": 0.01, "process_upper95": 0.03, "rounds_sd": 0.01, "identical": [],
     }
 ).encode()  # fmt: skip
+
+
+SELF = to_builtins(
+    msgspec.structs.replace(
+        a_test(0.02, [selftests.Planted(ratio=1.1, pairs=made_pairs(2, process_sd=0.02))]),
+        identical=made_pairs(3, process_sd=0.02, rounds=4),
+        replayed=[selftests.Replayed(ratio=1.0, red_runs=1, runs=100, red=2, benchmarks=300, promised=0.01)],
+    )
+)
+SELF_PLACES = list(records._places(SELF))
+
+
+@examples(0.3)
+@given(place=st.integers(0, len(SELF_PLACES) - 1), choice=st.integers(0, 10**6), how=st.sampled_from(["alike", "value", "gone"]))
+def test_a_self_test_that_the_door_accepts_can_be_shown(place, choice, how):
+    plain = copy.deepcopy(SELF)
+
+    def new(old):
+        values = records.alike(old) if how == "alike" else records.VALUES
+        return values[choice % len(values)]
+
+    records.changed(plain, SELF_PLACES[place], how, new)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x" / selftests.FOLDER / "1.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(plain))
+        try:
+            found = selftests.latest(Path(folder), "x", SELF["key"])
+        except selftests.SelfTestError:
+            return
+    if found is not None:
+        assert html_page.render(records.RICH[0], (), found) and json_document.render(records.RICH[0], (), found)
 
 
 # -- verdicts ---------------------------------------------------------------------------------------------------------
@@ -313,7 +349,7 @@ def test_a_damaged_hdf5_file_is_read_or_refused(data):
 def test_any_text_is_shown_on_one_line_and_drives_nothing(text):
     shown = plaintext.one_line(text)
     assert not set(shown) & {"\n", "\r", "\x1b", "\x9b", "\u202e", "\u200b"} and "##[" not in shown
-    assert not shown.lstrip().startswith("::") and shown.encode() and plaintext.one_line(shown) == shown
+    assert not shown.lstrip().startswith("::") and shown.encode() is not None and plaintext.one_line(shown) == shown
 
 
 QUICK = ("accept", "judge", "report", "fetch")
@@ -328,9 +364,8 @@ def test_any_argument_is_one_answer_without_a_traceback(command, arguments):
     """Commands that read files and compute nothing; `fetch` of names that there are would use the network."""
     assume(not any(word.strip().lower() in ("mnist", "cifar10", "vgg16", "vgg16-top") for word in arguments))
     assert command in {function.__name__ for function in COMMANDS}
-    runner = CliRunner()
-    with runner.isolated_filesystem():
-        result = runner.invoke(app, [command, *arguments])
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        result = CliRunner().invoke(app, [command, *arguments])
     assert result.exception is None or isinstance(result.exception, SystemExit), (arguments, result.exception)
     assert result.exit_code in (0, 1, 2)
 

@@ -104,6 +104,9 @@ def _order(assertion: Assertion, arms: Mapping[str, Arm], policy: Policy, *, fix
     # Where rounds have no numbers, nothing says which were neighbours.
     rounds = [dict(zip(arms[name].round_index, arms[name].round_seconds, strict=False)) for name in names]
     ratios = [math.log(rounds[0][i] / rounds[1][i]) for i in sorted(rounds[0].keys() & rounds[1].keys())]
+    if not ratios:
+        lost = "no round of one of its arms has one of the other beside it"
+        return msgspec.structs.replace(assertion, verdict="INCONCLUSIVE", reason=lost)
     # Runs stored before a claim could ask for more pairs have no look.
     min_pairs = assertion.n if fixed_n else max([policy.min_pairs, *assertion.looks])
     return assertions.order(

@@ -59,11 +59,14 @@ def _arm(arm: Arm) -> Iterator[str]:
 
 
 def _against(against: Against) -> Iterator[str]:
-    yield from (f"a process pair of {pair.test} lacks rounds of one side" for pair in against.pairs if _is_uneven(pair))
+    yield from uneven(against.pairs)
 
 
-def _is_uneven(pair: PairRounds) -> bool:
-    return not pair.old_seconds or len(pair.old_seconds) != len(pair.new_seconds)
+def uneven(pairs: Iterable[PairRounds]) -> Iterator[str]:
+    """Which process pairs have not as many rounds on one side as on the other, or none, each as half a sentence."""
+    for pair in pairs:
+        if not pair.old_seconds or len(pair.old_seconds) != len(pair.new_seconds):
+            yield f"a process pair of {pair.test} lacks rounds of one side"
 
 
 def _claim(claim: Claim) -> Iterator[str]:

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
+from dlcv04.harness.store import checking
 from dlcv04.harness.store.files import write_json
-from dlcv04.harness.store.schema import SCHEMA, Commit, Environment, PairRounds, Record, to_builtins
+from dlcv04.harness.store.reading import RunFileError, parse
+from dlcv04.harness.store.schema import SCHEMA, Commit, Count, Duration, Environment, PairRounds, Record, to_builtins
+
+#: A standard deviation of log times, and a ratio of times.
+Spread = Annotated[float, msgspec.Meta(ge=0, le=10)]
+Ratio = Annotated[float, msgspec.Meta(gt=0, le=1000)]
 
 
 class Planted(Record, frozen=True, kw_only=True):
     """Process pairs in which the new side was slowed by `ratio` (1.1 = 10 %)."""
 
-    ratio: float
+    ratio: Ratio
     pairs: list[PairRounds]
 
 
@@ -43,11 +50,11 @@ class Replayed(Record, frozen=True, kw_only=True):
     runs that the judge allowed itself on unchanged code.
     """
 
-    ratio: float
-    red_runs: int
-    runs: int
-    red: int
-    benchmarks: int
+    ratio: Ratio
+    red_runs: Count
+    runs: Annotated[int, msgspec.Meta(ge=1)]
+    red: Count
+    benchmarks: Count
     promised: float
 
 
@@ -62,16 +69,16 @@ class SelfTest(Record, frozen=True, kw_only=True):
     schema: int = SCHEMA
     id: str
     started: str
-    seconds: float
+    seconds: Duration
     key: dict[str, str]
     environment: Environment
     commit: Commit
-    tests: int
-    process_sd: float
-    process_df: float
-    process_point: float
-    process_upper95: float
-    rounds_sd: float
+    tests: Count
+    process_sd: Spread
+    process_df: Annotated[float, msgspec.Meta(gt=0, le=1e9)]
+    process_point: Spread
+    process_upper95: Spread
+    rounds_sd: Spread
     identical: list[PairRounds]
     planted: list[Planted] = []
     faults: list[PlantedFault] = []
@@ -104,9 +111,20 @@ def latest(root: Path, machine_class: str, key: Mapping[str, str]) -> SelfTest |
         return None  # a run from elsewhere may say anything here; such a name was never a folder of ours
     for path in sorted((root / machine_class / FOLDER).glob("*.json"), reverse=True):
         try:
-            test = msgspec.json.decode(path.read_bytes(), type=SelfTest)
-        except (OSError, msgspec.DecodeError) as error:
+            test = _read(path)
+        except (RunFileError, msgspec.ValidationError) as error:
             raise SelfTestError(f"{path} can't be read ({error}): restore it from git or delete it.") from error
         if test.key == dict(key):
             return test
     return None
+
+
+def _read(path: Path) -> SelfTest:
+    document = parse(path)
+    test = None if (fault := checking.unfit_value(document)) else msgspec.convert(document, SelfTest)
+    pairs = [*test.identical, *(pair for planted in test.planted for pair in planted.pairs)] if test else []
+    if test is None or (fault := next(checking.uneven(pairs), "")):
+        raise RunFileError(fault)
+    if any(again.red_runs > again.runs or again.red > again.benchmarks for again in test.replayed):
+        raise RunFileError("more was red than was replayed")
+    return test
