@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlcv04 import backends, caching, checkpoints, networks, seeding
+from dlcv04 import weights as stored_weights
 from dlcv04.backends import keras
 from dlcv04.datasets import Dataset
 from dlcv04.model_hash import model_hash
@@ -147,6 +148,8 @@ def vgg16_base(
     with seeding.seeded(seed):
         model = networks.vgg16(weights=weights, until=last, input_shape=input_shape, unit_pixels=True)
     drawn = f", seed {seed}" if weights == "random" else ""
+    if weights not in ("random", "imagenet", "hed"):  # of a file of one's own nobody else knows a checksum
+        drawn = f", {stored_weights.hash_of(stored_weights.find(weights))}"
     preprocessing = f"0..255 minus ImageNet's mean {networks.IMAGENET_MEAN}, blue first"
     return Base(f"vgg16 ({weights}{drawn})", model, preprocessing, f"VGG16, weights {weights}{drawn}")
 

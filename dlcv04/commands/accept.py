@@ -20,8 +20,9 @@ def accept(
     """Accept a saved run as a baseline, or retire a test."""
     if bool(run) == bool(retire):
         stop("Say which saved run to accept, or with --retire which test to take out: one of both.")
+    from dlcv04.harness.judging import replay
     from dlcv04.harness.machine import git
-    from dlcv04.harness.store import acceptance, files, reading
+    from dlcv04.harness.store import acceptance, checking, files, reading
 
     places = project()
     store = places.store
@@ -33,7 +34,9 @@ def accept(
         path = store.find_saved(run)
         document = reading.parse(path)
         stored = reading.decode_run(document.get("dlcv04"), str(path))
-        refusal = acceptance.may_accept(stored)
+        refusal = acceptance.may_accept(stored) or replay.untrue(stored)
+        if not refusal and (arm := checking.other_times(document, stored)):
+            refusal = f"{path} has other times of {arm} in its rows than in its `dlcv04` block: it was edited."
         if refusal and not force:
             stop(refusal, 1)
         candidates = [acceptance.Candidate(document, part, force) for part in acceptance.parts(stored)]

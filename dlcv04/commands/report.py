@@ -28,12 +28,15 @@ def report(
 ) -> None:
     """Rebuild the report of a saved run, from files alone."""
     from dlcv04.harness import report as reporting
+    from dlcv04.harness.judging import replay
     from dlcv04.harness.store import selftests
     from dlcv04.harness.store.reading import RunFileError, read_run
 
     places = project()
     try:
         shown, beside = read_run(run), [read_run(path) for path in stored or []]
+        if sentence := replay.untrue(shown):
+            say(sentence, err=True)
         self_test = selftests.latest(places.baselines, shown.environment.machine_class, shown.key)
         if form in ("github-action-benchmark", "bencher"):
             for sentence in reporting.left_out(form, shown):

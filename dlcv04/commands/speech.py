@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from dlcv04 import plaintext
+
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
 
     from dlcv04.harness.policy import Device
     from dlcv04.harness.session.places import Places
 
-say = typer.echo
-
 #: Exit code where Keras or its framework is missing: pytest's for what can't be run as asked.
 NO_FRAMEWORK = 4
+
+
+def say(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Write text without what would drive a terminal or a CI service: names in it come from files."""
+    typer.echo(plaintext.plain(text), err=err, nl=nl)
 
 
 def stop(sentence: str, code: int = 2) -> NoReturn:

@@ -10,6 +10,8 @@ from pathlib import Path, PurePosixPath
 from dlcv04.datasets import DataError
 
 SPLITS = ("train", "val", "test")
+#: How a file begins that Git LFS put in the place of another.
+POINTER = b"version https://git-lfs"
 _LARGEST_MEMBER = 200 << 20  # bytes; a bomb says how large it is
 
 
@@ -26,15 +28,27 @@ class File:
 
         def read() -> bytes:
             try:
-                return path.read_bytes()
+                if path.stat().st_size > _LARGEST_MEMBER:
+                    raise DataError(f"{path} has {path.stat().st_size:,} bytes; a picture has less.")
+                content = path.read_bytes()
             except OSError as error:
                 raise DataError(f"{path} can't be read: {error.strerror}.") from error
+            if content.startswith(POINTER):
+                raise DataError(no_file(path))
+            return content
 
         return cls(str(path), read)
 
 
 Tree = dict[str, File]
 """Files by their path below the data set's folder, such as ``train/images/1.jpg``."""
+
+
+def no_file(path: Path) -> str:
+    """The sentence for a pointer of Git LFS; empty where the path holds a file of its own."""
+    with path.open("rb") as file:
+        found = file.read(len(POINTER)) == POINTER
+    return f"{path} is a pointer of Git LFS and not the file itself: run `git lfs pull`." if found else ""
 
 
 def expanded(path: str | Path) -> Path:

@@ -21,21 +21,24 @@ if TYPE_CHECKING:
     from dlcv04.harness.claims import claim as claims
     from dlcv04.harness.judging import outcome
     from dlcv04.harness.machine import git
-    from dlcv04.harness.measuring import process_pairs
-    from dlcv04.harness.session import against, collecting, ending_run, ending_tests, first_line, selection
-    from dlcv04.harness.store import schema
+    from dlcv04.harness.measuring import blocks, process_pairs
+    from dlcv04.harness.session import against, collecting, ending_run, ending_tests, first_line, selection, signals
+    from dlcv04.harness.store import files, schema
 else:
     against = LazyModule("dlcv04.harness.session.against")
+    blocks = LazyModule("dlcv04.harness.measuring.blocks")
     claims = LazyModule("dlcv04.harness.claims.claim")
     collecting = LazyModule("dlcv04.harness.session.collecting")
     ending_run = LazyModule("dlcv04.harness.session.ending_run")
     ending_tests = LazyModule("dlcv04.harness.session.ending_tests")
+    files = LazyModule("dlcv04.harness.store.files")
     first_line = LazyModule("dlcv04.harness.session.first_line")
     git = LazyModule("dlcv04.harness.machine.git")
     outcome = LazyModule("dlcv04.harness.judging.outcome")
     process_pairs = LazyModule("dlcv04.harness.measuring.process_pairs")
     selection = LazyModule("dlcv04.harness.session.selection")
     schema = LazyModule("dlcv04.harness.store.schema")
+    signals = LazyModule("dlcv04.harness.session.signals")
 
 #: The fixtures that pytest finds here.
 __all__ = ["arms_of", "claim", "claim_mode", "first_seed", "picture"]
@@ -155,6 +158,8 @@ def pytest_make_collect_report(
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
     """With `--dl-against`, run the process pairs before the suite itself; note what ends the session early."""
+    if state.of(session.config).suite is not None:
+        signals.terminate_as_ctrl_c()
     try:
         _pair_with_commit(session)
         return (yield)
@@ -188,7 +193,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     try:
         result = yield
     except Exception as error:
-        if recorder is not None and isinstance(error, claims.ClaimError):
+        if recorder is not None and isinstance(error, claims.ClaimError | blocks.MeasureError):
             # The sentence is enough, without the stack and without its cause, which would be the same sentence again.
             raise pytest.fail.Exception(str(error), pytrace=False) from None
         raise
@@ -235,18 +240,17 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
     if server is not None and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
         session.exitstatus = pytest.ExitCode.OK  # a worker that was told to time nothing
     on_xdist = hasattr(config, "workerinput")  # no claim runs there; what is missing, the controller hears of
-    if suite is None or server is not None or config.option.collectonly or on_xdist:
+    shows_only = config.option.collectonly or config.getoption("setuponly", False)  # also --setup-plan: nothing is run
+    if suite is None or server is not None or shows_only or on_xdist:
         return (yield)
     if session.exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.USAGE_ERROR) and not state.of(config).ended:
         # Ctrl-C, a file that can't be collected, no such device: the last report says more than an empty one.
         return (yield)
-    run = ending_run.decide(session, suite)
-    try:
+    with signals.held_back():
+        run = ending_run.decide(session, suite)
         ending_run.write_report(config, suite, run)
-    finally:
-        # pytest-benchmark saves the run in here: a report that can't be written must not lose it.
         try:
-            result = yield
+            result = yield  # pytest-benchmark saves the run in here
         except pytest.exit.Exception as error:
             error.returncode = error.returncode or run.exit_status  # 0 of an author's hook makes no red run green
             raise
@@ -258,7 +262,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
     """Put the run into the file that pytest-benchmark writes."""
     if (run := state.of(config).run) is not None:
-        output_json["dlcv04"] = schema.to_builtins(run)
+        output_json["dlcv04"] = files.strict(schema.to_builtins(run))
 
 
 @pytest.hookimpl(trylast=True)

@@ -4,28 +4,37 @@ network with a new head, or anyone's Keras file.
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dlcv04 import backends, caching, networks, recipes, training, weights
+from dlcv04 import backends, caching, hdf5, networks, recipes, training, weights
 from dlcv04.backends import keras
 from dlcv04.bases import Base, Tap, trained_base
 from dlcv04.datasets import Dataset
 from dlcv04.datasets.sources import keras_cache
 from dlcv04.datasets.tree import expanded
 from dlcv04.features import Scaling, compute_features
+from dlcv04.lazy import LazyModule
 from dlcv04.networks import Pixels
 from dlcv04.recipes import Recipe
 from dlcv04.training import Epoch, Trainer
 from dlcv04.transfer import Grafted, Head, HeadNetwork
 
+if TYPE_CHECKING:
+    import h5py
+else:
+    h5py = LazyModule("h5py")
+
+_LARGEST_MEMBER = 2**32  # bytes of a part of a Keras file; VGG16's weights have an eighth of that
 _SUM_TOLERANCE = 1e-2  # half precision's probabilities of a thousand classes add up to 1 within this
 
 
@@ -168,7 +177,12 @@ def from_file(path: str | Path, pixels: Pixels = "unit", class_names: Sequence[s
     Raises:
         ClassifierError: there is no such file, it is no whole Keras file, it holds code, or as `from_model`.
     """
-    return from_model(read_model(path), Path(path).name, pixels, class_names)
+    found = from_model(read_model(path), Path(path).name, pixels, class_names)
+    try:
+        weights.require_finite(found.model)
+    except weights.WeightsError as error:
+        raise ClassifierError(f"{found.name} can't be used: {error}") from error
+    return replace(found, name=f"{found.name} ({weights.hash_of(expanded(path))})")
 
 
 def read_model(path: str | Path) -> keras.Model:
@@ -183,14 +197,26 @@ def read_model(path: str | Path) -> keras.Model:
             f"{path} is no file that ends with .keras: save the model with `model.save('mine.keras')`."
         )
     try:
+        _check_archive(place)
         return keras.saving.load_model(place, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises what its layers raise
+    except (Exception, MemoryError) as error:  # Keras raises what its layers raise
         if "safe_mode" in str(error):
             raise ClassifierError(
                 f"{place} holds Python code (a Lambda layer), and nothing in a file is run: build it of stock layers."
             ) from error
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0]
         raise ClassifierError(f"{place} can't be read as a Keras model: {reason.rstrip('.')}.") from error
+
+
+def _check_archive(place: Path) -> None:
+    """Raises hdf5.StrangeFileError or BadZipFile where the archive's weights are not in it, or are no arrays."""
+    with zipfile.ZipFile(place) as archive:
+        for member in archive.infolist():
+            if member.file_size > _LARGEST_MEMBER:
+                raise hdf5.StrangeFileError(f"its {member.filename} declares {member.file_size:,} bytes")
+            if member.filename.endswith(".h5"):
+                with archive.open(member) as packed, h5py.File(io.BytesIO(packed.read()), "r") as file:
+                    list(hdf5.datasets(file))
 
 
 def imagenet() -> Classifier:

@@ -18,7 +18,7 @@ EXACT_FIGURES = ("parameters", "macs", "weight_bytes", "optimizer_bytes", "activ
 def differences(new: Arm, old: Arm) -> list[str]:
     """What defines the arm and differs from the stored one: facts, exact figures, layers. Old -> new."""
     found = declared_changes(new, old)
-    resolved_old, resolved_new = old.facts.get("optimizer", {}), new.facts.get("optimizer", {})
+    resolved_old, resolved_new = _settings(old, "optimizer"), _settings(new, "optimizer")
     found += _changes("optimizer", _unnumbered(resolved_old), _unnumbered(resolved_new))
     found += exact_changes(new, old)
     old_layers, new_layers = [_layer(row) for row in old.layers], [_layer(row) for row in new.layers]
@@ -79,7 +79,13 @@ def exact_changes(new: Arm, old: Arm) -> list[str]:
 def declared_changes(new: Arm, old: Arm) -> list[str]:
     """Changes of what the test declares: the network's description and the recipe."""
     changed = [] if new.network == old.network else [f"network {old.network} -> {new.network}"]
-    return changed + _changes("recipe", old.facts.get("recipe", {}), new.facts.get("recipe", {}))
+    return changed + _changes("recipe", _settings(old, "recipe"), _settings(new, "recipe"))
+
+
+def _settings(arm: Arm, what: str) -> dict[str, Any]:
+    """A fact that is a dict of settings; {} where an arm of somebody else's says something of another form."""
+    found = arm.facts.get(what)
+    return found if isinstance(found, dict) else {}
 
 
 def _changes(what: str, old: dict[str, Any], new: dict[str, Any]) -> list[str]:

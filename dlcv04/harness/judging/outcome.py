@@ -92,7 +92,7 @@ def of_claim(claim: Claim, *, strict: bool) -> Outcome:
     if of_verdict(claim, strict=False) == "red":
         red.insert(0, ("VIOLATED", f"{claim.sentence}: {claim.reason}"))
     if red:
-        return Outcome(red[0][0], "red", "\n".join(f"{word}: {text}" for word, text in red))
+        return Outcome(red[0][0], "red", "\n".join(" ".join(f"{word}: {text}".split()) for word, text in red))
     for word in ("VIOLATED", *_OPEN):
         if found := _said(claim, word):
             text = f"{word}: {claim.sentence}: {found}"
@@ -214,8 +214,8 @@ def describe(row: Comparison) -> str:
     """A comparison's figures and reasons in one line."""
     figures = ""
     if row.effect is not None and row.unit == "ratio":
-        interval = f"{row.effect:.3f} [{row.low:.3f}, {row.high:.3f}]"
-        figures = f"{row.new:.3g} now, {row.old:.3g} stored, ratio {interval}"
+        interval = f"{row.effect:.3f} [{_value(row.low, '.3f')}, {_value(row.high, '.3f')}]"
+        figures = f"{_value(row.new, '.3g')} now, {_value(row.old, '.3g')} stored, ratio {interval}"
     elif row.effect is not None and row.unit == "points":
         figures = f"{_value(row.new)} now, {_value(row.old)} stored"
     text = "; ".join(filter(None, (figures, row.reason)))
@@ -223,8 +223,8 @@ def describe(row: Comparison) -> str:
     return f"{row.metric}: {text}" + (f" (differs from the baseline: {'; '.join(changes)})" if changes else "")
 
 
-def _value(value: float | None) -> str:
-    return "none" if value is None else f"{value:.4f}"
+def _value(value: float | None, form: str = ".4f") -> str:
+    return "none" if value is None else format(value, form)
 
 
 def _said(claim: Claim, word: str) -> str:

@@ -49,6 +49,26 @@ def rejudge(run: Run, stored: Stored | None, *, strict: bool = False, companions
     return msgspec.structs.replace(judged, exit_status=outcome.exit_status(judged, asked=stored is not None))
 
 
+def untrue(run: Run) -> str:
+    """What a run says of a claim and its own figures do not, as a sentence; empty where it says nothing such.
+
+    A file that nobody accepted has no hash: its words are believed only where they follow from what was measured.
+    """
+    again = {(claim.test, claim.is_control): claim.verdict for claim in rejudge(run, None).claims}
+    said = [claim for claim in run.claims if claim.judged and claim.assertions and claim.verdict != again[_name(claim)]]
+    if not said:
+        return ""
+    more = f" (and {len(said) - 1} more)" if len(said) > 1 else ""
+    return (
+        f"Run {run.id} says {said[0].verdict} of {said[0].test}{more}, and its own figures say {again[_name(said[0])]}: "
+        "it was edited, or judged by another version; `dlcv04 judge` says what follows from them."
+    )
+
+
+def _name(claim: Claim) -> tuple[str, bool]:
+    return claim.test, claim.is_control
+
+
 def _arms_of(companions: Sequence[Run], key: Mapping[str, str]) -> list[Arm]:
     """All arms of the processes that measured with this key."""
     return [arm for run in companions if run.key == key for arm in (*run.arms, *run.repeats)]
@@ -80,14 +100,15 @@ def _again(assertion: Assertion, arms: Mapping[str, Arm], context: Context, *, f
 
 
 def _order(assertion: Assertion, arms: Mapping[str, Arm], policy: Policy, *, fixed_n: bool) -> Assertion:
-    rounds = [
-        dict(zip(arms[n].round_index, arms[n].round_seconds, strict=True))
-        for n in (assertion.treatment, assertion.reference)
-    ]
+    names = (assertion.treatment, assertion.reference)
+    # Where rounds have no numbers, nothing says which were neighbours.
+    rounds = [dict(zip(arms[name].round_index, arms[name].round_seconds, strict=False)) for name in names]
     ratios = [math.log(rounds[0][i] / rounds[1][i]) for i in sorted(rounds[0].keys() & rounds[1].keys())]
+    if not ratios:
+        lost = "no round of one of its arms has one of the other beside it"
+        return msgspec.structs.replace(assertion, verdict="INCONCLUSIVE", reason=lost)
     # Runs stored before a claim could ask for more pairs have no look.
     min_pairs = assertion.n if fixed_n else max([policy.min_pairs, *assertion.looks])
-    names = (assertion.treatment, assertion.reference)
     return assertions.order(
         ratios, names, assertion.margin, policy, min_pairs=min_pairs, reason=assertion.reason
     ).assertion
@@ -95,7 +116,11 @@ def _order(assertion: Assertion, arms: Mapping[str, Arm], policy: Policy, *, fix
 
 def _memory(assertion: Assertion, arms: Mapping[str, Arm], context: Context) -> Assertion:
     names = (assertion.treatment, assertion.reference)
-    new, old = ([v for f in arms[n].figures if f.name == assertion.metric for v in f.values if v] for n in names)
+    new, old = (
+        [v for f in arms[n].figures if f.name == assertion.metric for v in f.values if v and v > 0] for n in names
+    )
+    if not new or not old:
+        return assertion
     return assertions.needs_more((new, old), names, assertion.margin, context.policy, context.machine_class)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dlcv04.harness.store.schema import Assertion, ClaimVerdict
+from dlcv04.harness.store.schema import Assertion, ClaimVerdict, ControlVerdict
 from dlcv04.lazy import LazyModule
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def failures(assertion: Assertion) -> str:
 
 def of_control(
     assertions: Sequence[Assertion], lacking: Sequence[str], real: Sequence[Assertion] | None
-) -> tuple[str, str]:
+) -> tuple[ControlVerdict, str]:
     """Whether a control broke its claim, and why not: BROKE, SURVIVED, CONTROL_WEAK or NOT RUN.
 
     Args:

@@ -120,6 +120,20 @@ def time_round(workload: Workload, steps: int, clock: Clock = time.perf_counter)
     return clock() - start
 
 
+def _passed(seconds: float, what: str) -> float:
+    """The seconds, if time went on meanwhile.
+
+    Raises:
+        MeasureError: the clock stood still, or went back.
+    """
+    if not 0 < seconds < math.inf:
+        raise MeasureError(
+            f"{what} took {seconds:g} s: the clock stood still or was set back meanwhile, or nothing was done. Nothing "
+            "can be said of its time: run again, and let the work of a round last longer than the clock's tick."
+        )
+    return seconds
+
+
 @dataclass
 class ArmTimes:
     """One arm's rounds in an interleaved block; `block` is where further rounds come from.
@@ -233,8 +247,8 @@ class InterleavedBlock:
         workload = self.arms[name].workload
         with _no_garbage_collection():
             if slow == 1.0:
-                return time_round(workload, steps, self._clock)
-            return time_round(_Slowed(workload, slow), steps, self._clock)
+                return _passed(time_round(workload, steps, self._clock), f"A round of {name!r}")
+            return _passed(time_round(_Slowed(workload, slow), steps, self._clock), f"A round of {name!r}")
 
     def run(self, rounds: int, only: Sequence[str] | None = None) -> None:
         """Time `rounds` more rounds of all arms, or of those named in `only`; first call warms up."""
@@ -270,7 +284,8 @@ class InterleavedBlock:
                 for name in self._order(names):
                     arm = self.arms[name]
                     before = self._joules(arm)
-                    arm.rounds[self._next_round] = time_round(arm.workload, self.steps_of(name), self._clock)
+                    seconds = time_round(arm.workload, self.steps_of(name), self._clock)
+                    arm.rounds[self._next_round] = _passed(seconds, f"A round of {name!r}")
                     if before is not None and (after := self._joules(arm)) is not None:
                         arm.joules[self._next_round] = after - before
                 self._calibrate()
@@ -290,7 +305,7 @@ class InterleavedBlock:
         for _ in range(CALIBRATOR_ROUNDS_EACH):
             start = self._clock()
             self._calibrator()
-            self.calibrator_seconds.append(self._clock() - start)
+            self.calibrator_seconds.append(_passed(self._clock() - start, "The calibrator"))
 
     def log_ratios(self, treatment: str, reference: str) -> list[float]:
         """Log of seconds(treatment)/seconds(reference), one figure a round in which both were timed."""

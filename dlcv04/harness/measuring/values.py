@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dlcv04.harness.store.schema import finite
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -23,6 +25,7 @@ class ArmValues:
 
     @property
     def stored(self) -> list[float]:
-        """The values as a run stores them: one a unit, and nothing where there are too many or several a unit."""
+        """The values as a run stores them: one a unit; nothing where there are too many, several a unit, or no figures."""
         small = self.values.ndim == 1 and self.values.size <= STORED_VALUES
-        return [float(value) for value in self.values] if small else []
+        found = [finite(value) for value in self.values] if small else []
+        return [] if None in found else [value for value in found if value is not None]

@@ -9,11 +9,11 @@ import math
 import re
 from datetime import UTC, datetime
 
+from dlcv04 import plaintext
 from dlcv04.harness.store.schema import Assertion, Comparison
 
 ABSENT = "–"
 _COUNT_UNITS = {"count", "", "difference", "deviation"}
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 #: The folders of a path that a sentence ends in, or that a comma ends.
 _FOLDERS = re.compile(r"from (?:[A-Za-z]:)?[/\\][^,;]*[/\\]")
 #: Units of levels that are shares of one.
@@ -101,16 +101,8 @@ def plural(count: int, singular: str, plural: str = "") -> str:
 
 def shorten(text: str, width: int) -> str:
     """`text` on one line, cut with an ellipsis beyond `width` characters."""
-    line = " ".join(printable(text).split())
+    line = " ".join(plaintext.printable(text).split())
     return line if len(line) <= width else line[: max(width - 1, 0)].rstrip() + "…"
-
-
-def printable(text: str) -> str:
-    """`text` without control characters and without marks that turn the direction of what follows.
-
-    A stored name must not move a cursor, break a picture's XML or reverse the words around it.
-    """
-    return _UNPRINTABLE.sub(" ", text)
 
 
 def metric_name(metric: str) -> str:

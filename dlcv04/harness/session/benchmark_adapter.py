@@ -12,6 +12,7 @@ import contextlib
 import functools
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -220,6 +221,20 @@ def save_without_rows(config: pytest.Config) -> None:
         session.storage.save(made, name)
     # Else it warns that nothing was saved, which `-W error` makes the end of the run.
     session.save = session.autosave = session.json = None
+
+
+def save_or_say(config: pytest.Config, say: Callable[[str], None]) -> None:
+    """Let a run that can't be saved be a sentence: pytest-benchmark's error would take the verdicts' lines with it."""
+    session = _session(config)
+    save = session.handle_saving
+
+    def handle_saving() -> None:
+        try:
+            save()
+        except OSError as error:
+            say(f"The run can't be saved ({error}), so nothing of it can be accepted or compared with.")
+
+    session.handle_saving = handle_saving
 
 
 def _session(config: pytest.Config) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dlcv04 import plaintext
 from dlcv04.harness.policy import RECORDED_SEEDS, Policy
 from dlcv04.harness.session import benchmark_adapter, items, places, selection, state
 from dlcv04.harness.session.options import asks_to_compare
@@ -278,7 +279,7 @@ class MissingItem(pytest.Item):
         state.suite_of(self.config).missing.append(self.row)
         found = outcome.of_missing(self.row)
         state.of_test(self).outcome = found
-        pytest.fail(found.text, pytrace=False)
+        pytest.fail(plaintext.plain(found.text), pytrace=False)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Where the report says this comes from."""

@@ -12,10 +12,11 @@ import msgspec
 import pytest
 from _pytest.junitxml import xml_key  # what the fixture record_testsuite_property uses
 
+from dlcv04 import plaintext
 from dlcv04.harness import report
 from dlcv04.harness.judging import outcome
 from dlcv04.harness.report.renderers import github, terminal
-from dlcv04.harness.session import benchmark_adapter, collecting, places, state
+from dlcv04.harness.session import benchmark_adapter, collecting, places, signals, state
 from dlcv04.harness.store import selftests
 
 if TYPE_CHECKING:
@@ -55,7 +56,11 @@ def decide(session: pytest.Session, suite: Suite) -> Run:
     session.exitstatus = outcome.exit_status(run, asked=suite.compare)
     known.run = msgspec.structs.replace(run, exit_status=int(session.exitstatus))
     _tell_junit(config, known.run)
-    benchmark_adapter.save_without_rows(config)
+    benchmark_adapter.save_or_say(config, known.problems.append)
+    try:
+        benchmark_adapter.save_without_rows(config)
+    except OSError as error:
+        known.problems.append(f"The run can't be saved ({error}), so nothing of it can be accepted or compared with.")
     return known.run
 
 
@@ -70,6 +75,8 @@ def _tell_junit(config: pytest.Config, run: Run) -> None:
 
 def stopped_by(error: BaseException) -> str:
     """What ended a session before its time, in words."""
+    if isinstance(error, signals.Terminated):
+        return "SIGTERM"
     if type(error) is KeyboardInterrupt:
         return "Ctrl-C"
     if isinstance(error, pytest.Session.Interrupted | pytest.Session.Failed):
@@ -80,12 +87,20 @@ def stopped_by(error: BaseException) -> str:
 
 
 def write_report(config: pytest.Config, suite: Suite, run: Run) -> None:
-    """Write the report beside what is stored."""
+    """Write the report beside what is stored; where that can't be done, the summary says so, and the verdicts stand."""
     session = state.of(config)
-    session.beside = _beside(config, suite)
-    session.report = report.write(
-        run, session.beside, places.reports(config, session.options.report_dir), _self_test(config, suite)
-    )
+    try:
+        session.beside = _beside(config, suite)
+        session.report = report.write(
+            run, session.beside, places.reports(config, session.options.report_dir), _self_test(config, suite)
+        )
+    except report.ReportError as error:
+        session.problems.append(str(error))
+    except Exception as error:
+        session.problems.append(
+            f"The report can't be made ({type(error).__name__}: {error}), which is a fault of dlcv04; the verdicts "
+            "stand. `dlcv04 report` on the saved run shows where."
+        )
 
 
 def _beside(config: pytest.Config, suite: Suite) -> Sequence[Run]:
@@ -106,7 +121,7 @@ def _self_test(config: pytest.Config, suite: Suite) -> SelfTest | None:
     try:
         return selftests.latest(places.of(config).baselines, suite.machine_class, suite.key)
     except selftests.SelfTestError as error:
-        state.of(config).unread = str(error)
+        state.of(config).problems.append(str(error))
         return None
 
 
@@ -124,8 +139,8 @@ def summarise(reporter: Any, config: pytest.Config, run: Run) -> None:
             f"{places.of(config).baselines}: store a baseline with `dlcv04 baseline`. Exit code 7.",
             yellow=True,
         )
-    if session.unread:
-        reporter.write_line(session.unread, yellow=True)
+    for sentence in session.problems:
+        reporter.write_line(plaintext.one_line(sentence), yellow=True)
     for line in _github_lines(run, config):
         reporter.write_line(line)
     if session.report is not None:

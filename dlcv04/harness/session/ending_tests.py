@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from dlcv04 import plaintext
 from dlcv04.code_hash import syntax_tree
 from dlcv04.harness.claims.controls import real_id
 from dlcv04.harness.claims.recorder import ClaimRecorder
@@ -41,9 +42,9 @@ def end(item: Any, recorder: ClaimRecorder, seconds: float) -> None:
     item.user_properties += junit.properties(claim)
     state.of_test(item).outcome = found
     if found.is_red:
-        pytest.fail(found.text, pytrace=False)
+        pytest.fail(plaintext.plain(found.text), pytrace=False)
     if found.is_shown:
-        pytest.skip(found.text)
+        pytest.skip(plaintext.one_line(found.text))
 
 
 def reported(item: Any, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
@@ -108,7 +109,7 @@ def _overrule(report: pytest.TestReport, found: outcome.Outcome) -> None:
     report.outcome = "failed" if found.is_red else "skipped" if found.is_shown else "passed"
     report.__dict__.pop("wasxfail", None)
     if found.is_red or not found.is_shown:
-        report.longrepr = found.text or None
+        report.longrepr = plaintext.plain(found.text) or None
 
 
 def _what(call: pytest.CallInfo[None], report: pytest.TestReport) -> str:

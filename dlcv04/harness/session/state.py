@@ -38,7 +38,7 @@ class SessionState:
         run: everything measured and judged, once all tests have ended.
         beside: the stored runs that reports show beside it.
         report: where the report was written.
-        unread: why the machine's self-test could not be shown.
+        problems: sentences about what could not be read for the report, or not be written.
     """
 
     options: Options
@@ -56,7 +56,7 @@ class SessionState:
     run: Run | None = None
     beside: Sequence[Run] = ()
     report: Path | None = None
-    unread: str = ""
+    problems: list[str] = field(default_factory=list)
 
 
 @dataclass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import numbers
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import msgspec
 
 from dlcv04 import atomic
+from dlcv04.harness.store.schema import finite
 
 _STAGED = ".staged"
 
@@ -21,7 +21,7 @@ class BaselineError(ValueError):
 
 
 def strict(value: Any) -> Any:
-    """The same value in what strict JSON and UTF-8 hold: NaN and infinity as null, numbers as Python's."""
+    """The same value in what strict JSON and UTF-8 hold: what is no figure (`finite`) as null, numbers as Python's."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -29,8 +29,7 @@ def strict(value: Any) -> Any:
     if isinstance(value, numbers.Integral):
         return int(value)
     if isinstance(value, numbers.Real):
-        number = float(value)
-        return number if math.isfinite(number) else None
+        return finite(float(value))
     if isinstance(value, Mapping):
         return {strict(str(name)): strict(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):

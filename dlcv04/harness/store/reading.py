@@ -15,7 +15,7 @@ from typing import IO, Any, NoReturn
 
 import msgspec
 
-from dlcv04.harness.store import files, older
+from dlcv04.harness.store import checking, files, older
 from dlcv04.harness.store.schema import SCHEMA, Run
 
 #: Bytes of the largest file that is read: sixty times what the largest suite stored so far takes.
@@ -41,9 +41,13 @@ def decode_run(block: Any, where: str) -> Run:
             "store the baseline anew with `dlcv04 baseline`."
         )
     try:
-        return msgspec.convert(block, Run)
+        run = None if (fault := checking.unfit_value(block)) else msgspec.convert(block, Run)
     except msgspec.ValidationError as error:
-        raise RunFileError(f"{where} was cut or edited by hand ({error}): restore it from git or delete it.") from error
+        run, fault = None, str(error)
+    fault = fault or (checking.contradiction(run) if run is not None else "")
+    if run is None or fault:
+        raise RunFileError(f"{where} was cut or edited by hand ({fault}): restore it from git or delete it.")
+    return run
 
 
 def contents(path: Path) -> bytes:

@@ -11,14 +11,34 @@ from __future__ import annotations
 
 import math
 import statistics
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 SCHEMA = 2
 
 
+#: A figure, or what one is made of, is no larger than a float32 holds: squares and sums of it stay finite.
+LARGEST = 3.4e38
+
+
+#: A time that was measured: no clock ticks faster than a nanosecond, and no round lasts thirty years.
+Seconds = Annotated[float, msgspec.Meta(ge=1e-9, le=1e9)]
+
+
+#: A sum of times, which may be none at all.
+Duration = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+
+
+#: How many there are of something.
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+
+
 ClaimVerdict = Literal["HOLDS", "VIOLATED", "INCONCLUSIVE"]
+
+
+#: What a control did; "" of what is no control.
+ControlVerdict = Literal["", "BROKE", "SURVIVED", "CONTROL_WEAK", "NOT RUN"]
 
 
 ComparisonVerdict = Literal[
@@ -67,7 +87,7 @@ class Assertion(Record, frozen=True, kw_only=True):
     effect: float | None
     low: float | None
     high: float | None
-    n: int
+    n: Count
     n_unit: str
     minimum_detectable_effect: float | None = None
     verdict: ClaimVerdict
@@ -77,8 +97,8 @@ class Assertion(Record, frozen=True, kw_only=True):
     looks: list[int] = []
     metric: str = ""
     target: float | None = None
-    failed: int = 0
-    failures_allowed: int = 0
+    failed: Count = 0
+    failures_allowed: Count = 0
 
 
 class LayerRow(Record, frozen=True, kw_only=True):
@@ -90,8 +110,8 @@ class LayerRow(Record, frozen=True, kw_only=True):
     name: str
     kind: str
     output_shape: list[int | None]
-    parameters: int
-    macs: int | None
+    parameters: Count
+    macs: Count | None
 
 
 class EpochRow(Record, frozen=True, kw_only=True):
@@ -101,7 +121,7 @@ class EpochRow(Record, frozen=True, kw_only=True):
     further figures by the names that Keras gives them ("mae" of the training split, "val_mae").
     """
 
-    train_seconds: float
+    train_seconds: Duration
     train_loss: float | None
     train_accuracy: float | None
     val_loss: float | None
@@ -181,25 +201,25 @@ class Arm(Record, frozen=True, kw_only=True):
     facts: dict[str, Any] = {}
     key: dict[str, str] = {}
     noisy: bool = False
-    parameters: int | None = None
-    macs: int | None = None
-    weight_bytes: int | None = None
-    optimizer_bytes: int | None = None
-    activation_bytes: int | None = None
+    parameters: Count | None = None
+    macs: Count | None = None
+    weight_bytes: Count | None = None
+    optimizer_bytes: Count | None = None
+    activation_bytes: Count | None = None
     layers: list[LayerRow] = []
-    round_seconds: list[float] = []
+    round_seconds: list[Seconds] = []
     round_index: list[int] = []
-    images_per_round: int = 0
-    images_per_epoch: int = 0
-    warmup_rounds: int = 0
-    compile_seconds: float | None = None
-    calibrator_seconds: list[float] = []
-    contention: float = 0.0
+    images_per_round: Count = 0
+    images_per_epoch: Count = 0
+    warmup_rounds: Count = 0
+    compile_seconds: Duration | None = None
+    calibrator_seconds: list[Seconds] = []
+    contention: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
     clocks: dict[str, float] = {}
     neighbours: list[str] = []
     curves: list[SeedCurve] = []
-    val_images: int = 0
-    train_images: int = 0
+    val_images: Count = 0
+    train_images: Count = 0
     val_labels: list[int] = []
     deterministic: bool = False
     values: list[float] = []
@@ -248,8 +268,8 @@ class Comparison(Record, frozen=True, kw_only=True):
     high: float | None
     gate: float | None
     minimum_detectable_effect: float | None
-    n_new: int
-    n_old: int
+    n_new: Count
+    n_old: Count
     verdict: ComparisonVerdict
     method: str
     reason: str = ""
@@ -319,7 +339,7 @@ class Claim(Record, frozen=True, kw_only=True):
     published: Published = Published()
     control: str = ""
     is_control: bool = False
-    control_verdict: str = ""
+    control_verdict: ControlVerdict = ""
     judged_from: str = "smoke"
     judged: bool = True
     assertions: list[Assertion] = []
@@ -329,7 +349,7 @@ class Claim(Record, frozen=True, kw_only=True):
     lacking: list[str] = []
     expected: str = ""
     pictures: list[Picture] = []
-    seconds: float = 0.0
+    seconds: Duration = 0.0
     source_hash: str = ""
     declared: dict[str, str] = {}
     command: str = ""
@@ -342,8 +362,8 @@ class DataRecord(Record, frozen=True, kw_only=True):
     kind: str
     provenance: str
     fingerprint: str
-    train_images: int
-    val_images: int
+    train_images: Count
+    val_images: Count
 
 
 class Environment(Record, frozen=True, kw_only=True):
@@ -393,10 +413,10 @@ class PairRounds(Record, frozen=True, kw_only=True):
     test: str
     arm: str
     pair: int
-    steps: int
-    images_per_step: int
-    old_seconds: list[float]
-    new_seconds: list[float]
+    steps: Annotated[int, msgspec.Meta(ge=1, le=2**62)]
+    images_per_step: Count
+    old_seconds: list[Seconds]
+    new_seconds: list[Seconds]
 
     @property
     def key(self) -> tuple[str, str]:
@@ -430,12 +450,12 @@ class Against(Record, frozen=True, kw_only=True):
 
     rev: str
     commit: str
-    tests: int
-    process_sd: float
-    process_df: float
+    tests: Count
+    process_sd: Annotated[float, msgspec.Meta(ge=0)]
+    process_df: Annotated[float, msgspec.Meta(gt=0, le=1e9)]
     process_source: str
     pairs: list[PairRounds] = []
-    gated: int = 0
+    gated: Count = 0
     unpaired: list[Unpaired] = []
 
 
@@ -484,8 +504,8 @@ class Run(Record, frozen=True, kw_only=True):
     failures: list[str] = []
     interrupted: str = ""
     not_run: list[str] = []
-    overhead_seconds: dict[str, float] = {}
-    seconds: float = 0.0
+    overhead_seconds: dict[str, Duration] = {}
+    seconds: Duration = 0.0
     exit_status: int = 0
     compared_with: list[str] = []
     against: Against | None = None
@@ -498,11 +518,11 @@ class Run(Record, frozen=True, kw_only=True):
 
 
 def finite(value: float | None) -> float | None:
-    """Return `value` as a Python float, or None where it is NaN, infinite or absent: strict JSON has neither."""
+    """Return `value` as a Python float, or None where it is absent, NaN, infinite or beyond `LARGEST`."""
     if value is None:
         return None
     number = float(value)
-    return number if math.isfinite(number) else None
+    return number if abs(number) <= LARGEST else None
 
 
 def to_builtins(record: Record) -> Any:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
-from dlcv04.harness.store import files, folders, reading
-from dlcv04.harness.store.schema import SCHEMA, Commit, Environment, PairRounds, Record, to_builtins
+from dlcv04.harness.store import checking, files, folders, reading
+from dlcv04.harness.store.schema import SCHEMA, Commit, Count, Duration, Environment, PairRounds, Record, to_builtins
+
+#: A standard deviation of log times, and a ratio of times.
+Spread = Annotated[float, msgspec.Meta(ge=0, le=10)]
+Ratio = Annotated[float, msgspec.Meta(gt=0, le=1000)]
 
 
 class Planted(Record, frozen=True, kw_only=True):
     """Process pairs in which the new side was slowed by `ratio` (1.1 = 10 %)."""
 
-    ratio: float
+    ratio: Ratio
     pairs: list[PairRounds]
 
 
@@ -45,11 +49,11 @@ class Replayed(Record, frozen=True, kw_only=True):
     runs that the judge allowed itself on unchanged code.
     """
 
-    ratio: float
-    red_runs: int
-    runs: int
-    red: int
-    benchmarks: int
+    ratio: Ratio
+    red_runs: Count
+    runs: Annotated[int, msgspec.Meta(ge=1)]
+    red: Count
+    benchmarks: Count
     promised: float
 
 
@@ -65,16 +69,16 @@ class SelfTest(Record, frozen=True, kw_only=True):
     schema: int = SCHEMA
     id: str
     started: str
-    seconds: float
+    seconds: Duration
     key: dict[str, str]
     environment: Environment
     commit: Commit
-    tests: int
-    process_sd: float
-    process_df: float
-    process_point: float
-    process_upper95: float
-    rounds_sd: float
+    tests: Count
+    process_sd: Spread
+    process_df: Annotated[float, msgspec.Meta(gt=0, le=1e9)]
+    process_point: Spread
+    process_upper95: Spread
+    rounds_sd: Spread
     identical: list[PairRounds]
     planted: list[Planted] = []
     faults: list[PlantedFault] = []
@@ -114,13 +118,26 @@ def latest(root: Path, machine_class: str, key: Mapping[str, str]) -> SelfTest |
 def _read(path: Path) -> SelfTest:
     try:
         document = reading.parse(path)
-        test = msgspec.convert(document, SelfTest)
+        test = _decoded(document)
     except (reading.RunFileError, msgspec.ValidationError) as error:
         why = error.__cause__ if isinstance(error, reading.RunFileError) else error
         said = f"{path} can't be read ({why}): restore it from git or delete it." if why else str(error)
         raise SelfTestError(said) from error
     if set(document) - {*SelfTest.__struct_fields__} or (test.sha256 and test.sha256 != _hash(document)):
         raise SelfTestError(f"{path} was edited by hand, its hash no longer matches: restore it from git or delete it.")
+    return test
+
+
+def _decoded(document: Mapping[str, Any]) -> SelfTest:
+    if fault := checking.unfit_value(document):
+        raise msgspec.ValidationError(fault)
+    test = msgspec.convert(document, SelfTest)
+    pairs = [*test.identical, *(pair for planted in test.planted for pair in planted.pairs)]
+    fault = next(checking.uneven(pairs), "")
+    if any(again.red_runs > again.runs or again.red > again.benchmarks for again in test.replayed):
+        fault = fault or "more was red than was replayed"
+    if fault:
+        raise msgspec.ValidationError(fault)
     return test
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dlcv04.harness.store import baselines
 from dlcv04.harness.store.baselines import Store
 from dlcv04.harness.store.files import BaselineError
-from dlcv04.harness.store.schema import Against, Arm, EpochRow, Recheck, SeedCurve
+from dlcv04.harness.store.schema import LARGEST, Against, Arm, EpochRow, Recheck, SeedCurve
 from tests.harness.store.records import COMMIT, HERE, THERE, accept, make_document, make_run
 
 
@@ -49,7 +49,9 @@ def test_portable_holds_no_clock_and_no_host(store):
     assert run.claims[0].source_hash == "abc" and arm.parameters == 7
 
 
-finite = st.floats(allow_nan=False, allow_infinity=False)
+finite = st.floats(-LARGEST, LARGEST)
+seconds = st.floats(1e-9, 1e9)
+duration = st.floats(0, 1e12)
 
 
 facts = st.recursive(
@@ -60,24 +62,27 @@ facts = st.recursive(
 
 
 epochs = st.builds(
-    EpochRow, train_seconds=finite, train_loss=st.none() | finite, train_accuracy=st.none() | finite,
+    EpochRow, train_seconds=duration, train_loss=st.none() | finite, train_accuracy=st.none() | finite,
     val_loss=st.none() | finite, val_accuracy=st.none() | finite,
 )  # fmt: skip
 
 
 arms = st.builds(
     Arm, name=st.text(max_size=8), test=st.text(max_size=8), facts=st.dictionaries(st.text(max_size=5), facts),
-    round_seconds=st.lists(finite, min_size=1, max_size=4), round_index=st.lists(st.integers(0, 99), max_size=4),
-    compile_seconds=st.none() | finite,
-    curves=st.lists(st.builds(SeedCurve, seed=st.integers(0, 2**31), epochs=st.lists(epochs, max_size=3)), max_size=2),
+    round_seconds=st.lists(seconds, min_size=1, max_size=4), round_index=st.just([]),
+    images_per_round=st.integers(1, 2**40), images_per_epoch=st.integers(1, 2**40), compile_seconds=st.none() | duration,
+    curves=st.lists(
+        st.builds(SeedCurve, seed=st.integers(0, 2**31), epochs=st.lists(epochs, max_size=3)),
+        max_size=2, unique_by=lambda curve: curve.seed,
+    ),
 )  # fmt: skip
 
 
 runs = st.builds(
     make_run, run_id=st.text(min_size=1, max_size=20), arms=st.lists(arms, min_size=1, max_size=3),
     key=st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=3), command=st.text(max_size=20),
-    seconds=finite, repeats=st.lists(arms, max_size=2), rechecks=st.lists(st.builds(Recheck, test=st.text(max_size=5))),
-    against=st.none() | st.builds(Against, process_sd=finite, process_df=finite),
+    seconds=duration, repeats=st.lists(arms, max_size=2), rechecks=st.lists(st.builds(Recheck, test=st.text(max_size=5))),
+    against=st.none() | st.builds(Against, tests=st.integers(0, 9), gated=st.just(0), process_sd=st.floats(0, 9), process_df=st.floats(1, 99)),
 )  # fmt: skip
 
 

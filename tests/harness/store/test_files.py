@@ -22,6 +22,7 @@ def test_numbers_of_other_types_and_nan_become_strict_json(store):
     document = make_document(make_run())
     document["dlcv04"]["arms"][0]["facts"] = {"rate": numpy.float32(0.5), "n": numpy.int64(3), "bad": math.inf}
     document["dlcv04"]["arms"][0]["round_seconds"] = (numpy.float64(0.1),)
+    document["dlcv04"]["arms"][0]["round_index"] = [0]
     path = store.accept(document, part="timing", reason="r", commit=COMMIT)
     arm = store.load(machine_class=HERE).timing[0].run.arms[0]
     assert arm.facts == {"rate": 0.5, "n": 3, "bad": None}

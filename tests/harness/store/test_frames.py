@@ -19,6 +19,7 @@ from dlcv04.harness.store.baselines import Store
 from dlcv04.harness.store.frames import CLOCK_UNITS, EPOCH_UNITS, EXACT_UNITS, UnreadableRunWarning
 from dlcv04.harness.store.reading import RunFileError
 from dlcv04.harness.store.schema import (
+    LARGEST,
     Against,
     Arm,
     Claim,
@@ -225,14 +226,14 @@ class TestAcceptedRuns:
 
 # -- round trip ------------------------------------------------------------------------------------------------------
 
-numbers = st.floats(allow_nan=False, allow_infinity=False)
+numbers = st.floats(-LARGEST, LARGEST)
 seconds = st.floats(1e-9, 1e9)
 maybe = st.none() | numbers
 text = st.text(max_size=8).filter(lambda value: value.isprintable())
 counts = st.none() | st.integers(0, 10**12)
 epoch_rows = st.builds(
     EpochRow,
-    train_seconds=numbers,
+    train_seconds=seconds,
     train_loss=maybe,
     train_accuracy=maybe,
     val_loss=maybe,
@@ -257,7 +258,7 @@ def arms(draw):
         test=draw(text),
         round_seconds=timed,
         round_index=draw(st.permutations(range(len(timed)))),
-        images_per_round=draw(st.integers(0, 9)),
+        images_per_round=draw(st.integers(1, 9)),
         images_per_epoch=draw(st.integers(1, 9)),
         calibrator_seconds=draw(rounds),
         compile_seconds=draw(st.none() | seconds),
@@ -345,7 +346,7 @@ def test_two_hundred_benchmarks_by_fifty_runs_load_in_seconds(tmp_path):
         for number in range(100)
         for name in ("base", "wide")
     ]
-    claims = [Claim(test=one.test, sentence="s") for one in many]
+    claims = [Claim(test=test, sentence="s") for test in dict.fromkeys(one.test for one in many)]
     whole = json.dumps({"dlcv04": to_builtins(make_run("the-id", arms=many, claims=claims))})
     for number in range(50):
         (tmp_path / f"{number}.json").write_text(whole.replace("the-id", f"r{number}"))

@@ -158,7 +158,8 @@ class TestSchemaOne:
         ],
     )
     def test_settings_that_are_part_of_the_key_now(self, device, measured, added):
-        arm = {"name": "a", "test": "t", "key": {"data": "d"}, **measured}
+        images = {"images_per_round": 1, "images_per_epoch": 1}
+        arm = {"name": "a", "test": "t", "key": {"data": "d"}, **images, **measured}
         run = decode_run(self.block(device=device, arms=[arm]), "x")
         assert run.arms[0].key == {"data": "d", **added}
 

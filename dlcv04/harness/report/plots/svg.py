@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from dlcv04.harness.report import formatting as fmt
+from dlcv04 import plaintext
 
 WIDTH = 420
 FONT, SMALL = 12, 11
@@ -78,7 +78,7 @@ def _px(value: float) -> str:
 
 def _escaped(text: str) -> str:
     """Text that is neither markup nor control character."""
-    return html.escape(fmt.printable(text), quote=False)
+    return html.escape(plaintext.printable(text), quote=False)
 
 
 def _outline(corners: Sequence[tuple[float, float]], x: float, y: float, half: float) -> str:
@@ -172,7 +172,7 @@ class Canvas:
 
     def element(self, label: str) -> str:
         """The picture as one `<svg>` element that a screen reader reads as `label`."""
-        name = html.escape(fmt.printable(label), quote=True)
+        name = html.escape(plaintext.printable(label), quote=True)
         head = f'<svg viewBox="0 0 {_px(self.width)} {_px(self.height)}" role="img" fill="none" aria-label="{name}">'
         return head + "".join(self._parts) + "</svg>"
 

@@ -11,6 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlcv04 import plaintext
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report import model
@@ -119,7 +120,7 @@ def _constants() -> dict[str, Any]:
 
 def _clean(value: object) -> object:
     """Drop control characters from stored text; markup that the template trusts is left alone."""
-    return fmt.printable(value) if type(value) is str else value
+    return plaintext.printable(value) if type(value) is str else value
 
 
 def _data_uri(png: bytes) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dlcv04.harness.report import formatting as fmt
+from dlcv04 import plaintext
 from dlcv04.harness.store.schema import Assertion, Claim, Comparison, Record
 
 _ASSERTION = ("kind", "verdict", "effect", "low", "high", "margin", "unit", "n", "n_unit", "minimum_detectable_effect")
@@ -19,20 +19,23 @@ def properties(claim: Claim) -> list[tuple[str, str]]:
     each figure held against stored runs. A figure that does not exist has no property; numbers are written so that
     reading them gives the same number.
     """
-    pairs = [("dl_verdict", claim.verdict), ("dl_sentence", _line(claim.sentence))]
+    return [(name, _line(value)) for name, value in _pairs(claim)]
+
+
+def _pairs(claim: Claim) -> Iterator[tuple[str, str]]:
+    yield from (("dl_verdict", claim.verdict), ("dl_sentence", claim.sentence))
     if claim.expected:
-        pairs.append(("dl_expected", _line(claim.expected)))
+        yield "dl_expected", claim.expected
     if claim.is_control:
-        pairs.append(("dl_control_verdict", claim.control_verdict))
+        yield "dl_control_verdict", claim.control_verdict
     for number, assertion in enumerate(claim.assertions, 1):
-        pairs += _row(f"dl_assertion_{number}", assertion.sentence, assertion, _ASSERTION)
+        yield from _row(f"dl_assertion_{number}", assertion.sentence, assertion, _ASSERTION)
     for number, row in enumerate(claim.comparisons, 1):
-        pairs += _row(f"dl_comparison_{number}", row.key, row, _COMPARISON)
-    return pairs
+        yield from _row(f"dl_comparison_{number}", row.key, row, _COMPARISON)
 
 
 def _row(prefix: str, title: str, record: Assertion | Comparison, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    yield prefix, _line(title)
+    yield prefix, title
     for name in names:
         value = _value(record, name)
         if value:
@@ -43,8 +46,8 @@ def _value(record: Record, name: str) -> str:
     value = getattr(record, name)
     if value is None:
         return ""
-    return repr(value) if isinstance(value, float) else _line(str(value))
+    return repr(value) if isinstance(value, float) else str(value)
 
 
 def _line(text: str) -> str:
-    return " ".join(fmt.printable(text).split())
+    return " ".join(plaintext.printable(text).split())

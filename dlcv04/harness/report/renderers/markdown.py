@@ -63,7 +63,7 @@ def _about(view: model.View) -> str:
 def _claims(cards: Sequence[model.Card]) -> str:
     rows: list[list[str]] = []
     for card in cards:
-        badges = " ".join(_badge(b) for b in (card.badge, *card.other_red))
+        badges = _Markup(" ".join(_badge(b) for b in (card.badge, *card.other_red)))
         for i, a in enumerate(card.assertions):
             start = [badges, _text(card.named(_CELL))] if i == 0 else ["", ""]
             rows.append([*start, _text(a.sentence), a.effect, f"{a.limit} {a.margin}", a.n])
@@ -73,28 +73,32 @@ def _claims(cards: Sequence[model.Card]) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], count: int) -> str:
-    lines = [_row(head), _row(["---"] * len(head))]
+    lines = [_row(head), _row([_Markup("---")] * len(head))]
     lines += [_row(row) for row, _ in zip(rows, range(_ROWS), strict=False)]
     if count > _ROWS:
         lines.append(_row([f"and {count - _ROWS} more, in the HTML report", *[""] * (len(head) - 1)]))
     return "\n".join(lines)
 
 
+class _Markup(str):
+    """Markdown that was made here; any other text is a stored one, and is escaped."""
+
+
 def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+    return "| " + " | ".join(cell if isinstance(cell, _Markup) else _text(cell) for cell in cells) + " |"
 
 
-def _badge(badge: model.Badge) -> str:
-    return f"{badge.symbol} **{badge.text}**"
+def _badge(badge: model.Badge) -> _Markup:
+    return _Markup(f"{badge.symbol} **{badge.text}**")
 
 
-def _list(items: Sequence[str]) -> str:
-    return "<br>".join(_text(item) for item in items[:10])
+def _list(items: Sequence[str]) -> _Markup:
+    return _Markup("<br>".join(_text(item) for item in items[:10]))
 
 
-def _text(text: str, width: int = _CELL) -> str:
+def _text(text: str, width: int = _CELL) -> _Markup:
     """Stored text on one line in which nothing is markup: no tag, link, mention, image or table edge."""
     escaped = fmt.shorten(text, width).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     escaped = re.sub(r"([\\`*_{}\[\]()#!|~$])", r"\\\1", escaped)
     # An entity keeps `@name` and bare addresses from becoming mentions and links.
-    return escaped.replace("@", "&#64;").replace("://", "&#58;//").replace("www.", "www&#46;")
+    return _Markup(escaped.replace("@", "&#64;").replace("://", "&#58;//").replace("www.", "www&#46;"))

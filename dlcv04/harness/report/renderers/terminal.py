@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from dlcv04 import plaintext
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report import model
 from dlcv04.harness.report.model import tone
@@ -22,6 +23,10 @@ _KINDS = {
 
 def lines(run: Run, baselines: Sequence[Run] = ()) -> list[str]:
     """Lines of a summary, without colour or control characters: each claim with verdict, effect, interval and n."""
+    return [plaintext.one_line(line) for line in _lines(run, baselines)]
+
+
+def _lines(run: Run, baselines: Sequence[Run]) -> list[str]:
     view = model.build(run, baselines)
     lost = lost_part(run)
     out = [f"{lost[:1].upper()}{lost[1:]} with what is stored: `dlcv04 baseline` stores some here."] if lost else []
@@ -42,7 +47,7 @@ def lines(run: Run, baselines: Sequence[Run] = ()) -> list[str]:
         *_pictures(view),
         *_overhead(run),
         *_not_compared(run),
-        fmt.printable(view.headline.text),
+        view.headline.text,
     ]
 
 

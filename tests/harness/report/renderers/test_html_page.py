@@ -10,8 +10,8 @@ from itertools import pairwise
 import msgspec
 import pytest
 
+from dlcv04 import plaintext
 from dlcv04.harness.claims import pictures
-from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report import model
 from dlcv04.harness.report.model import history
 from dlcv04.harness.report.renderers import html_page
@@ -225,7 +225,7 @@ def test_hostile_text_stays_text(name: str) -> None:
     page = Page(html_page.render(hostile_run(text), hostile_baselines(text)))
     assert [tag for tag, _ in page.tags].count("script") == 1
     assert not [a for _, a in page.tags if any(attribute.startswith("on") for attribute in a)]
-    shown = " ".join(fmt.printable(text).split())
+    shown = " ".join(plaintext.printable(text).split())
     # As a name, a sentence, a machine class, a stored run's reason, ...
     assert page.text.count(shown) > 30 and not set(page.text) & set("\x00\x1b\u202e\u2066")
 
