@@ -1,20 +1,15 @@
-"""The example project that `dlcv04 new` writes: its files are templates in `project/`, beside this module.
-
-A template's name is that of its file plus `.tmpl`, with `dot_` for a leading dot, so that no tool that walks over this
-package takes a template for the real thing. `${name}` and `${version}` are filled in.
-"""
+"""The example project that `dlcv04 new` writes: `examples/keras_src_layout`, which `project` beside this module is."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib import metadata, resources
+from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from string import Template
 
 __all__ = ["ExampleError", "write"]
 
-SUFFIX = ".tmpl"
+_LEFT_BY_RUNS = frozenset({"__pycache__", ".pytest_cache", ".benchmarks", "reports", ".lock"})
 
 
 class ExampleError(ValueError):
@@ -31,26 +26,25 @@ def write(folder: Path) -> list[Path]:
         raise ExampleError(f"{folder} is a file: name a folder that is new or empty.")
     if folder.is_dir() and any(folder.iterdir()):
         raise ExampleError(f"{folder} is not empty, and nothing there is overwritten: name a folder that is new.")
-    names = {"name": folder.resolve().name, "version": metadata.version("dlcv04")}
     written = []
     try:
-        for place, template in sorted(_templates(resources.files(__name__) / "project", Path())):
+        for place, content in sorted(_files(resources.files(__name__) / "project", Path())):
             target = folder / place
             target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("x", encoding="utf-8") as file:
-                file.write(Template(template).substitute(names))
+            with target.open("xb") as file:
+                file.write(content)
             written.append(target)
     except OSError as error:
         raise ExampleError(f"{folder} can't be written ({error}): {len(written)} files were.") from error
     return written
 
 
-def _templates(source: Traversable, place: Path) -> Iterator[tuple[Path, str]]:
-    """Every template below `source`: where its file belongs in the project, and its text."""
+def _files(source: Traversable, place: Path) -> Iterator[tuple[Path, bytes]]:
+    """Every file below `source`, but for what running it leaves there: where it belongs, and its content."""
     for entry in source.iterdir():
+        if entry.name in _LEFT_BY_RUNS or entry.name.endswith(".egg-info"):
+            continue
         if entry.is_dir():
-            yield from _templates(entry, place / entry.name)
-        elif entry.name.endswith(SUFFIX):
-            name = entry.name.removesuffix(SUFFIX)
-            hidden = name.startswith("dot_")
-            yield place / (f".{name.removeprefix('dot_')}" if hidden else name), entry.read_text("utf-8")
+            yield from _files(entry, place / entry.name)
+        else:
+            yield place / entry.name, entry.read_bytes()
