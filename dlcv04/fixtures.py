@@ -17,7 +17,7 @@ from dlcv04.harness.session import state
 from dlcv04.lazy import LazyModule
 
 if TYPE_CHECKING:
-    from dlcv04 import backends, datasets, missing, recipes
+    from dlcv04 import backends, datasets, missing, own_work, recipes
     from dlcv04 import workbench as benching
     from dlcv04.harness.policy import Device
     from dlcv04.harness.session import children
@@ -29,6 +29,7 @@ else:
     children = LazyModule("dlcv04.harness.session.children")
     datasets = LazyModule("dlcv04.datasets")
     missing = LazyModule("dlcv04.missing")
+    own_work = LazyModule("dlcv04.own_work")
     recipes = LazyModule("dlcv04.recipes")
 
 
@@ -42,11 +43,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_dlcv04_plan(config: pytest.Config, suite: Suite, device: Device, claims: list[Any]) -> bool:
-    """Say what will run before any framework is imported, or that there is none; to list claims needs none."""
-    takes_ours = any("workbench" in getattr(item, "fixturenames", ()) and _is_ours(item) for item in claims)
-    if takes_ours and not config.option.collectonly and (lack := missing.lack()):
+    """Say what will run before any framework is imported, or that there is none; to list claims needs none.
+
+    Where a claim brings training or work of its own, a framework that is missing is told by the claims that need it.
+    """
+    ours = [item for item in claims if "workbench" in getattr(item, "fixturenames", ()) and _is_ours(item)]
+    lack = missing.untrained() if ours and not config.option.collectonly else ""
+    if lack and not any(own_work.brings(item) for item in ours):
         raise pytest.UsageError(lack)
-    benching.set_plan(config, suite, device, claims)
+    benching.set_plan(config, suite, device, claims, trains=not lack)
     return True
 
 
@@ -97,12 +102,23 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def workbench(request: pytest.FixtureRequest) -> Workbench:
     """Start the framework on the asked device and tell the harness what it is."""
     try:
-        return benching.start(request.config, state.suite_of(request.config))
+        return benching.start(request.config, state.suite_of(request.config), missing.untrained())
     except (backends.DeviceError, backends.BackendError) as error:
         pytest.exit(str(error), returncode=int(pytest.ExitCode.USAGE_ERROR))
     except (ImportError, ValueError) as error:
         if sentence := missing.sentence(error):
             pytest.exit(sentence, returncode=int(pytest.ExitCode.USAGE_ERROR))
+        raise
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Fail a claim on an error of this package with its sentence alone: where it was raised says nothing more."""
+    try:
+        return (yield)
+    except Exception as error:
+        if state.of_test(item).recorder is not None and type(error).__module__.partition(".")[0] == __package__:
+            raise pytest.fail.Exception(str(error), pytrace=False) from None
         raise
 
 

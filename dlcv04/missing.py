@@ -30,6 +30,19 @@ def lack() -> str:
     return ""
 
 
+def untrained() -> str:
+    """Why no Keras model can be trained here, as a sentence; "" where one can, as far as is known without importing."""
+    backend = _backend()
+    if said := lack():
+        return said
+    trains = BACKENDS[:2]
+    return (
+        ""
+        if backend in trains
+        else f"Keras's backend {backend!r} trains nothing here: set KERAS_BACKEND to {' or '.join(trains)}."
+    )
+
+
 def sentence(error: BaseException) -> str:
     """The sentence for an error that comes of what is missing, or of a framework that can't be loaded; else ""."""
     found = next((each for each in _chain(error) if _is_of_framework(each)), None)

@@ -339,8 +339,8 @@ def describe(network: Factory | keras.Model) -> str:
     `description`.
     """
     if isinstance(network, functools.partial):
-        arguments = [_written(value) for value in network.args]
-        arguments += [f"{name}={_written(value)}" for name, value in network.keywords.items()]
+        arguments = [written(value) for value in network.args]
+        arguments += [f"{name}={written(value)}" for name, value in network.keywords.items()]
         return f"{describe(network.func).removesuffix('()')}({', '.join(arguments)})"
     description = getattr(network, "description", None)
     if isinstance(description, str):
@@ -362,9 +362,9 @@ def _own_name(layer: object) -> str:
     return own if number.isdigit() and own.replace("_", "") == type(layer).__name__.lower() else name
 
 
-def _written(value: object) -> str:
+def written(value: object) -> str:
     """An argument as it reads in every process: no address, no order by hash, no count of what was made before."""
-    if value and type(value) in (list, tuple, dict, set, frozenset):
+    if type(value) in (list, tuple, dict, set, frozenset) and value:
         return _collection(value)
     if isinstance(value, types.ModuleType):
         return value.__name__
@@ -377,8 +377,8 @@ def _written(value: object) -> str:
 def _collection(value: Any) -> str:
     """A collection that is not empty, written as Python writes it, sets in the order of their texts."""
     if type(value) is dict:
-        return f"{{{', '.join(f'{_written(key)}: {_written(item)}' for key, item in value.items())}}}"
-    parts = [_written(item) for item in value]
+        return f"{{{', '.join(f'{written(key)}: {written(item)}' for key, item in value.items())}}}"
+    parts = [written(item) for item in value]
     if type(value) is list:
         return f"[{', '.join(parts)}]"
     if type(value) is tuple:

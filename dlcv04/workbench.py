@@ -35,8 +35,9 @@ from dlcv04.lazy import LazyModule
 if TYPE_CHECKING:
     import numpy as np
 
-    from dlcv04 import backends, datasets, fit_trainer, footprints, networks, training
+    from dlcv04 import backends, datasets, fit_trainer, footprints, networks, own_work, training
     from dlcv04 import pool as pools
+    from dlcv04.backends import calibrator as calibrators
     from dlcv04.datasets import own_arrays
     from dlcv04.harness.claims import own_training
     from dlcv04.harness.machine import cpu, gpu, load
@@ -48,8 +49,10 @@ else:
     datasets = LazyModule("dlcv04.datasets")
     fit_trainer = LazyModule("dlcv04.fit_trainer")
     footprints = LazyModule("dlcv04.footprints")
+    calibrators = LazyModule("dlcv04.backends.calibrator")
     networks = LazyModule("dlcv04.networks")
     own_arrays = LazyModule("dlcv04.datasets.own_arrays")
+    own_work = LazyModule("dlcv04.own_work")
     own_training = LazyModule("dlcv04.harness.claims.own_training")
     pools = LazyModule("dlcv04.pool")
     training = LazyModule("dlcv04.training")
@@ -77,23 +80,29 @@ _START = pytest.StashKey[str]()
 # -- what will run -------------------------------------------------------------------------------------------------
 
 
-def set_plan(config: pytest.Config, suite: Suite, device: Device, claims: list[Any]) -> None:
+def set_plan(config: pytest.Config, suite: Suite, device: Device, claims: list[Any], *, trains: bool = True) -> None:
     """Say what will run before any framework is imported.
+
+    Args:
+        config: the session's.
+        suite: gets the plan.
+        device: that the claims are to be measured on.
+        claims: the tests.
+        trains: whether there is a framework that trains Keras models.
 
     Raises:
         pytest.UsageError: data that a claim needs is not there, or processes that train are asked for on a card.
     """
     if device == "gpu":
         device = _usable(config, suite)
-    (own, shipped), workers = _data_sets(claims), _workers(config, device)
+    (own, shipped), workers = _data_sets(claims), _workers(config, device) if trains else 0
     pool = config.stash[_POOL] = pools.Pool(workers, _plugins(config), "gpu" if device == "gpu" else "cpu")
     suite.before_timing = pool.close
     config.add_cleanup(pool.close)
     learning = f"learning in {workers} process{'es' * (workers > 1)} of one thread" if workers else ""
 
     def plan() -> Plan:
-        data = [f"your own (the fixture `dataset` of {file})" for file in own]
-        data += [_where(config, name) for name in shipped]
+        data = [*own, *(_where(config, name) for name in shipped)]
         return Plan(device=device, data="; ".join(data), key=planned_key(device), learning=learning)
 
     suite.plan = plan
@@ -165,30 +174,39 @@ def _first_untimed(tests: list[pytest.Item]) -> str:
     """The first test after the last that times something, if one from there on learns; else ""."""
     fixtures = [getattr(test, "fixturenames", ()) for test in tests]
     first = max((place for place, names in enumerate(fixtures, 1) if "epoch_time" in names), default=0)
-    return tests[first].nodeid if any("learning" in names for names in fixtures[first:]) else ""
+    learning = [test for test, names in zip(tests, fixtures, strict=True) if "learning" in names]
+    sends = any(test in tests[first:] and not own_work.brings(test) for test in learning)
+    return tests[first].nodeid if sends else ""
 
 
 def _data_sets(claims: list[Any]) -> tuple[list[str], list[str]]:
-    """What these tests learn on: files that have a fixture `dataset` of their own, and the fixtures of shipped data."""
+    """What these tests learn on: whose data, in words, and the fixtures of shipped data."""
     own: list[str] = []
     shipped: set[str] = set() if claims else {"dataset"}
     for item in claims:
-        others = {"cifar10", "buildings"} & set(getattr(item, "fixturenames", ()))
-        shipped |= others
-        if "dataset" in getattr(item, "fixturenames", ()) or not others:
+        names = {"dataset", "cifar10", "buildings"} & set(getattr(item, "fixturenames", ()))
+        shipped |= names - {"dataset"}
+        if "dataset" in names or not names:
             file = _own_dataset(item)
-            own += [file] if file and file not in own else []
-            shipped |= set() if file else {"dataset"}
+            brings = not file and not names and own_work.brings(item)
+            said = f"your own (the fixture `dataset` of {file})" if file else "your training's own" if brings else ""
+            own += [said] if said and said not in own else []
+            shipped |= set() if said else {"dataset"}
     return own, sorted(shipped, key=("dataset", "cifar10", "buildings").index)
 
 
 def _own_dataset(item: Any) -> str:
-    """The file whose fixture `dataset` a test gets, or "" where that is this package's, or takes it in turn."""
+    """The file whose fixture `dataset` a test gets, or "" where that is this package's, or takes it in turn.
+
+    Its name as seen from pytest's root: several folders may have a conftest.py.
+    """
     for definition in reversed(item.session._fixturemanager.getfixturedefs("dataset", item) or ()):
         if definition.func.__module__ == FIXTURES:
             return ""
         if "dataset" not in definition.argnames:
-            return Path(definition.func.__code__.co_filename).name
+            file = Path(definition.func.__code__.co_filename)
+            root = item.config.rootpath
+            return file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name
     return ""
 
 
@@ -218,7 +236,8 @@ class Workbench:
 
     `of_times` is what an arm's figures depend on beside its data, where this process computes them: part of its key.
     `pool` has the processes that learn, or none where this one does; those that memory is measured in are of its kind.
-    `optimizers` are the configurations of those that trained, `peaks` the memory that arms took.
+    `optimizers` are the configurations of those that trained, `peaks` the memory that arms took. `lack` says why no
+    Keras model can be trained here, else it is "".
     """
 
     suite: Suite
@@ -235,6 +254,16 @@ class Workbench:
     footprints: dict[tuple[Any, ...], Any] = field(default_factory=dict)
     datas: dict[tuple[Any, ...], Any] = field(default_factory=dict)
     peaks: dict[tuple[Any, ...], list[int]] = field(default_factory=dict)
+    lack: str = ""
+
+    def require_framework(self) -> None:
+        """Refuse an arm of Keras where it can't be trained.
+
+        Raises:
+            ClaimError: Keras or its framework is missing, or trains nothing here.
+        """
+        if self.lack:
+            raise ClaimError(self.lack)
 
     def data_of(self, arm: Trained, shared: Any) -> Any:
         """The data of one arm, made once: a change of the shared data costs a copy and a new fingerprint."""
@@ -286,12 +315,19 @@ class Workbench:
         _note_data(self.suite, dataset)
 
 
-def start(config: pytest.Config, suite: Suite) -> Workbench:
+def start(config: pytest.Config, suite: Suite, lack: str = "") -> Workbench:
     """Start the framework on the planned device and tell the harness what it is.
+
+    Args:
+        config: the session's.
+        suite: is told.
+        lack: why no framework can be started, which trainings of other people's do not need.
 
     Raises:
         DeviceError, BackendError: there is no such device, or Keras runs on a backend that trains nothing here.
     """
+    if lack:
+        return _without_framework(suite, lack)
     begin, pool = time.perf_counter(), config.stash.get(_POOL, None)
     device = backends.select_device(suite.plan().device)
     facts = backends.facts()
@@ -312,11 +348,22 @@ def start(config: pytest.Config, suite: Suite) -> Workbench:
     return Workbench(suite, device, run, name, of_times, pool, partial(load.LoadMeter, gpu=device == "gpu"))
 
 
+def _without_framework(suite: Suite, lack: str) -> Workbench:
+    """What other people's work is measured on; the key says what Keras is set to, as it does where Keras is there."""
+    device, threads = suite.plan().device, str(int(cpu.usable_cores()) or 1)
+    on_card = device == "gpu"
+    suite.device_layer = DeviceLayer(device, planned_key(device), {"threads": threads})
+    name, run = ("", None) if on_card else calibrators.of_cpu()
+    of_times = {} if on_card else {"threads": threads}
+    return Workbench(suite, device, run, name, of_times, meter=partial(load.LoadMeter, gpu=on_card), lack=lack)
+
+
 # -- what the fixtures measure ---------------------------------------------------------------------------------------
 
 
 def measure_footprints(request: pytest.FixtureRequest, bench: Workbench, arms: dict[str, Any], recipe: Any) -> Any:
     """Exact figures of each arm, as the fixture `footprints` gives them."""
+    bench.require_framework()
     found = {}
     for name, network in arms.items():
         size = found[name] = bench.footprint(network, recipe)
@@ -548,6 +595,7 @@ def _monitored() -> bool:
 
 
 def _data(request: pytest.FixtureRequest, bench: Workbench, data: Any) -> Any:
+    bench.require_framework()
     what = "The fixture `dataset`" if data is None else "data="
     used = _a_dataset(what, request.getfixturevalue("dataset") if data is None else data)
     bench.note_data(used)
@@ -687,7 +735,7 @@ def _facts(optimizer: Any, recipe: Any) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     """Numbers, texts, lists and dicts only, so that what is stored is strict JSON."""
-    return json.loads(json.dumps(value, default=lambda other: networks.without_addresses(str(other))))
+    return json.loads(json.dumps(value, default=networks.written))
 
 
 def _exact(size: Any) -> dict[str, Any]:

@@ -150,3 +150,43 @@ def test_a_command_says_one_sentence(empty_folder, command, gone, backend, sente
         (empty_folder / name).write_bytes(b"")
     code, printed = started("command", *command, gone=gone, backend=backend)
     assert code == 4 and sentence in printed and len(printed.strip().splitlines()) == 1, printed
+
+
+OWN_WORK = """
+from dlcv04 import claim, reference_everywhere, timed_call, trained_by
+
+def rows(level):
+    return lambda seed: [{"val_accuracy": level + seed / 1000}]
+
+@claim("The high one is better", control=reference_everywhere("low"))
+def test_own_training(learning, claim):
+    curves = learning(low=trained_by(rows(0.5)), high=trained_by(rows(0.8)))
+    claim.better(curves.high, than=curves.low, by=0.1)
+
+@claim("A longer list takes longer", control=reference_everywhere("few"))
+def test_own_work(epoch_time, claim):
+    few, many = list(range(1_000)), list(range(50_000))
+    times = epoch_time(few=timed_call(lambda: sorted(few)), many=timed_call(lambda: sorted(many)))
+    claim.slower(times.many, than=times.few, by=2)
+"""
+
+
+@pytest.mark.parametrize(
+    ("gone", "backend"),
+    [(["tensorflow", "jax", "torch", "keras"], "tensorflow"), (["tensorflow", "jax"], "tensorflow"), ([], "torch")],
+    ids=["no framework", "torch alone", "Keras set to torch"],
+)
+def test_training_and_work_of_ones_own_need_no_framework(empty_folder, gone, backend):
+    (empty_folder / "pytest.ini").write_text("[pytest]\n")
+    (empty_folder / "test_it.py").write_text(OWN_WORK)
+    code, printed = started("pytest", "--dl-controls", gone=gone, backend=backend)
+    assert code == 0 and "2 of 2 controls broke their claim" in printed, printed
+    assert "data: your training's own," in printed and "learning in" not in printed, printed
+
+
+def test_a_missing_framework_is_told_by_the_claims_that_need_it(empty_folder):
+    write(empty_folder, **LEARNING)
+    (empty_folder / "test_mine.py").write_text(OWN_WORK)
+    code, printed = started("pytest", "-q", gone=["tensorflow"], backend="tensorflow")
+    assert code == 1 and "2 passed" in printed and "1 failed" in printed, printed
+    assert GONE_TENSORFLOW in printed and "Traceback" not in printed and "def test_it" not in printed, printed

@@ -1,22 +1,17 @@
-"""The example project that `dlcv04 new` writes: its files are templates in `project/`, beside this module.
-
-A template's name is that of its file plus `.tmpl`, with `dot_` for a leading dot, so that no tool that walks over this
-package takes a template for the real thing. `${name}` and `${version}` are filled in.
-"""
+"""The example project that `dlcv04 new` writes: `examples/keras_src_layout`, which `project` beside this module is."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib import metadata, resources
+from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from string import Template
 
 from dlcv04 import atomic
 
 __all__ = ["ExampleError", "write"]
 
-SUFFIX = ".tmpl"
+_LEFT_BY_RUNS = frozenset({"__pycache__", ".pytest_cache", ".benchmarks", "reports", ".lock"})
 
 
 class ExampleError(ValueError):
@@ -31,11 +26,10 @@ def write(folder: Path) -> list[Path]:
     """
     if folder.exists() and not folder.is_dir():
         raise ExampleError(f"{folder} is a file: name a folder that is new or empty.")
-    names = {"name": folder.resolve().name, "version": metadata.version("dlcv04")}
     written = []
     try:
-        templates = sorted(_templates(resources.files(__name__) / "project", Path()))
-        files = {folder / place: Template(text).substitute(names).encode() for place, text in templates}
+        sources = sorted(_files(resources.files(__name__) / "project", Path()))
+        files = {folder / place: content for place, content in sources}
         done = _done(folder, files) if folder.is_dir() and any(folder.iterdir()) else set()
         for target, content in files.items():
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -60,12 +54,12 @@ def _done(folder: Path, files: Mapping[Path, bytes]) -> set[Path]:
     return set(there)
 
 
-def _templates(source: Traversable, place: Path) -> Iterator[tuple[Path, str]]:
-    """Every template below `source`: where its file belongs in the project, and its text."""
+def _files(source: Traversable, place: Path) -> Iterator[tuple[Path, bytes]]:
+    """Every file below `source`, but for what running it leaves there: where it belongs, and its content."""
     for entry in source.iterdir():
+        if entry.name in _LEFT_BY_RUNS or entry.name.endswith(".egg-info"):
+            continue
         if entry.is_dir():
-            yield from _templates(entry, place / entry.name)
-        elif entry.name.endswith(SUFFIX):
-            name = entry.name.removesuffix(SUFFIX)
-            hidden = name.startswith("dot_")
-            yield place / (f".{name.removeprefix('dot_')}" if hidden else name), entry.read_text("utf-8")
+            yield from _files(entry, place / entry.name)
+        else:
+            yield place / entry.name, entry.read_bytes()

@@ -131,7 +131,7 @@ class Store:
     def _concerns(self, path: Path, mine: Collection[str]) -> bool:
         """Whether a place that can't be read may hold a run of one of these folders."""
         inside = path.relative_to(self.root).parts
-        return not inside or not mine.isdisjoint(inside) or (len(inside) == 1 and path.suffix.lower() == ".json")
+        return not inside or not set(inside).isdisjoint(mine) or (len(inside) == 1 and path.suffix.lower() == ".json")
 
     def _manifest(self, lost: dict[Path, str]) -> Manifest | None:
         try:

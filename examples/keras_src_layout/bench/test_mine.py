@@ -1,13 +1,13 @@
-"""Three claims about the networks in `stripes.py`: one about time, one about learning, one about an exact figure.
+"""Three claims about the networks in `stripes`: one about time, one about learning, one about an exact figure.
 
 Each states the smallest effect that matters (`by=`) and a control, an intervention that makes it false.
 """
 
 from functools import partial
 
-from dlcv04 import claim, planted, reference_everywhere
-
 import stripes
+
+from dlcv04 import claim, planted, reference_everywhere
 
 # An arm is a function that returns a Keras model. Made once, so that claims about the same arm share its compilation.
 small, large = partial(stripes.convnet, filters=8), partial(stripes.convnet, filters=512)

@@ -5,9 +5,8 @@ import os
 # Set before TensorFlow starts: otherwise its notes about libraries stand in the output of every failed claim.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import pytest  # noqa: E402
-
-import stripes  # noqa: E402
+import pytest
+import stripes
 
 
 @pytest.fixture(scope="session")
