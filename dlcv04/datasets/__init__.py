@@ -156,7 +156,7 @@ class Dataset:
             if count != rows:
                 raise DataError(
                     f"{where} {x[0][0]} has {rows} rows and {label} {count}; give as many. A list holds one array for "
-                    "each input or output: np.stack makes one array of rows."
+                    "each input or output: np.stack makes one array of rows, keras.utils.pad_sequences of uneven ones."
                 )
         boxes = getattr(self, f"boxes_{split}")
         if boxes is not None and (boxes.dtype != np.int32 or boxes.shape != (rows, 4)):

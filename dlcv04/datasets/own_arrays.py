@@ -41,16 +41,24 @@ def features(name: str, x: Any, *, scale: bool) -> Any:
     Raises:
         ArrayError: no array of numbers with an axis of rows and one of features, or something in it is not finite.
     """
-    if not list(trees.leaves(name, x)):
-        raise ArrayError(f"{name} is empty: give an array for each input.")
+    _require_some(name, x)
     least = 1 if trees.is_nested(x) else 2
     return trees.mapped(partial(_feature, scale=scale, least=least), name, x)
+
+
+def _require_some(name: str, tree: Any) -> None:
+    if not list(trees.leaves(name, tree)):
+        raise ArrayError(f"{name} is empty: give an array for each input or output.")
 
 
 def _feature(name: str, x: Any, *, scale: bool, least: int) -> npt.NDArray[Any]:
     x = _array(name, x)
     if x.dtype.kind == "O" and _are_ragged(x):
         raise _ragged(name)
+    if x.dtype.names:
+        raise ArrayError(
+            f"{name} has columns: hand them in by name, as {{each: {name}[each] for each in {name}.dtype.names}}."
+        )
     if x.dtype.kind not in "buif":
         words = " (words: numbered by keras.layers.StringLookup)" if x.dtype.kind in "USO" else ""
         raise ArrayError(f"{name} is {x.dtype}: turn it into numbers, as {name}.astype('float32'){words}.")
@@ -133,6 +141,7 @@ def _rows(both: list[npt.NDArray[Any]], classes: int) -> Targets:
 def _outputs(train: Any, val: Any, classes: int) -> Targets:
     if classes:
         raise ArrayError("`classes` is for one output: leave it out, and compile the model with a loss for each.")
+    _require_some("y_train", train)
     return Targets(trees.mapped(_output, "y_train", train), trees.mapped(_output, "y_val", val), 0)
 
 

@@ -1,6 +1,8 @@
 """Dataset: what it refuses, how its subsets are drawn, what its fingerprint sees."""
 
 import copy
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -192,6 +194,8 @@ RAGGED = [np.arange(3.0), np.arange(5.0)] * 10
         ({"x_train": RAGGED}, r"x_train\[0\] has 3 rows and x_train\[1\] 5; .* np\.stack"),
         ({"x_train": [np.zeros((5, 2))] * 20}, r"x_train\[0\] has 5 rows and y_train\[0\] 20"),
         ({"x_train": {}}, "x_train is empty"),
+        ({"y_train": {}, "y_val": {}}, "y_train is empty"),
+        ({"x_train": {"a": np.zeros(20, [("b", "f4")])}}, r"columns: .* for each in x_train\['a'\]\.dtype\.names"),
         ({"x_train": {"a": np.full((20, 2), "a")}}, r"x_train\['a'\]\.astype\('float32'\).*StringLookup"),
         ({"x_train": {"a": np.full((20, 2), np.nan)}}, r"np\.nan_to_num\(x_train\['a'\]\)"),
         ({"x_train": np.ma.masked_array(np.zeros((20, 2)))}, r"x_train\.filled\(0\)"),
@@ -231,6 +235,31 @@ def test_permuted_labels_of_several_outputs_go_together() -> None:
     permuted = datasets.permuted_labels(nested(), 3)
     assert (permuted.y_train[0] != LABELS[0]).any() and len(permuted.y_val[1]) == 10
     assert np.allclose(permuted.y_train[0] / 7, permuted.y_train[1])
+
+
+FAULTY = """
+import numpy as np
+import dlcv04.faults.{fault}
+from dlcv04 import Dataset
+
+y = {{"kind": np.arange(40) % 3, "size": np.arange(40) / 7}}
+val = {{"kind": np.arange(30) % 3, "size": -np.arange(30) / 7}}
+x = {{"a": np.arange(40.0)}}, {{"a": -np.arange(30.0)}}
+given = Dataset("mine", x[0], y, x[1], val)
+found = given.subset()
+{holds}
+"""
+
+
+@pytest.mark.parametrize(
+    ("fault", "holds"),
+    [
+        ("shuffled_labels", "assert 2 < (found.y_train['size'] != given.y_train['size']).sum() < 16"),
+        ("leaking_validation", "assert (found.x_train['a'][30:] == given.x_val['a'][:10]).all()"),
+    ],
+)
+def test_faults_are_planted_into_several_inputs_and_values_too(fault: str, holds: str) -> None:
+    subprocess.run([sys.executable, "-c", FAULTY.format(fault=fault, holds=holds)], check=True)
 
 
 def test_own_arrays_are_the_default_kind() -> None:

@@ -275,7 +275,8 @@ def test_fit_on_pixels_that_are_not_scaled_is_seen(dataset, monkeypatch):
     real = FitTrainer.run_steps
 
     def faulty(self, count):
-        self._x = self._x * np.float32(255)
+        x, *others = self._data
+        self._data = x * np.float32(255), *others
         real(self, count)
 
     monkeypatch.setattr(FitTrainer, "run_steps", faulty)
