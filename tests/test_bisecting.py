@@ -104,6 +104,7 @@ class History:
         self.commits = []
 
     def make(self, good, fault, files):
+        self.path.mkdir(exist_ok=True)
         self.git("init", "-q", "-b", "main")
         for name, text in {
             "pytest.ini": INI,
@@ -185,15 +186,16 @@ def test_a_slowdown_by_a_claim_that_no_commit_has(tmp_path):
 
 @pytest.mark.nightly
 def test_a_layer_of_a_keras_net_by_what_the_good_commit_had(tmp_path):
-    history = History(tmp_path, 8, bad=3).make(KERAS_NET.format(units=8), KERAS_NET.format(units=9), {})
+    good = tmp_path / "good.json"  # outside the repository
+    history = History(tmp_path / "project", 8, bad=3).make(KERAS_NET.format(units=8), KERAS_NET.format(units=9), {})
     history.leave({"bisecting/test_mine.py": SMALL})
     history.git("checkout", "-q", history.commits[0])
     test = "bisecting/test_mine.py::test_small"
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", test, f"--benchmark-json={tmp_path / 'reports' / 'good.json'}"],
-        cwd=tmp_path,
+        [sys.executable, "-m", "pytest", test, f"--benchmark-json={good}"],
+        cwd=history.path,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
     assert done.returncode == 0
     history.git("checkout", "-q", "main")
-    assert history.bisect(test, f"--benchmark-compare={tmp_path / 'reports' / 'good.json'}") == 3
+    assert history.bisect(test, f"--benchmark-compare={good}") == 3

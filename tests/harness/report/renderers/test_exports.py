@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -188,6 +188,7 @@ own = st.builds(
 rounds = st.lists(st.floats(0, 1e300), max_size=5)
 
 
+@settings(deadline=None)  # the first example waits for SciPy
 @given(figure=own, name=names, seconds=rounds, accuracies=st.lists(st.none() | st.floats(0, 1), max_size=4))
 def test_whatever_was_stored_is_strict_json_that_is_read(figure, name, seconds, accuracies):
     index = list(range(len(seconds)))
