@@ -16,7 +16,7 @@ from typing import IO
 
 #: The ending of a file that is being written.
 PARTIAL = ".partial"
-_OURS = re.compile(rf"\..*\.[0-9a-f]+{re.escape(PARTIAL)}", re.DOTALL)
+_OURS = re.compile(rf"\..*\.[0-9a-f]{{16}}{re.escape(PARTIAL)}", re.DOTALL)
 _ABANDONED = 3600.0  # seconds after which a half-written file belongs to no living process
 
 
@@ -87,16 +87,17 @@ def require_writable(folder: Path) -> None:
         pass
 
 
-def sweep(folder: Path, *, older_than: float = _ABANDONED) -> None:
+def sweep(folder: Path, *, of: str = "", older_than: float = _ABANDONED) -> None:
     """Remove what processes left that were killed while they wrote into a folder: only files of ours, only old ones.
 
     Args:
         folder: need not exist.
+        of: how the names of one file's halves begin: whatever follows, they are ours.
         older_than: seconds since the last byte; whoever holds a lock on the folder knows that all are left over.
     """
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if is_leftover(Path(entry.path)):
+            if is_leftover(Path(entry.path)) or (of and entry.name.startswith(of) and entry.name.endswith(PARTIAL)):
                 with contextlib.suppress(OSError):  # another process was faster, or it is another user's
                     if time.time() - entry.stat(follow_symlinks=False).st_mtime > older_than:
                         Path(entry.path).unlink()
@@ -135,8 +136,8 @@ def _gathered(into: Path | int) -> Iterator[IO[bytes]]:
 
 @contextlib.contextmanager
 def _beside(path: Path) -> Iterator[tuple[Path, IO[bytes]]]:
-    sweep(path.parent)
     begin = path.name.encode("utf-8", "surrogateescape")[:150].decode("utf-8", "ignore")
+    sweep(path.parent, of=f".{begin}.")
     part = path.with_name(f".{begin}.{secrets.token_hex(8)}{PARTIAL}")
     try:
         try:

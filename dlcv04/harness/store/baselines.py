@@ -19,7 +19,7 @@ import contextlib
 import math
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -128,7 +128,7 @@ class Store:
         counted = {path for path in waiting if listed is not None and _name(path) in listed.files}
         return sorted({*found.files, *counted}), found.problems, listed
 
-    def _concerns(self, path: Path, mine: Collection[str]) -> bool:
+    def _concerns(self, path: Path, mine: set[str]) -> bool:
         """Whether a place that can't be read may hold a run of one of these folders."""
         inside = path.relative_to(self.root).parts
         return not inside or not set(inside).isdisjoint(mine) or (len(inside) == 1 and path.suffix.lower() == ".json")
