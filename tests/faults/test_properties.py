@@ -77,7 +77,9 @@ def damaged(content, data):
             case "put":
                 content[place:place] = data.draw(st.binary(max_size=8))
             case "number":
-                content[place : place + 3] = data.draw(st.sampled_from([b"NaN", b"1e999", b"-1", b"[[[", b"null", b'"\\ud800"']))
+                content[place : place + 3] = data.draw(
+                    st.sampled_from([b"NaN", b"1e999", b"-1", b"[[[", b"null", b'"\\ud800"'])
+                )
             case "twice":
                 content[place:place] = content[place : place + data.draw(st.integers(0, 40))]
     return bytes(content)
@@ -147,7 +149,11 @@ SELF_PLACES = list(records._places(SELF))
 
 
 @examples(0.3)
-@given(place=st.integers(0, len(SELF_PLACES) - 1), choice=st.integers(0, 10**6), how=st.sampled_from(["alike", "value", "gone"]))
+@given(
+    place=st.integers(0, len(SELF_PLACES) - 1),
+    choice=st.integers(0, 10**6),
+    how=st.sampled_from(["alike", "value", "gone"]),
+)
 def test_a_self_test_that_the_door_accepts_can_be_shown(place, choice, how):
     plain = copy.deepcopy(SELF)
 
@@ -191,7 +197,10 @@ def time_verdict(arm, stored, calibrator=True):
 def test_a_slower_run_never_gets_a_better_verdict(seed, stored, start, more, noise, card):
     extra = {"calibrator_seconds": []} if card else {}
     runs = [(str(n), a_run(timed(seed=seed + n, noise=noise, **extra))) for n in range(stored)]
-    runs = [(name, msgspec.structs.replace(run, id=name, started=f"2026-01-{int(name) + 1:02d}T00:00:00")) for name, run in runs]
+    runs = [
+        (name, msgspec.structs.replace(run, id=name, started=f"2026-01-{int(name) + 1:02d}T00:00:00"))
+        for name, run in runs
+    ]
     arm = slower(timed(seed=seed + 99, noise=noise, **extra), start)
     first, second = time_verdict(arm, runs), time_verdict(slower(arm, more), runs)
     assert BETTER[second.verdict] <= BETTER[first.verdict], (first, second)
@@ -270,7 +279,10 @@ def test_the_order_in_which_files_are_named_changes_nothing(count, order):
 
 
 @examples(2)
-@given(content=st.binary(max_size=200) | st.text(max_size=200).map(lambda text: b"ImageID\tClassID\n" + text.encode("utf-8", "ignore")))
+@given(
+    content=st.binary(max_size=200)
+    | st.text(max_size=200).map(lambda text: b"ImageID\tClassID\n" + text.encode("utf-8", "ignore"))
+)
 def test_any_annotation_is_read_or_refused(content):
     try:
         for row in annotation.parse(content, "annotation.txt"):
@@ -353,7 +365,20 @@ def test_any_text_is_shown_on_one_line_and_drives_nothing(text):
 
 
 QUICK = ("accept", "judge", "report", "fetch")
-WORDS = ["--reason", "--force", "--format", "html", "json", "markdown", "--out", "--strict", "--against", "--retire", "--to", "--help"]
+WORDS = [
+    "--reason",
+    "--force",
+    "--format",
+    "html",
+    "json",
+    "markdown",
+    "--out",
+    "--strict",
+    "--against",
+    "--retire",
+    "--to",
+    "--help",
+]
 
 
 @examples()

@@ -15,11 +15,11 @@ from tests.test_gpu_path import Runner
 RUN = "verdicts, report and saved run"
 
 ROWS = [
-    Row("no-git", "there is no git, `--dl-against HEAD`", "git", 4, "nothing is run"),
-    Row("no-git-run", "there is no git", "1 of 1 claim holds", 0, f"{RUN}; the run counts as of unknown code"),
+    Row("no-git", "there is no git, `--dl-against HEAD`", "so there is nothing to compare with", 4, "nothing is run"),
+    Row("no-git-run", "there is no git", "The only claim holds", 0, f"{RUN}; the run counts as of unknown code"),
     Row("no-git-accept", "there is no git, a run is accepted", "git could not say which code it ran", 1, "nothing is stored"),
-    Row("no-repository", "the folder is no repository, `--dl-against HEAD`", "git", 4, "nothing is run"),
-    Row("shallow", "a shallow clone, `--dl-against HEAD~1`", "HEAD~1", 4, "nothing is run"),
+    Row("no-repository", "the folder is no repository, `--dl-against HEAD`", "so there is nothing to compare with", 4, "nothing is run"),
+    Row("shallow", "a shallow clone, `--dl-against HEAD~1`", "this is a shallow clone, which lacks older commits", 4, "nothing is run"),
     Row("worktree", "a worktree of git", "The only claim holds", 0, f"{RUN}, with the worktree's commit"),
     Row("submodule", "a submodule", "The only claim holds", 0, f"{RUN}, with the submodule's commit"),
     Row("lfs-baseline", "a stored run is a pointer of Git LFS", "is a pointer of Git LFS", 1, RUN),
@@ -83,7 +83,7 @@ def test_without_git(row, repository, tmp_path_factory, monkeypatch):
         monkeypatch.chdir(repository.path)
         said, code = asked("accept", "run.json", "--reason", "x")
         assert not (repository.path / "baselines").exists()
-    assert row.sentence.replace("1 of 1 claim holds", "The only claim holds") in said and code == row.exit, said
+    assert row.sentence in said and code == row.exit, said
 
 
 @pytest.mark.parametrize("row", named(GIT, "no-repository"))
@@ -167,7 +167,7 @@ def test_what_an_arm_does(row, suite):
     else:
         broken = FAKE_MACHINE.replace(
             "            self.now += seconds",
-            f"            if seconds == 0.11:\n                self.bad()\n            self.now += seconds",
+            "            if seconds == 0.11:\n                self.bad()\n            self.now += seconds",
         ).replace("    def calibrate", f"    def bad(self):\n            {WORKS[row.name]}\n\n    def calibrate")
         pytester = suite(THREE_VERDICTS, broken)
         done = pytester.runpytest("bench", "--benchmark-json=run.json")
@@ -215,8 +215,12 @@ def stored_card(tmp_path_factory):
 def test_a_card_that_changes(row, stored_card):
     from tests.fakes import card, neighbour
 
-    state = json.dumps([card(processes=[neighbour(4194399)])] if row.name == "card-neighbour" else [card(throttle=0x48)])
-    write = f"""p = Path(os.environ["FAKE_NVML"]); s = json.loads(p.read_text()); s["cards"] = json.loads({state!r}); """
+    state = json.dumps(
+        [card(processes=[neighbour(4194399)])] if row.name == "card-neighbour" else [card(throttle=0x48)]
+    )
+    write = (
+        f"""p = Path(os.environ["FAKE_NVML"]); s = json.loads(p.read_text()); s["cards"] = json.loads({state!r}); """
+    )
     write += "p.write_text(json.dumps(s))"
     change = {
         "card-unreadable": 'Path(os.environ["FAKE_NVML"]).unlink()',

@@ -24,7 +24,11 @@ def test_true(claim):
     claim.fewer(3, than=4, of="a", reference="b")
 """
 
-BOTH, RED, LEFT = "both verdicts, report and saved run", "VIOLATED      Five are fewer than four", "what was chosen, alone"
+BOTH, RED, LEFT = (
+    "both verdicts, report and saved run",
+    "VIOLATED      Five are fewer than four",
+    "what was chosen, alone",
+)
 NOTHING = "nothing was run, nothing is written"
 
 ROWS = [

@@ -55,7 +55,8 @@ def untrue(run: Run) -> str:
     A file that nobody accepted has no hash: its words are believed only where they follow from what was measured.
     """
     again = {(claim.test, claim.is_control): claim.verdict for claim in rejudge(run, None).claims}
-    said = [claim for claim in run.claims if claim.judged and claim.assertions and claim.verdict != again[_name(claim)]]
+    asserted = [claim for claim in run.claims if claim.judged and claim.assertions]
+    said = [claim for claim in asserted if claim.verdict != again[_name(claim)]]
     if not said:
         return ""
     more = f" (and {len(said) - 1} more)" if len(said) > 1 else ""
