@@ -60,9 +60,10 @@ def untrue(run: Run) -> str:
     if not said:
         return ""
     more = f" (and {len(said) - 1} more)" if len(said) > 1 else ""
+    figures = again[_name(said[0])]
     return (
-        f"Run {run.id} says {said[0].verdict} of {said[0].test}{more}, and its own figures say {again[_name(said[0])]}: "
-        "it was edited, or judged by another version; `dlcv04 judge` says what follows from them."
+        f"Run {run.id} says {said[0].verdict} of {said[0].test}{more}, and its own figures say {figures}: it was "
+        "edited, or judged by another version; `dlcv04 judge` says what follows from them."
     )
 
 
