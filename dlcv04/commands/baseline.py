@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlcv04.commands.options import DeviceName, Force, ProfileName, Reason, Source, Suite
-from dlcv04.commands.speech import bar, project, say, stop
+from dlcv04.commands.speech import bar, project, say, stop, stop_after
 from dlcv04.harness.policy import RECORDED_SEEDS
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def baseline(
     except KeyboardInterrupt:
         stop("Stopped; nothing was stored.", 130)
     except (recording.RecordingError, RunFileError) as error:
-        stop(str(error), 1)
+        stop_after(str(error), 1)
     try:
         for path in store.accept_all(candidates, reason=reason, commit=commit):
             say(f"stored: {path}")

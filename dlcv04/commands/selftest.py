@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dlcv04.commands.options import DeviceName, ProfileName, Source, Suite
-from dlcv04.commands.speech import project, say, stop
+from dlcv04.commands.speech import project, say, stop_after
 
 
 def selftest(
@@ -51,7 +51,7 @@ def selftest(
             Path.cwd(), options, sizes, machine_class=machine, key=key, tell=say, faults=faults
         )
     except (process_pairs.PairError, learning_faults.FaultError) as error:
-        stop(f"{error}\nNothing was stored.", 1)
+        stop_after(f"{error}\nNothing was stored.", 1)
     policy = Policy(profile=profile)
     test = replaying.with_replays(test, policy)
     say(f"stored: {selftests.keep(test, places.baselines)}")

@@ -27,8 +27,13 @@ def say(text: str, *, err: bool = False, nl: bool = True) -> None:
 
 
 def stop(sentence: str, code: int = 2) -> NoReturn:
-    """Say why on standard error, and exit."""
-    say(sentence, err=True)
+    """Say why on standard error, on one line whatever names are in it, and exit."""
+    stop_after(plaintext.one_line(sentence), code)
+
+
+def stop_after(text: str, code: int = 2) -> NoReturn:
+    """The same in several lines, such as what a process printed that ended too early."""
+    say(text, err=True)
     raise typer.Exit(code)
 
 

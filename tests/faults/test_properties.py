@@ -37,7 +37,7 @@ from tests.harness.selftest.made import a_test
 from tests.harness.selftest.made import pairs as made_pairs
 from tests.harness.store.records import HERE, accept, make_document, make_run
 
-EXAMPLES = int(os.environ.get("DLCV04_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("DLCV04_EXAMPLES", "10"))
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
 

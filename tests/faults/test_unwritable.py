@@ -4,7 +4,6 @@ The verdicts still print, and the exit code is that of the claims.
 """
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 from tests.conftest import THREE_VERDICTS
 from tests.faults.rows import Row
 from tests.faults.running import rows
+from tests.harness.inner_runs import run_apart
 
 SAVED = "the verdicts, the saved run"
 SAID = "The report can't be written to"
@@ -57,14 +57,14 @@ def test_slow():
 """
 
 
-def run(pytester, *options, before="", environment=None):
+def run(pytester, *options, before=""):
     """Run the suite in a process of its own; what it printed, and its exit code."""
-    command = [sys.executable, "-m", "pytest", "bench", "--benchmark-json=run.json", "-p", "no:cacheprovider", *options]
-    if before:
-        command = ["bash", "-c", f'{before}; exec "$@"', "x", *command]
-    done = subprocess.run(
-        command, cwd=pytester.path, capture_output=True, text=True, env={**os.environ, **(environment or {})}
-    )
+    arguments = ["bench", "--benchmark-json=run.json", "-p", "no:cacheprovider", *options]
+    if not before:
+        forked = run_apart(pytester, *arguments)
+        return forked.stdout.str() + forked.stderr.str(), forked.ret
+    command = ["bash", "-c", f'{before}; exec "$@"', "x", sys.executable, "-m", "pytest", *arguments]
+    done = subprocess.run(command, cwd=pytester.path, capture_output=True, text=True)
     return done.stdout + done.stderr, done.returncode
 
 
@@ -74,8 +74,8 @@ def with_conftest(pytester, code):
 
 
 @pytest.mark.parametrize("row", rows(ROWS[:6]))
-def test_the_verdicts_still_print(row, suite):
-    pytester, options, before, environment = suite(THREE_VERDICTS), (), "", {}
+def test_the_verdicts_still_print(row, suite, monkeypatch):
+    pytester, options, before = suite(THREE_VERDICTS), (), ""
     reports = pytester.path / "reports"
     match row.name:
         case "folder-is-a-file":
@@ -89,8 +89,9 @@ def test_the_verdicts_still_print(row, suite):
         case "broken-page":
             with_conftest(pytester, BROKEN)
         case "unwritable-summary":
-            environment = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": "/proc/no/such/summary"}
-    said, code = run(pytester, *options, before=before, environment=environment)
+            monkeypatch.setenv("GITHUB_ACTIONS", "true")
+            monkeypatch.setenv("GITHUB_STEP_SUMMARY", "/proc/no/such/summary")
+    said, code = run(pytester, *options, before=before)
     assert code == row.exit and row.sentence in said, said
     assert "Traceback" not in said and "INTERNALERROR" not in said
     assert all(f"\n{word} " in said for word in ("HOLDS", "VIOLATED", "INCONCLUSIVE")), said

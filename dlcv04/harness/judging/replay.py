@@ -55,13 +55,15 @@ def untrue(run: Run) -> str:
     A file that nobody accepted has no hash: its words are believed only where they follow from what was measured.
     """
     again = {(claim.test, claim.is_control): claim.verdict for claim in rejudge(run, None).claims}
-    said = [claim for claim in run.claims if claim.judged and claim.assertions and claim.verdict != again[_name(claim)]]
+    asserted = [claim for claim in run.claims if claim.judged and claim.assertions]
+    said = [claim for claim in asserted if claim.verdict != again[_name(claim)]]
     if not said:
         return ""
     more = f" (and {len(said) - 1} more)" if len(said) > 1 else ""
+    figures = again[_name(said[0])]
     return (
-        f"Run {run.id} says {said[0].verdict} of {said[0].test}{more}, and its own figures say {again[_name(said[0])]}: "
-        "it was edited, or judged by another version; `dlcv04 judge` says what follows from them."
+        f"Run {run.id} says {said[0].verdict} of {said[0].test}{more}, and its own figures say {figures}: it was "
+        "edited, or judged by another version; `dlcv04 judge` says what follows from them."
     )
 
 

@@ -25,7 +25,7 @@ class ArmValues:
 
     @property
     def stored(self) -> list[float]:
-        """The values as a run stores them: one a unit; nothing where there are too many, several a unit, or no figures."""
+        """The values as a run stores them: one a unit, where there are few and all are figures."""
         small = self.values.ndim == 1 and self.values.size <= STORED_VALUES
         found = [finite(value) for value in self.values] if small else []
         return [] if None in found else [value for value in found if value is not None]

@@ -1,4 +1,4 @@
-"""SIGTERM ends a session as Ctrl-C does, so that a cancelled job has its verdicts; neither disturbs the session's end."""
+"""SIGTERM ends a session as Ctrl-C does, so that a cancelled job has its verdicts; neither disturbs its end."""
 
 from __future__ import annotations
 

@@ -70,7 +70,8 @@ epochs = st.builds(
 arms = st.builds(
     Arm, name=st.text(max_size=8), test=st.text(max_size=8), facts=st.dictionaries(st.text(max_size=5), facts),
     round_seconds=st.lists(seconds, min_size=1, max_size=4), round_index=st.just([]),
-    images_per_round=st.integers(1, 2**40), images_per_epoch=st.integers(1, 2**40), compile_seconds=st.none() | duration,
+    images_per_round=st.integers(1, 2**40), images_per_epoch=st.integers(1, 2**40),
+    compile_seconds=st.none() | duration,
     curves=st.lists(
         st.builds(SeedCurve, seed=st.integers(0, 2**31), epochs=st.lists(epochs, max_size=3)),
         max_size=2, unique_by=lambda curve: curve.seed,
@@ -81,8 +82,12 @@ arms = st.builds(
 runs = st.builds(
     make_run, run_id=st.text(min_size=1, max_size=20), arms=st.lists(arms, min_size=1, max_size=3),
     key=st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=3), command=st.text(max_size=20),
-    seconds=duration, repeats=st.lists(arms, max_size=2), rechecks=st.lists(st.builds(Recheck, test=st.text(max_size=5))),
-    against=st.none() | st.builds(Against, tests=st.integers(0, 9), gated=st.just(0), process_sd=st.floats(0, 9), process_df=st.floats(1, 99)),
+    seconds=duration, repeats=st.lists(arms, max_size=2),
+    rechecks=st.lists(st.builds(Recheck, test=st.text(max_size=5), against=st.none())),
+    against=st.none() | st.builds(
+        Against, tests=st.integers(0, 9), gated=st.just(0), process_sd=st.floats(0, 9), process_df=st.floats(1, 99),
+        pairs=st.just([]),
+    ),
 )  # fmt: skip
 
 

@@ -50,4 +50,4 @@ def _value(record: Record, name: str) -> str:
 
 
 def _line(text: str) -> str:
-    return " ".join(plaintext.printable(text).split())
+    return " ".join(plaintext.one_line(text).split())
