@@ -1,4 +1,4 @@
-"""The projects in `examples/`, each copied out and run through the installed wheel: their claims get the verdicts they promise."""
+"""The projects in `examples/`, each copied out and run through the installed wheel, get the verdicts they promise."""
 
 import json
 import os
