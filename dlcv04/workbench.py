@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     from dlcv04 import backends, datasets, fit_trainer, footprints, networks, own_work, training
     from dlcv04 import pool as pools
-    from dlcv04.backends import calibrator as calibrators
     from dlcv04.datasets import own_arrays
     from dlcv04.harness.claims import own_training
     from dlcv04.harness.machine import cpu, gpu, load
@@ -49,7 +48,6 @@ else:
     datasets = LazyModule("dlcv04.datasets")
     fit_trainer = LazyModule("dlcv04.fit_trainer")
     footprints = LazyModule("dlcv04.footprints")
-    calibrators = LazyModule("dlcv04.backends.calibrator")
     networks = LazyModule("dlcv04.networks")
     own_arrays = LazyModule("dlcv04.datasets.own_arrays")
     own_work = LazyModule("dlcv04.own_work")
@@ -350,10 +348,12 @@ def start(config: pytest.Config, suite: Suite, lack: str = "") -> Workbench:
 
 def _without_framework(suite: Suite, lack: str) -> Workbench:
     """What other people's work is measured on; the key says what Keras is set to, as it does where Keras is there."""
+    from dlcv04.backends.calibrator import of_cpu  # not by `backends`, which has a function of this name
+
     device, threads = suite.plan().device, str(int(cpu.usable_cores()) or 1)
     on_card = device == "gpu"
     suite.device_layer = DeviceLayer(device, planned_key(device), {"threads": threads})
-    name, run = ("", None) if on_card else calibrators.of_cpu()
+    name, run = ("", None) if on_card else of_cpu()
     of_times = {} if on_card else {"threads": threads}
     return Workbench(suite, device, run, name, of_times, meter=partial(load.LoadMeter, gpu=on_card), lack=lack)
 

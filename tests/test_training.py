@@ -598,3 +598,23 @@ def test_one_hot_labels_serve_the_recipes_loss_and_a_models_own() -> None:
         trainer.train_epoch()
     assert by_recipe[0] == by_recipe[1]
     assert trainer.evaluate("val").accuracy is not None
+
+
+class OtherBackends(keras.Model):
+    """Its steps are written for a backend that hands in other arguments."""
+
+    if keras.config.backend() == "jax":
+
+        def train_step(self, data):
+            return super().train_step(data)
+
+    else:
+
+        def train_step(self, state, data):
+            return super().train_step(state, data)
+
+
+def test_a_train_step_that_is_written_for_another_backend_is_one_sentence(digits: Dataset) -> None:
+    network = functools.partial(ending_in, keras.layers.Dense(10, "softmax"), made=OtherBackends)
+    with pytest.raises(backends.BackendError, match=r"OtherBackends.train_step can't be called on \w+ \(.*hands it \("):
+        Trainer(network, digits, RECIPE)

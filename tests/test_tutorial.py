@@ -27,9 +27,13 @@ STEPS = [Step(**found.groupdict()) for found in re.finditer(STEP, PAGE, re.S)]
 # What each shell block after the installation is told to do: exit code, and what it prints.
 PROMISED = [
     ("dlcv04 new", 0, "written: stripes/bench/test_mine.py"),
-    ("pytest bench/\n", 0, "All 3 claims hold."),
+    ("pytest bench/test_mine.py\n", 0, "All 3 claims hold."),
     ("pytest bench/test_depth.py", 1, "1 violated."),
-    ("pytest bench/ --dl-controls", 0, "All 4 claims hold; 4 of 4 controls broke their claim."),
+    (
+        "pytest bench/test_mine.py bench/test_depth.py --dl-controls",
+        0,
+        "All 4 claims hold; 4 of 4 controls broke their claim.",
+    ),
 ]
 
 

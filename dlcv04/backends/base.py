@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -163,12 +164,26 @@ class Steps(ABC):
     much slower there (measured six times; jax#12868).
     """
 
+    #: What Keras hands to a model's `train_step` and `test_step` on this backend.
+    GIVEN: ClassVar[tuple[str, ...]] = ("data",)
+
     def __init__(self, model: keras.Model, example: Any, augment: Augment, tracing: Tracing, *, on_card: bool) -> None:
+        for step in (model.train_step, model.test_step):
+            self._refuse_other_arguments(step)
         # Private, as `fit` does it: makes the variables of metrics, which a compiled step can't.
         model._symbolic_build(data_batch=keras.tree.map_structure(_as_floats, example))
         self.model, self.augment = model, augment
         self._tracing, self._on_card = tracing, on_card
         self._logged: set[str] = set()
+
+    def _refuse_other_arguments(self, step: Callable[..., Any]) -> None:
+        try:
+            inspect.signature(step).bind(*self.GIVEN)
+        except TypeError as error:
+            raise BackendError(
+                f"{step.__qualname__} can't be called on {keras.config.backend()} ({error}): there Keras hands it "
+                f"({', '.join(self.GIVEN)}), which is what it must take, as keras.Model.{step.__name__} does."
+            ) from error
 
     @abstractmethod
     def put(self, array: npt.NDArray[Any]) -> Any:

@@ -130,6 +130,8 @@ class Jax(TrainingBackend):
 class _Steps(Steps):
     """Its state: trainable weights, others, the optimiser's variables, the metrics', and the augmentation's draws."""
 
+    GIVEN = ("state", "data")
+
     def __init__(self, model: keras.Model, example: Any, augment: Augment, tracing: Tracing, *, on_card: bool) -> None:
         super().__init__(model, example, augment, tracing, on_card=on_card)
         self._train_jit = jax.jit(self._train_step, donate_argnums=0)

@@ -26,8 +26,8 @@ def stepping(hidden):
     return timed_call(partial(rings.step, model, optimizer, points, ring), images=len(points))
 
 
-@claim("A very wide layer makes a step longer", control=reference_everywhere("narrow"))
+@claim("Sixteen times the units make a step longer", control=reference_everywhere("narrow"))
 def test_a_wide_layer_takes_longer(epoch_time, claim):
     """On a CPU a step is over when it returns; on a card `barrier` has to wait for it."""
-    times = epoch_time(narrow=stepping(32), wide=stepping(4096))
+    times = epoch_time(narrow=stepping(32), wide=stepping(512))
     claim.slower(times.wide, than=times.narrow, by=1.5)
