@@ -13,9 +13,11 @@ import pytest
 import pytest_benchmark.plugin
 
 import dlcv04.harness
+from dlcv04.harness.measuring import fresh_process, process_pairs
 from dlcv04.harness.report.renderers import html_page
 from dlcv04.harness.store.baselines import Store
 from dlcv04.harness.store.schema import Commit
+from tests.harness.forks import FORKED
 
 pytest_plugins = ["pytester"]
 
@@ -147,6 +149,13 @@ def heavy_modules():
         importlib.import_module(module.name)
     pytest_benchmark.plugin.get_cpu_info()
     html_page._environment().get_template("report.html.j2")
+
+
+@pytest.fixture
+def light_processes(heavy_modules, monkeypatch):
+    """The pytest processes that the product starts are forks of its own; `tests/harness/forks.py` says why."""
+    for module in (fresh_process, process_pairs):
+        monkeypatch.setattr(module, "subprocess", FORKED)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ def folder(empty_folder):
 
 
 @pytest.fixture
-def fake_suite(suite, monkeypatch):
+def fake_suite(suite, light_processes, monkeypatch):
     """A committed folder whose claims run on a machine of ours."""
     folder = suite().path
     monkeypatch.chdir(folder)

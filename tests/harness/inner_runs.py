@@ -1,14 +1,13 @@
 """Suites for inner runs, and such a run's record."""
 
-import gc
 import json
-import os
 import subprocess
 import sys
 
 import pytest
 
 from tests.conftest import FAKE_MACHINE, accept_processes
+from tests.harness.forks import Fork
 
 TWO_CLAIMS = """
 from dlcv04 import claim, reference_everywhere
@@ -56,23 +55,10 @@ def run_block(pytester, *arguments):
 def run_apart(pytester, *arguments):
     """As `pytester.runpytest_subprocess`, in a process forked from this one: what is imported stays imported."""
     printed = [pytester.path / "stdout", pytester.path / "stderr"]
-    process = os.fork()
-    if process == 0:
-        code = -1
-        gc.freeze()  # pytest collects at its end, and all that this process had imported would be walked through
-        try:
-            sys.stdout, sys.stderr = (path.open("w", encoding="utf-8", buffering=1) for path in printed)
-            os.dup2(sys.stdout.fileno(), 1)
-            os.dup2(sys.stderr.fileno(), 2)
-            known = "-Wignore::pytest.PytestAssertRewriteWarning"  # of the plugins that are imported already
-            code = pytest.main([known, *(str(argument) for argument in arguments)])
-            sys.stdout.flush()
-            sys.stderr.flush()
-        finally:
-            os._exit(code)
-    _, status = os.waitpid(process, 0)
+    with printed[0].open("wb") as out, printed[1].open("wb") as err:
+        code = Fork(arguments, stdout=out, stderr=err).wait()
     told = (path.read_text(encoding="utf-8").splitlines() for path in printed)
-    return pytest.RunResult(os.waitstatus_to_exitcode(status), *told, 0.0)
+    return pytest.RunResult(code, *told, 0.0)
 
 
 def command(*arguments):

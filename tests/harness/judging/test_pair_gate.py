@@ -1,6 +1,10 @@
 """Verdicts of `--dl-against` over process pairs, on a machine whose clock is ours."""
 
+import pytest
+
 from tests.harness.two_trees import LIVELY, against, verdicts
+
+pytestmark = pytest.mark.usefixtures("light_processes")
 
 
 def slowed(ratio, machine=LIVELY):

@@ -22,6 +22,7 @@ from tests.harness.inner_runs import TWO_CLAIMS, with_slowdown
 from tests.harness.judging.records import KEY, TEST, a_claim, a_run, timed
 
 CLASS = "cpu-fake-2-cores"
+light = pytest.mark.usefixtures("light_processes")
 
 
 #: The same machine without a calibrator, and quiet: a card.
@@ -75,6 +76,7 @@ def verdicts(run):
     return {row.verdict for row in times(run)}
 
 
+@light
 def test_a_machine_that_became_slower_is_not_red(project, monkeypatch):
     monkeypatch.setenv("FAKE_DRIFT", "1.4")
     run = project.run()
@@ -122,6 +124,7 @@ def test_changed_software_is_decided_by_three_processes_and_may_be_red(project, 
     assert project.judged_again(run).comparisons == run.comparisons
 
 
+@light
 def test_a_plugin_of_the_command_line_is_not_taken_for_the_machine(project, monkeypatch):
     monkeypatch.setenv("FAKE_DRIFT", "1.4")
     project.pytester.makepyfile(further="")
@@ -160,6 +163,7 @@ def without_the_test(project):
         (without_the_test, "has no such test"),
     ],
 )
+@light
 def test_where_the_commit_cannot_be_paired_three_processes_decide(suite, monkeypatch, commit, said):
     project = Project(suite)
     project.store(commit(project))
@@ -174,6 +178,7 @@ def test_where_the_commit_cannot_be_paired_three_processes_decide(suite, monkeyp
         assert "broken on purpose" in project.printed
 
 
+@light
 def test_without_git_three_processes_decide(project, monkeypatch):
     monkeypatch.setenv("FAKE_DRIFT", "1.4")
     monkeypatch.setenv("PATH", "")
@@ -184,6 +189,7 @@ def test_without_git_three_processes_decide(project, monkeypatch):
     assert all("git is not installed" in row.reason for row in times(run))
 
 
+@light
 def test_pairs_that_against_has_run_already_are_not_run_again(project, monkeypatch):
     monkeypatch.setenv("FAKE_DRIFT", "1.4")
     run = project.run("--dl-against=HEAD")
@@ -193,6 +199,7 @@ def test_pairs_that_against_has_run_already_are_not_run_again(project, monkeypat
     assert project.judged_again(run).comparisons == run.comparisons
 
 
+@light
 def test_a_part_of_the_suite_has_the_same_share_of_the_budget(suite, monkeypatch):
     project = Project(suite, TWO_CLAIMS)
     project.store()
@@ -324,6 +331,7 @@ def test_a_drift_is_held_against_the_anchors_commit_and_a_lost_improvement_again
     assert commits(timed(0.27, seed=1), Stored(timing=lost))[0] == "d"
 
 
+@light
 def test_on_a_card_pairs_see_what_a_session_hides(suite, monkeypatch):
     project = Project(suite, machine=FAKE_CARD)
     project.store()

@@ -11,9 +11,13 @@ from tests.conftest import SUITE
 from tests.harness.inner_runs import run_apart
 from tests.harness.two_trees import LIVELY, TWO, against, verdicts
 
+#: Tests say `fresh=True` where the interpreter is the point.
+pytestmark = pytest.mark.usefixtures("light_processes")
+
 
 def test_unchanged_code_passes_and_its_rounds_are_kept(committed):
-    result, run = against(committed)
+    """In interpreters of their own, as at people's."""
+    result, run = against(committed, fresh=True)
     assert result.ret == 0, result.stdout.str()
     assert set(verdicts(run).values()) == {"PASS"} and len(verdicts(run)) == 4
     pairs = run["against"]["pairs"]
@@ -293,7 +297,7 @@ def test_a_test_skipped_in_the_working_tree_alone_is_red(committed):
 @pytest.mark.parametrize("code", [0, 1, 5])
 def test_a_process_that_ends_in_the_midst_of_its_tests_is_an_error(committed, code):
     edit(committed, in_a_worker(f"os._exit({code})"))
-    result, run = against(committed)
+    result, run = against(committed, fresh=code == 0)
     said = result.stdout.str() + result.stderr.str()
     assert f"The process of the new code ended with exit status {code} before its tests had ended" in said
     assert "test_longer_is_slower" in said

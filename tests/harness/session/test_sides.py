@@ -8,6 +8,9 @@ import pytest
 from tests.conftest import Repository
 from tests.harness.two_trees import LIVELY, TWO, against, verdicts
 
+#: Tests say `fresh=True` where the interpreter is the point.
+pytestmark = pytest.mark.usefixtures("light_processes")
+
 #: A fake machine whose speed the project's own package says.
 MACHINE = LIVELY.replace("SLOWDOWN = 1.0", "from mynet import SLOWDOWN")
 SLOWED = {"PASS": "SLOWDOWN = 1.0\n", "REGRESSED": "SLOWDOWN = 2.0\n"}

@@ -81,6 +81,8 @@ def test_a_kill_leaves_every_file_readable(tmp_path, source):
         process = writer(root, source, f"p{attempt}", 10_000)
         assert process.stdout.readline() == "ready\n"
         time.sleep(0.03 + 0.017 * attempt)
+        while attempt == 5 and len(list(root.rglob("*.json"))) < 3 and process.poll() is None:
+            time.sleep(0.005)  # on a machine that others use all kills may come too early
         process.send_signal(signal.SIGKILL)
         process.communicate()
         loaded = Store(root).load(machine_class=HERE)
