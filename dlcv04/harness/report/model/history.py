@@ -31,8 +31,8 @@ else:
 
 #: Learning of one stored run alone is a comparison, not a history.
 LEAST_STORED = {SECONDS: 1, LEARNING: 2}
-#: Runs from which a history is asked for changes of level: of 15 runs of mere noise 1 in 80 shows one, of 6 1 in 35.
-LEAST_FOR_CHANGES = 15
+#: Runs from which a history is asked for changes of level: of mere noise 1 history in 100 shows one, however long.
+LEAST_FOR_CHANGES = 5
 
 
 @dataclass(frozen=True)
