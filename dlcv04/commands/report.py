@@ -1,4 +1,4 @@
-"""``dlcv04 report``: rebuilds the report of a saved run."""
+"""``dlcv04 report``: rebuilds the report of a saved run, or shows several beside each other or over time."""
 
 from __future__ import annotations
 
@@ -7,26 +7,37 @@ from typing import Annotated
 
 import typer
 
-from dlcv04.commands.options import Format
+from dlcv04.commands.options import Format, Page
 from dlcv04.commands.speech import project, say, stop
 
 
 def report(
-    run: Path,
-    stored: Annotated[list[Path] | None, typer.Argument(help="baselines to show beside it")] = None,
+    runs: Annotated[list[Path], typer.Argument(help="files of saved runs or baselines")],
+    page: Annotated[Page | None, typer.Option(help="the page, where another than these files mean is wanted")] = None,
     out: Annotated[
         Path | None, typer.Option(help="html: a folder (default: reports); else a file (default: standard output)")
     ] = None,
     form: Annotated[Format, typer.Option("--format", help="a page for people, a text, or data for programs")] = "html",
 ) -> None:
-    """Rebuild the report of a saved run, from files alone."""
+    """Rebuild the report of a saved run, or show several runs, from files alone.
+
+    What is shown depends on the files: one run, or a saved run followed by baselines, is that run's report beside
+    those baselines (--page run). Two to four runs stand side by side, the first one the one that the others are
+    compared with (--page side-by-side). Five or more are trends, each figure over the commits (--page trends).
+    """
     from dlcv04.harness import report as reporting
     from dlcv04.harness.store import selftests
     from dlcv04.harness.store.reading import RunFileError, read_run
 
     places = project()
     try:
-        shown, beside = read_run(run), [read_run(path) for path in stored or []]
+        shown, *beside = found = [read_run(path) for path in runs]
+        page = page or reporting.page_of(found)
+        if page != "run":
+            if form != "html":
+                stop(f"These files are shown as {page}, which is a page: `--page run` gives the first one as {form}.")
+            say(f"{page}: {reporting.write_several(page, found, out or places.reports)}")
+            return
         self_test = selftests.latest(places.baselines, shown.environment.machine_class, shown.key)
         if form == "html":
             say(f"report: {reporting.write(shown, beside, out or places.reports, self_test)}")

@@ -3,6 +3,6 @@
 `model` is what a report says, `renderers` how it is written, `plots` what is drawn, `formatting` how figures read.
 """
 
-from dlcv04.harness.report.writing import TEXTS, ReportError, text, write, write_text
+from dlcv04.harness.report.writing import TEXTS, ReportError, page_of, text, write, write_several, write_text
 
-__all__ = ["TEXTS", "ReportError", "text", "write", "write_text"]
+__all__ = ["TEXTS", "ReportError", "page_of", "text", "write", "write_several", "write_text"]
