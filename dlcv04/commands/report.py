@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -31,12 +34,13 @@ def report(
 
     places = project()
     try:
-        shown, *beside = found = [read_run(path) for path in runs]
-        page = page or reporting.page_of(found)
-        if page != "run":
+        with _all_is_kept():
+            shown, *beside = found = [read_run(path) for path in runs]
+        wanted = page or reporting.page_of(found)
+        if wanted != "run":
             if form != "html":
-                stop(f"These files are shown as {page}, which is a page: `--page run` gives the first one as {form}.")
-            say(f"{page}: {reporting.write_several(page, found, out or places.reports)}")
+                stop(f"These files are shown as {wanted}, which is a page: `--page run` gives the first one as {form}.")
+            say(f"{wanted}: {reporting.write_several(wanted, found, out or places.reports)}")
             return
         self_test = selftests.latest(places.baselines, shown.environment.machine_class, shown.key)
         if form == "html":
@@ -47,3 +51,15 @@ def report(
             say(f"report: {reporting.write_text(reporting.text(form, shown, beside, self_test), out)}")
     except (RunFileError, selftests.SelfTestError, reporting.ReportError) as error:
         stop(str(error))
+
+
+@contextmanager
+def _all_is_kept() -> Iterator[None]:
+    """No search for garbage among millions of records that are all kept: it takes longer than to read them."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dlcv04 import atomic
+from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report.model.sides import MOST_SIDES
 from dlcv04.harness.report.renderers import html_page, json_document, markdown, side_by_side, trends_page
 from dlcv04.harness.store.schema import Run
@@ -41,7 +42,8 @@ def write_several(page: str, runs: Sequence[Run], folder: Path) -> Path:
     """
     if page == "side-by-side" and not 2 <= len(runs) <= MOST_SIDES:
         raise ReportError(
-            f"{len(runs)} runs can't be shown side by side, 2 to {MOST_SIDES} can: name fewer files, or `--page trends`."
+            f"{fmt.plural(len(runs), 'run')} can't stand side by side, 2 to {MOST_SIDES} can: name other files, or "
+            "`--page trends`."
         )
     html = {"side-by-side": side_by_side, "trends": trends_page}[page].render(runs)
     return _save(html, folder, (f"{page}.html",))

@@ -189,12 +189,12 @@ def build(runs: Sequence[Run]) -> Beside:
         Side(letter, run, tuple(f for f in own if f not in shared), headline(run))
         for letter, run, own in zip(ascii_uppercase, runs, facts, strict=False)
     )
-    compared = [{}, *(_compared(runs[0], run) for run in runs[1:])]
+    compared = [_Compared(), *(_compared(runs[0], run) for run in runs[1:])]
     claims: dict[str, list[Claim | None]] = {}
     for place, run in enumerate(runs):
-        for claim in run.claims:
-            if not claim.is_control:
-                claims.setdefault(claim.test, [None] * len(runs))[place] = claim
+        for own in run.claims:
+            if not own.is_control:
+                claims.setdefault(own.test, [None] * len(runs))[place] = own
     shown = {test: found for test, found in claims.items() if any(claim and claim.judged for claim in found)}
     apart = told_apart(claim for found in shown.values() if (claim := _first(found)))
     rows = [_row(test, found, runs, compared, apart.get(test, "")) for test, found in shown.items()]
@@ -294,7 +294,7 @@ def _row(
     test: str,
     found: Sequence[Claim | None],
     runs: Sequence[Run],
-    compared: Sequence[Mapping[tuple[str, str], Comparison]],
+    compared: Sequence[_Compared],
     apart: str,
 ) -> Row:
     known = _first(found)
@@ -304,7 +304,7 @@ def _row(
     asserted = tuple(_asserted(judged))
     lead = _lead(asserted)
     cells = tuple(_cell(claim, run, place, lead) for place, (claim, run) in enumerate(zip(found, runs, strict=True)))
-    rows = _figures(judged, arms, [{key[1:]: c for key, c in rows.items() if key[0] == test} for rows in compared])
+    rows = _figures(judged, arms, [rows.get(test, {}) for rows in compared])
     return Row(
         test=test,
         sentence=known.sentence,
@@ -370,8 +370,12 @@ def _apart(one: Asserted) -> tuple[bool, bool, float]:
 # --- figures ---
 
 
-def _compared(first: Run, run: Run) -> dict[tuple[str, str, str], Comparison]:
-    """What the gate finds of `run` with `first` as the only stored run: by test, arm and metric."""
+#: Comparisons by test, then by arm and metric.
+_Compared = dict[str, dict[tuple[str, str], Comparison]]
+
+
+def _compared(first: Run, run: Run) -> _Compared:
+    """What the gate finds of `run` with `first` as the only stored run."""
     stored = [("A", _as_stored(first, run))]
     same_machine = first.environment.machine_class == run.environment.machine_class
     context = comparisons.Context(
@@ -386,9 +390,10 @@ def _compared(first: Run, run: Run) -> dict[tuple[str, str, str], Comparison]:
     for arm in run.arms:
         by_test.setdefault(arm.test, []).append(arm)
     return {
-        (row.test, row.arm, row.metric): row
+        claim.test: {
+            (row.arm, row.metric): row for row in comparisons.with_stored(claim, by_test.get(claim.test, []), context)
+        }
         for claim in real_claims(run)
-        for row in comparisons.with_stored(claim, by_test.get(claim.test, []), context)
     }
 
 
@@ -399,9 +404,7 @@ def _as_stored(first: Run, run: Run) -> Run:
     """
     keys = {arm.fullname: arm.key for arm in run.arms}
     arms = [
-        msgspec.structs.replace(arm, key=other)
-        if (other := keys.get(arm.fullname)) and _fits(arm.key, other)
-        else arm
+        msgspec.structs.replace(arm, key=other) if (other := keys.get(arm.fullname)) and _fits(arm.key, other) else arm
         for arm in first.arms
     ]
     return msgspec.structs.replace(first, arms=arms, key=run.key if first.profile == run.profile else first.key)
@@ -427,7 +430,9 @@ def _figures(
         values = [_value(figure, own) if figure else _Value() for figure, own in zip(alike, arms, strict=True)]
         unit = next(figure.unit for figure in alike if figure)
         if any(value.middle is not None or value.failed for value in values):
-            changes = [_change(rows.get((arm, name)), values[0], now) for rows, now in zip(compared, values, strict=True)]
+            changes = [
+                _change(rows.get((arm, name)), values[0], now) for rows, now in zip(compared, values, strict=True)
+            ]
             yield FigureRow(arm, name, tuple(_shown(name, unit, v) for v in values), (None, *changes[1:]))
     for place, rows in enumerate(compared):
         for (arm, metric), row in rows.items():
@@ -467,9 +472,8 @@ def _change(row: Comparison | None, before: _Value, now: _Value) -> Change | Non
     if row is None or before == _Value() or now == _Value():
         return None
     if row.verdict == "NO_BASELINE":
-        known = row.kind == "times" and before.middle and now.middle
-        ratio = f"{now.middle / before.middle:.2f} times" if known else ""
-        return Change(ratio, note="not comparable")
+        ratio = now.middle / before.middle if row.kind == "times" and now.middle and before.middle else None
+        return Change("" if ratio is None else f"{ratio:.2f} times", note="not comparable")
     if before.failed or now.failed:
         return Change("", before.failed != now.failed)
     # Of times the reasons speak of a gate, except where the machine was busy.
@@ -496,8 +500,10 @@ def _counted(before: int | None, now: int | None, what: str) -> Change | None:
     if before is None or now is None:
         return None
     step = now - before
-    text = "" if not step else ("+" if step > 0 else "−") + (
-        fmt.data_size(abs(step)) if what in _BYTES else fmt.number(abs(step))
+    text = (
+        ""
+        if not step
+        else ("+" if step > 0 else "−") + (fmt.data_size(abs(step)) if what in _BYTES else fmt.number(abs(step)))
     )
     return Change(text, moved=step != 0)
 

@@ -23,7 +23,7 @@ from dlcv04.harness.report.plots.svg import (
     Scale,
     ticks,
 )
-from dlcv04.harness.store.schema import Arm, Assertion, EpochRow
+from dlcv04.harness.store.schema import Arm, Assertion
 
 _COLOURS = {tone.GOOD: GOOD, tone.RED: BAD, tone.UNDECIDED: UNSURE}
 #: Drawn large, since the page shows these bars at a third of their size.
@@ -32,8 +32,8 @@ _LEFT, _RIGHT, _TOP, _PLOT = 46, 10, 26, 170
 #: Points of one curve that are drawn: more can't be told apart at this width.
 MAX_POINTS = 60
 _DASH = "4 2"
-#: What is drawn of an arm's curves: its name, and the figure of an epoch on validation and on training pictures.
-_SERIES = (("accuracy", "val_accuracy", "train_accuracy"), ("loss", "val_loss", "train_loss"))
+#: What is drawn of an arm's curves: its name, and what Keras calls it on validation and on training pictures.
+_SERIES = (("accuracy", "val_accuracy", "accuracy"), ("loss", "val_loss", "loss"))
 
 
 # --- intervals ---
@@ -97,17 +97,14 @@ def _has(arms: Sequence[tuple[str, Arm | None]], series: tuple[str, str, str]) -
 
 
 def _by_seed(arm: Arm, name: str) -> list[list[float | None]]:
-    return [[_figure(row, name) for row in curve.epochs] for curve in arm.curves]
-
-
-def _figure(row: EpochRow, name: str) -> float | None:
-    own: float | None = row.train_accuracy if name == "train_accuracy" else row.train_loss
-    return own if name in {"train_accuracy", "train_loss"} else row.named(name)
+    return [[row.named(name) for row in curve.epochs] for curve in arm.curves]
 
 
 def _draw(arms: Sequence[tuple[str, Arm | None]], series: tuple[str, str, str]) -> str:
     what, val, train = series
-    lines = [(place, letter, _by_seed(arm, val), _by_seed(arm, train)) for place, (letter, arm) in enumerate(arms) if arm]
+    lines = [
+        (place, letter, _by_seed(arm, val), _by_seed(arm, train)) for place, (letter, arm) in enumerate(arms) if arm
+    ]
     every = [curve for _, _, vals, trains in lines for curve in (*vals, *trains)]
     values = [value for curve in every for value in _finite(curve)]
     air = 0.05 * (max(values) - min(values)) or 0.02
