@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import NamedTuple
@@ -23,7 +23,6 @@ from dlcv04.harness.report.model import tone
 from dlcv04.harness.report.model.badges import BADGES, Badge
 from dlcv04.harness.report.model.claims import real_claims, told_apart
 from dlcv04.harness.report.model.facts import Fact
-from dlcv04.harness.report.model.headline import Headline, headline
 from dlcv04.harness.store.schema import NETWORK, Arm, Assertion, Claim, Comparison, Picture, Run
 from dlcv04.harness.store.stored import Stored
 
@@ -36,12 +35,15 @@ _BYTES = {"weight_bytes": "weights", "optimizer_bytes": "optimizer", "activation
 
 @dataclass(frozen=True)
 class Side:
-    """One of the runs: its letter, in which facts it is not like the others, and what its own report says of it."""
+    """One of the runs: its letter, in which facts it is not like the others, and how often it gave each verdict.
+
+    Of comparisons with stored runs, `counts` has those that stand out.
+    """
 
     letter: str
     run: Run
     facts: tuple[Fact, ...]
-    headline: Headline
+    counts: tuple[tuple[Badge, int], ...]
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,7 @@ def build(runs: Sequence[Run]) -> Beside:
     facts = [_facts(run) for run in runs]
     shared = [fact for fact in facts[0] if all(fact in others for others in facts[1:])]
     sides = tuple(
-        Side(letter, run, tuple(f for f in own if f not in shared), headline(run))
+        Side(letter, run, tuple(f for f in own if f not in shared), _counts_of(run))
         for letter, run, own in zip(ascii_uppercase, runs, facts, strict=False)
     )
     compared = [_Compared(), *(_compared(runs[0], run) for run in runs[1:])]
@@ -214,18 +216,24 @@ def _first(found: Iterable[Claim | None]) -> Claim | None:
 # --- the runs ---
 
 
+def _counts_of(run: Run) -> tuple[tuple[Badge, int], ...]:
+    rows = [tone.row_badge(row, run) for row in run.comparisons]
+    claims = [tone.claim_badge(claim, run) for claim in real_claims(run)]
+    return tone.badge_counts([*claims, *(badge for badge in rows if tone.is_red(badge))])
+
+
 def _facts(run: Run) -> tuple[Fact, ...]:
     """What tells a run from another: commit, backend, versions, machine and data."""
     commit = run.commit.id[:10] or "unknown"
     commit += f" on {run.commit.branch}" if run.commit.branch else ""
     commit += ", uncommitted changes" if run.commit.id and run.commit.dirty else ""
     backend = run.key.get("backend", "unknown")
-    versions = [f"{name} {run.environment.software[name]}" for name in ("keras", backend) if _version(run, name)]
+    versions = [f"{name} {run.environment.software.get(name, '')}".rstrip() for name in (backend, "keras")]
     facts = [
         Fact("Run", run.id),
         Fact("Started", fmt.moment(run.started)),
         Fact("Commit", commit, run.commit.id, warn=run.commit.dirty),
-        Fact("Backend", ", ".join(versions) or backend),
+        Fact("Backend", ", ".join(versions)),
         Fact("Machine", run.environment.machine_class),
         Fact("Data", _data(run) or "none"),
         Fact("Profile", run.profile),
@@ -239,10 +247,6 @@ def _data(run: Run) -> str:
     for record in run.data:
         kinds.setdefault(record.kind, {})[record.name.partition(",")[0]] = None
     return "; ".join(f"{kind} {', '.join(names)}" for kind, names in kinds.items())
-
-
-def _version(run: Run, name: str) -> bool:
-    return name in run.environment.software
 
 
 def _differences(runs: Sequence[Run]) -> Iterable[Difference]:
@@ -264,27 +268,35 @@ def _differences(runs: Sequence[Run]) -> Iterable[Difference]:
 
 
 def _notes(sides: Sequence[Side]) -> Iterable[str]:
-    """What of the later runs can't be compared with the first, and what else than the code may be why they differ."""
-    first = sides[0]
-    for side in sides[1:]:
-        both = f"{first.letter} and {side.letter}"
-        if first.run.profile != side.run.profile:
-            sizes = f"{first.run.profile} and {side.run.profile}"
-            yield f"{both} have different sizes ({sizes}): neither times nor learning are comparable."
-        if first.run.environment.machine_class != side.run.environment.machine_class:
-            yield f"{both} ran on different machines: their times are not comparable, a ratio says nothing of the code."
-        if first.run.key.get("backend") != side.run.key.get("backend"):
-            backends = f"{first.run.key.get('backend', 'unknown')} and {side.run.key.get('backend', 'unknown')}"
-            yield f"{both} ran on different backends ({backends}): the same seed begins with other weights there."
-        if other := _other_data(first.run, side.run):
-            yield f"{both} used different data ({', '.join(other)}): learning and times on them are not comparable."
-        if first.run.id == side.run.id:
-            yield f"{both} are parts of the same run."
+    """What of these runs can't be compared, and what else than the code may be why they differ."""
+    if named := _unlike(sides, lambda run: run.profile):
+        yield f"Different sizes ({named}): neither times nor learning are comparable between them."
+    if named := _unlike(sides, lambda run: run.environment.machine_class):
+        yield f"Different machines ({named}): times are not comparable, a ratio of them says nothing of the code."
+    if named := _unlike(sides, lambda run: run.key.get("backend", "unknown")):
+        yield f"Different backends ({named}): the same seed begins with other weights on each."
+    if other := _other_data([side.run for side in sides]):
+        yield f"Different data of {', '.join(other)}: learning and times on them are not comparable."
+    if len({side.run.id for side in sides}) < len(sides):
+        yield "Some of these files are of the same run."
 
 
-def _other_data(first: Run, second: Run) -> list[str]:
-    known = {record.name: record.fingerprint for record in first.data}
-    return [r.name for r in second.data if known.get(r.name, r.fingerprint) != r.fingerprint]
+def _unlike(sides: Sequence[Side], of: Callable[[Run], str]) -> str:
+    """What each run has where they have not all the same, else ""."""
+    values = {side.letter: of(side.run) for side in sides}
+    return ", ".join(f"{letter} {value}" for letter, value in values.items()) if len({*values.values()}) > 1 else ""
+
+
+def _other_data(runs: Sequence[Run]) -> list[str]:
+    """Data sets of one name whose pictures are not the same in all runs that have it."""
+    found: dict[str, list[frozenset[str]]] = {}
+    for run in runs:
+        own: dict[str, set[str]] = {}
+        for record in run.data:
+            own.setdefault(record.name, set()).add(record.fingerprint)
+        for name, prints in own.items():
+            found.setdefault(name, []).append(frozenset(prints))
+    return list(dict.fromkeys(name.partition(",")[0] for name, each in found.items() if len({*each}) > 1))
 
 
 # --- a claim in each run ---
