@@ -22,7 +22,7 @@ def report(
     ] = None,
     form: Annotated[Format, typer.Option("--format", help="a page for people, a text, or data for programs")] = "html",
 ) -> None:
-    """Rebuild the report of a saved run, or show several runs, from files alone.
+    """Rebuild the report of a saved run, or show several.
 
     What is shown depends on the files: one run, or a saved run followed by baselines, is that run's report beside
     those baselines (--page run). Two to four runs stand side by side, the first one the one that the others are

@@ -76,3 +76,10 @@ def test_curves_of_several_runs_share_one_frame() -> None:
     arm = next(a for a in sample_run().arms if a.curves)
     drawn = beside.curves([("A", arm), ("B", arm), ("C", None)])
     assert len(drawn) == 2 and "Validation accuracy" in drawn[0] and "A ends at" in drawn[0] and "B ends at" in drawn[0]
+
+
+def test_a_lines_moved_figures_name_the_runs_and_how_far() -> None:
+    run = sample_run()
+    arms = [msgspec.structs.replace(a, parameters=a.parameters + 10) if a.name == "base" else a for a in run.arms]
+    html = side_by_side.render([run, *(changed(run, id=name, arms=arms) for name in "bc")])
+    assert "base: parameters, B +10, C +10</span>" in html
