@@ -27,6 +27,7 @@ class Step:
 #: is the noisier. Simulated for normal and Student t3 noise: a history of mere noise shows a step in 1 of 100.
 _PRICES = ((5, 6.0), (6, 7.0), (7, 5.0), (8, 5.4), (10, 4.5), (12, 4.1), (14, 3.8), (19, 3.5))
 _LEAST_PRICE = 3.0
+_ROUNDING = 1e-9
 
 
 def detect_steps(history: Floats, *, min_length: int = 2, penalty: float | None = None) -> tuple[Step, ...]:
@@ -56,6 +57,8 @@ def detect_steps(history: Floats, *, min_length: int = 2, penalty: float | None 
     scale = float(np.median(differences)) / (0.6745 * math.sqrt(2)) * math.sqrt(2 / math.pi)
     if scale == 0:
         scale = float(differences.mean()) or 1.0
+    # What differs by less was the same before it was rounded.
+    scale = max(scale, _ROUNDING * (float(np.abs(x).max()) + 1e-3))
     starts = _segment_starts((x / scale).tolist(), min_length, penalty * math.log(len(x)))
     levels = [float(np.median(part)) for part in np.split(x, starts)]
     return tuple(Step(at, a, b) for at, a, b in zip(starts, levels[:-1], levels[1:], strict=True))
