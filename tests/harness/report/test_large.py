@@ -29,7 +29,7 @@ peak = int(re.search(r"VmHWM:\\s*(\\d+) kB", status.read_text())[1]) / 1024 if s
 print(json.dumps({"seconds": time.perf_counter() - start, "mebibytes": peak, "bytes": path.stat().st_size}))
 """
 
-#: The same of the trends of many runs, by the command. It has one thread, so its processor time is that of an idle machine.
+#: The same of the trends of many runs, by the command: one thread, so its processor time is that of an idle machine.
 TRENDS = """
 import json, sys, time
 from pathlib import Path
