@@ -316,6 +316,82 @@ def test_a_commit_that_is_no_head_any_more_gets_no_comment(github):
     assert "issues/6/comments" in sent[0][0]
 
 
+# -- the trends -------------------------------------------------------------------------------------------------------
+
+#: `gh` that downloads what lies in folders of the runs' numbers.
+DOWNLOADS = """#!/bin/bash
+here="$(dirname "$0")"
+if [ "$1 $2" = "run list" ]; then cat "$here/before"; exit; fi
+while [ $# -gt 0 ]; do
+  case "$1" in download) run="$2" ;; --dir) to="$2" ;; esac
+  shift
+done
+[ -d "$here/uploaded/$run" ] || exit 1
+mkdir -p "$to" && cp -r "$here/uploaded/$run/." "$to"
+"""
+DRAWS = """#!/bin/bash
+printf '%s\\n' "$@" >>"$(dirname "$0")/log"
+mkdir -p reports && echo page >reports/trends.html
+"""
+
+
+@pytest.fixture
+def trends(github):
+    """Play the workflow for a finished run that uploaded these files, after one that left others; the job."""
+    for name, text in (("gh", DOWNLOADS), ("dlcv04", DRAWS), ("python", "#!/bin/sh")):
+        (github.programs / name).write_text(text)
+        (github.programs / name).chmod(0o755)
+
+    def play(uploaded=(), before=None, *, event="push", repository="team/project"):
+        for run, files in (("9", uploaded), ("8", before or ())):
+            for name in files:
+                file = github.programs / "uploaded" / run / name
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(name)
+        (github.programs / "before").write_text("8" if before is not None else "")
+        run = {"id": 9, "event": event, "head_repository": {"full_name": repository}}
+        return github.play("trends.yml", event="workflow_run", payload={"workflow_run": run})["trends"]
+
+    return play
+
+
+def kept(github):
+    return sorted(path.name for path in (github.artifacts["trends"] / "runs").iterdir())
+
+
+def test_runs_of_every_backend_join_those_of_before(trends, github):
+    uploaded = [f"{backend}/.benchmarks/gpu-x/0001_a b.json" for backend in ("jax", "tensorflow")]
+    job = trends([*uploaded, "jax/reports/latest.html"], ["runs/8-jax-0001_a.json", "reports/trends.html"])
+    assert job.result == "success", job.printed
+    assert kept(github) == ["8-jax-0001_a.json", "9-jax-0001_a b.json", "9-tensorflow-0001_a b.json"]
+    assert (github.artifacts["trends"] / "reports/trends.html").exists()
+    asked = (github.programs / "log").read_text().splitlines()
+    assert asked[0] == "report" and asked[-4:] == ["--page", "trends", "--out", "reports"]
+    assert "runs/9-jax-0001_a b.json" in asked and any(one.startswith("baselines/") for one in asked)
+
+
+def test_the_first_trends_have_nothing_of_before(trends, github):
+    job = trends(["jax/.benchmarks/gpu-x/0001_a.json"])
+    assert job.result == "success" and "begin anew" in job.printed
+    assert kept(github) == ["9-jax-0001_a.json"]
+
+
+def test_the_newest_200_runs_are_kept(trends, github):
+    trends(["jax/.benchmarks/gpu-x/0001_a.json"], [f"runs/{number}-jax-0001.json" for number in range(1000, 1210)])
+    found = kept(github)
+    assert len(found) == 200 and "1209-jax-0001.json" in found and "1000-jax-0001.json" not in found
+
+
+def test_a_run_that_uploaded_nothing_leaves_the_trends_as_they_were(trends, github):
+    job = trends([], ["runs/8-jax-0001_a.json"])
+    assert job.result == "success" and kept(github) == ["8-jax-0001_a.json"]
+
+
+@pytest.mark.parametrize("case", [{"event": "pull_request"}, {"repository": "stranger/project"}])
+def test_what_is_not_of_main_joins_nothing(trends, github, case):
+    assert trends(["jax/.benchmarks/gpu-x/0001_a.json"], **case).result == "skipped" and not github.artifacts
+
+
 # -- the action -------------------------------------------------------------------------------------------------------
 
 #: Stands for python3, and in its environment for pip, dlcv04 and pytest: notes what it was asked.

@@ -12,6 +12,7 @@ from dlcv04.harness.policy import Data, Device, Profile
 
 Base = Literal["vgg16", "cifar10"]
 Format = Literal["html", "markdown", "json", "github-action-benchmark", "bencher"]
+Page = Literal["run", "side-by-side", "trends"]
 Pixels = Literal["unit", "bytes", "imagenet"]
 Variant = Literal[
     "base",

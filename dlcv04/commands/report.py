@@ -1,19 +1,22 @@
-"""``dlcv04 report``: rebuilds the report of a saved run."""
+"""``dlcv04 report``: rebuilds the report of a saved run, or shows several beside each other or over time."""
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dlcv04.commands.options import Format
+from dlcv04.commands.options import Format, Page
 from dlcv04.commands.speech import project, say, stop
 
 
 def report(
-    run: Path,
-    stored: Annotated[list[Path] | None, typer.Argument(help="baselines to show beside it")] = None,
+    runs: Annotated[list[Path], typer.Argument(help="files of saved runs or baselines")],
+    page: Annotated[Page | None, typer.Option(help="the page, where another than these files mean is wanted")] = None,
     out: Annotated[
         Path | None, typer.Option(help="html: a folder (default: reports); else a file (default: standard output)")
     ] = None,
@@ -26,7 +29,12 @@ def report(
         ),
     ] = "html",
 ) -> None:
-    """Rebuild the report of a saved run, from files alone."""
+    """Rebuild the report of a saved run, or show several.
+
+    What is shown depends on the files: one run, or a saved run followed by baselines, is that run's report beside
+    those baselines (--page run). Two to four runs stand side by side, the first one the one that the others are
+    compared with (--page side-by-side). Five or more are trends, each figure over the commits (--page trends).
+    """
     from dlcv04.harness import report as reporting
     from dlcv04.harness.judging import replay
     from dlcv04.harness.store import selftests
@@ -34,9 +42,17 @@ def report(
 
     places = project()
     try:
-        shown, beside = read_run(run), [read_run(path) for path in stored or []]
-        if sentence := replay.untrue(shown):
-            say(sentence, err=True)
+        with _all_is_kept():
+            shown, *beside = found = [read_run(path) for path in runs]
+        wanted = page or reporting.page_of(found)
+        for run in {"run": [shown], "side-by-side": found}.get(wanted, []):
+            if sentence := replay.untrue(run):
+                say(sentence, err=True)
+        if wanted != "run":
+            if form != "html":
+                stop(f"These files are shown as {wanted}, which is a page: `--page run` gives the first one as {form}.")
+            say(f"{wanted}: {reporting.write_several(wanted, found, out or places.reports)}")
+            return
         self_test = selftests.latest(places.baselines, shown.environment.machine_class, shown.key)
         if form in ("github-action-benchmark", "bencher"):
             for sentence in reporting.left_out(form, shown):
@@ -49,3 +65,15 @@ def report(
             say(f"report: {reporting.write_text(reporting.text(form, shown, beside, self_test), out)}")
     except (RunFileError, selftests.SelfTestError, reporting.ReportError) as error:
         stop(str(error))
+
+
+@contextmanager
+def _all_is_kept() -> Iterator[None]:
+    """No search for garbage among millions of records that are all kept: it takes longer than to read them."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

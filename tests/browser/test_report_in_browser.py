@@ -14,8 +14,9 @@ import msgspec
 import pytest
 
 from dlcv04.harness.policy import Policy
-from dlcv04.harness.report.renderers import html_page
+from dlcv04.harness.report.renderers import html_page, side_by_side, trends_page
 from dlcv04.harness.selftest import replaying
+from dlcv04.harness.store.schema import Commit, Run
 from tests.harness.report.large import full_green_run, large_run, stored_runs
 from tests.harness.report.past_runs import accepted, stored
 from tests.harness.report.sample import (
@@ -74,6 +75,29 @@ def sample_page() -> str:
     return html_page.render(sample_run(), runs, replaying.with_replays(a_test(0.01), Policy()))
 
 
+def past() -> list[Run]:
+    """Twelve runs with claims, slower from the eighth on, where each has a commit of its own."""
+    return [
+        msgspec.structs.replace(run, claims=sample_run().claims, commit=Commit(id=f"{number:x}" * 40))
+        for number, run in enumerate(stored(12, slower_from=7, ratio=1.3))
+    ]
+
+
+def sides(count: int) -> list[Run]:
+    """Runs with other verdicts, other times and a claim less."""
+    first = sample_run()
+    slow = [msgspec.structs.replace(a, round_seconds=[s * 1.5 for s in a.round_seconds]) for a in first.arms]
+    claims = [msgspec.structs.replace(c, verdict="VIOLATED") if n == 4 else c for n, c in enumerate(first.claims[1:])]
+    other = msgspec.structs.replace(first, arms=slow, claims=claims)
+    return [
+        first,
+        *(
+            msgspec.structs.replace(other, id=f"run-{n}", key={**first.key, "backend": f"b{n}"})
+            for n in range(1, count)
+        ),
+    ]
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "sample": sample_page,
     "full and green": lambda: html_page.render(full_green_run(), sample_baselines()),
@@ -81,9 +105,24 @@ PAGES: dict[str, Callable[[], str]] = {
     "pictures": lambda: html_page.render(pictured_run()),
     "empty": lambda: html_page.render(empty_run()),
     "200 claims": lambda: html_page.render(large_run(200)),
+    "two sides": lambda: side_by_side.render(sides(2)),
+    "four sides": lambda: side_by_side.render(sides(4)),
+    "pictures of two": lambda: side_by_side.render([pictured_run(), pictured_run()]),
+    "trends": lambda: trends_page.render(past()),
+    "trends of 50": lambda: trends_page.render(stored_runs(large_run(8), 50)),
     "history of 50": lambda: html_page.render(large_run(8), stored_runs(large_run(8), 50)),
     **{
         f"hostile: {name}": lambda text=text: html_page.render(hostile_run(text), hostile_baselines(text))  # type: ignore[misc]
+        for name, text in HOSTILE.items()
+    },
+    **{
+        f"hostile sides: {name}": lambda text=text: side_by_side.render([hostile_run(text), hostile_run(text)])  # type: ignore[misc]
+        for name, text in HOSTILE.items()
+    },
+    **{
+        f"hostile trends: {name}": lambda text=text: trends_page.render(  # type: ignore[misc]
+            [msgspec.structs.replace(hostile_run(text), id=f"{text}{number}") for number in range(2)]
+        )
         for name, text in HOSTILE.items()
     },
 }
@@ -180,6 +219,12 @@ def test_it_loads_from_disk_says_nothing_asks_nobody_and_is_not_too_wide(
         ("pictures", "dark"),
         ("empty", "dark"),
         ("history of 50", "light"),
+        ("two sides", "light"),
+        ("two sides", "dark"),
+        ("four sides", "light"),
+        ("pictures of two", "dark"),
+        ("trends", "light"),
+        ("trends", "dark"),
         ("hostile: quotes", "light"),
     ],
 )

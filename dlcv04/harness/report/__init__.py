@@ -4,6 +4,6 @@
 """
 
 from dlcv04.harness.report.renderers.exports import left_out
-from dlcv04.harness.report.writing import TEXTS, ReportError, text, write, write_text
+from dlcv04.harness.report.writing import TEXTS, ReportError, page_of, text, write, write_several, write_text
 
-__all__ = ["TEXTS", "ReportError", "left_out", "text", "write", "write_text"]
+__all__ = ["TEXTS", "ReportError", "left_out", "page_of", "text", "write", "write_several", "write_text"]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dlcv04 import atomic
-from dlcv04.harness.report.renderers import exports, html_page, json_document, markdown
+from dlcv04.harness.report import formatting as fmt
+from dlcv04.harness.report.model.sides import MOST_SIDES
+from dlcv04.harness.report.renderers import exports, html_page, json_document, markdown, side_by_side, trends_page
 from dlcv04.harness.store.schema import Run
 from dlcv04.harness.store.selftests import SelfTest
 
 #: Reports that are one text, for standard output or a file.
 TEXTS = ("markdown", "json", "github-action-benchmark", "bencher")
+#: Pages of several runs.
+SEVERAL = ("side-by-side", "trends")
 
 
 class ReportError(RuntimeError):
@@ -26,18 +30,47 @@ def write(run: Run, baselines: Sequence[Run], folder: Path, self_test: SelfTest 
     Raises:
         ReportError: the folder can't be made or written to.
     """
-    page = html_page.render(run, baselines, self_test).encode("utf-8", "replace")
-    folder = Path(folder)
-    path = folder / f"{_file_name(run.id)}.html"
+    name = f"{_file_name(run.id)}.html"
+    return _save(html_page.render(run, baselines, self_test), folder, (name, "latest.html"))
+
+
+def write_several(page: str, runs: Sequence[Run], folder: Path) -> Path:
+    """Write what several runs say, as one of `SEVERAL`, into `folder` and return its path.
+
+    Raises:
+        ReportError: there are too many or too few runs for this page, or the folder can't be written to.
+    """
+    if page == "side-by-side" and not 2 <= len(runs) <= MOST_SIDES:
+        raise ReportError(
+            f"{fmt.plural(len(runs), 'run')} can't stand side by side, 2 to {MOST_SIDES} can: name other files, or "
+            "`--page trends`."
+        )
+    html = {"side-by-side": side_by_side, "trends": trends_page}[page].render(runs)
+    return _save(html, folder, (f"{page}.html",))
+
+
+def page_of(runs: Sequence[Run]) -> str:
+    """Which page is meant by these runs, unless one is named.
+
+    A saved run before accepted ones is reported beside them; other runs are equals: a few side by side, more as trends.
+    """
+    if len(runs) == 1 or (runs[0].acceptance is None and all(run.acceptance is not None for run in runs[1:])):
+        return "run"
+    return "side-by-side" if len(runs) <= MOST_SIDES else "trends"
+
+
+def _save(html: str, folder: Path, names: Iterable[str]) -> Path:
+    page, folder = html.encode("utf-8", "replace"), Path(folder)
+    paths = [folder / name for name in names]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for target in (path, folder / "latest.html"):
-            atomic.write(target, page)
+        for path in paths:
+            atomic.write(path, page)
     except OSError as error:
         raise ReportError(
             f"The report can't be written to {folder} ({error.strerror}): name another folder with --dl-report-dir."
         ) from error
-    return path
+    return paths[0]
 
 
 def text(form: str, run: Run, baselines: Sequence[Run], self_test: SelfTest | None = None) -> str:

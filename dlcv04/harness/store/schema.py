@@ -61,7 +61,7 @@ Kind = Literal["times", "learning", "exact"]
 RED = frozenset({"REGRESSED", "MISSING", "STALE"})
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False, gc=False):
     """Base of all stored records: immutable, keyword-only, strict about types when decoded."""
 
 

@@ -40,6 +40,11 @@ def test_a_noiseless_step_is_found():
     assert [step.index for step in detect_steps([1.0] * 10 + [2.0] * 10)] == [10]
 
 
+def test_rounding_is_no_step():
+    assert detect_steps([0.1 + 0.2] * 5 + [0.3] * 5) == ()
+    assert detect_steps([0.0] * 5 + [1e-17] * 5) == ()
+
+
 def brute_force(x, min_length, price):
     n, best = len(x), (math.inf, ())
     for count in range(n // min_length):

@@ -31,8 +31,8 @@ else:
 
 #: Learning of one stored run alone is a comparison, not a history.
 LEAST_STORED = {SECONDS: 1, LEARNING: 2}
-#: Runs from which a history is asked for changes of level: of 15 runs of mere noise 1 in 80 shows one, of 6 1 in 35.
-LEAST_FOR_CHANGES = 15
+#: Runs from which a history is asked for changes of level: of mere noise 1 history in 100 shows one, however long.
+LEAST_FOR_CHANGES = 5
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class History:
 def build(run: Run, baselines: Sequence[Run]) -> History:
     """The history of every gated figure of `run` among the stored runs `baselines`, in whatever order they come."""
     others = [b for b in baselines if b.id != run.id and b.key == run.key]
-    earlier = sorted((b for b in others if _moment(b) <= _moment(run)), key=lambda b: (_moment(b), b.id))
-    shown = [_stored(b, label) for b, label in zip(earlier, _labels(earlier), strict=True)]
+    earlier = sorted((b for b in others if moment(b) <= moment(run)), key=lambda b: (moment(b), b.id))
+    shown = [past_run(b, label) for b, label in zip(earlier, labels(earlier), strict=True)]
     found = [*_times(run, earlier, shown), *_learning(run, earlier, shown)]
     used = {point.run.id for trend in found for point in trend.stored if point.run is not None}
     runs = tuple({past.id: past for past in shown if past.id in used}.values())
@@ -70,7 +70,7 @@ def _order(trend: Trend) -> tuple[bool, bool]:
 # --- which runs and arms ---
 
 
-def _moment(run: Run) -> datetime:
+def moment(run: Run) -> datetime:
     """When a run began; one that doesn't say is taken as the oldest."""
     try:
         when = datetime.fromisoformat(run.started)
@@ -79,20 +79,22 @@ def _moment(run: Run) -> datetime:
     return when if when.tzinfo else when.replace(tzinfo=UTC)
 
 
-def _day(run: Run) -> str:
-    return run.started[:10] if _moment(run).year > 1 else run.id
+def day(run: Run) -> str:
+    """The day on which a run began, its id where that is not known."""
+    return run.started[:10] if moment(run).year > 1 else run.id
 
 
-def _labels(runs: Sequence[Run]) -> list[str]:
+def labels(runs: Sequence[Run]) -> list[str]:
     """The day of each run; with the minute where several of one day would read the same."""
-    days = [_day(run) for run in runs]
+    days = [day(run) for run in runs]
     if len(set(days)) == len({run.id for run in runs}):
         return days
     minutes = [run.started[:16].replace("T", " ") for run in runs]
     return [day if day == run.id else minute for run, day, minute in zip(runs, days, minutes, strict=True)]
 
 
-def _stored(run: Run, when: str) -> PastRun:
+def past_run(run: Run, when: str) -> PastRun:
+    """A stored run as the list below the histories has it; `when` is its label."""
     acceptance = run.acceptance
     return PastRun(
         id=run.id,
@@ -143,7 +145,7 @@ def _times(run: Run, runs: Sequence[Run], shown: Sequence[PastRun]) -> Iterable[
     for arm in _gated(run):
         stored = found.get(arm_key(arm), [])
         if _was_timed(arm) and len(stored) >= LEAST_STORED[SECONDS]:
-            yield _times_of(arm, stored, _day(run), badges.get((arm.test, arm.name)))
+            yield _times_of(arm, stored, day(run), badges.get((arm.test, arm.name)))
 
 
 def _was_timed(arm: Arm) -> bool:
@@ -173,7 +175,7 @@ def _learning(run: Run, runs: Sequence[Run], shown: Sequence[PastRun]) -> Iterab
         if len(stored) >= LEAST_STORED[LEARNING] and arm.curves and math.isfinite(now := _accuracy(arm)):
             values = [*(_accuracy(old) for _, old in stored), now]
             badge = badges.get((arm.test, arm.name))
-            yield _trend(arm, LEARNING, stored, values, _day(run), badge, False, fmt.fraction(now))
+            yield _trend(arm, LEARNING, stored, values, day(run), badge, False, fmt.fraction(now))
 
 
 def _accuracy(arm: Arm) -> float:
@@ -197,17 +199,18 @@ def _trend(
     points.append(Point(values[-1], today))
     pins = [index for index, label in enumerate(labels) if label.pins]
     middle = statistics.median(values[pins[-1] if pins else 0 : -1])
-    return Trend(arm.test, arm.name, metric, tuple(points), _changes(points, metric), middle, calibrated, now, badge)
+    unit = "points" if metric == LEARNING else "ratio"
+    changes = level_changes(points, unit, higher=metric == LEARNING)
+    return Trend(arm.test, arm.name, metric, tuple(points), changes, middle, calibrated, now, badge, unit)
 
 
-def _changes(points: Sequence[Point], metric: str) -> tuple[Change, ...]:
-    """Where the level of the whole history, this run included, changed; said in words."""
+def level_changes(points: Sequence[Point], unit: str, *, higher: bool) -> tuple[Change, ...]:
+    """Where the level of a whole history changed, said in words; none asked of fewer than `LEAST_FOR_CHANGES` runs."""
     if len(points) < LEAST_FOR_CHANGES:
         return ()
     found = []
     for step in stats.detect_steps([point.value for point in points]):
         size = step.after - step.before
-        worse = size < 0 if metric == LEARNING else size > 0
-        text = f"{size_text(size, metric)} since run of {points[step.index].when}"
-        found.append(Change(step.index, size, worse, text))
+        text = f"{size_text(size, unit)} since run of {points[step.index].when}"
+        found.append(Change(step.index, size, size < 0 if higher else size > 0, text))
     return tuple(found)

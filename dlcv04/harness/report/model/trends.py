@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report.model import tone
 from dlcv04.harness.report.model.badges import Badge
-from dlcv04.harness.store.schema import LEARNING
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class PastRun:
 
 @dataclass(frozen=True)
 class Point:
-    """One run's figure: log seconds or a share of one; `run` is None for the run of this report."""
+    """One run's figure: a logarithm, a share of one or a plain number; `run` is None for the run of this report."""
 
     value: float
     when: str
@@ -43,12 +42,13 @@ class Point:
 
 @dataclass(frozen=True)
 class Change:
-    """The level changed at `points[index]`; `size` is a log ratio for times, a difference for learning."""
+    """The level changed at `points[index]`; `size` is on the scale of its trend, `about` what else changed there."""
 
     index: int
     size: float
     worse: bool
     text: str
+    about: tuple[str, ...] = ()
 
     @property
     def tone(self) -> str:
@@ -61,7 +61,9 @@ class Trend:
     """One figure over the stored runs, oldest first, this run last.
 
     `level` is the median of the stored values since the newest pin; `calibrated` says whether times are over the
-    calibrator; `now` is this run's plain figure; `badge` its comparison's, None where it was not compared.
+    calibrator; `now` is the last run's plain figure; `badge` its comparison's, None where it was not compared. `unit`
+    is the scale of the points: "ratio" for logarithms, "points" for shares of one, else the unit of plain numbers.
+    `last` is what the last run is called.
     """
 
     test: str
@@ -73,6 +75,8 @@ class Trend:
     calibrated: bool
     now: str
     badge: Badge | None
+    unit: str = "ratio"
+    last: str = "this run"
 
     @property
     def stored(self) -> tuple[Point, ...]:
@@ -91,7 +95,7 @@ class Trend:
 
     def shown(self, size: float) -> str:
         """A difference on this figure's scale as text."""
-        return size_text(size, self.metric)
+        return size_text(size, self.unit)
 
     @property
     def sentence(self) -> str:
@@ -101,12 +105,14 @@ class Trend:
         span += f"between {self.shown(min(values))} and {self.shown(max(values))} of their median; "
         pins = sum(point.run is not None and point.run.pins for point in self.stored)
         changes = "; ".join(change.text for change in self.changes) or "no change of level"
-        return span + f"this run {self.shift}; {changes}" + (f"; {fmt.plural(pins, 'pinned run')}" if pins else "")
+        return span + f"{self.last} {self.shift}; {changes}" + (f"; {fmt.plural(pins, 'pinned run')}" if pins else "")
 
 
-def size_text(size: float, metric: str) -> str:
+def size_text(size: float, unit: str) -> str:
     """A change as people read it: a log ratio as `+6.0 %`, a difference of accuracies as `-1.20 points`."""
-    if metric == LEARNING:
+    if unit == "points":
         return f"{size * 100:+.2f} points"
+    if unit != "ratio":
+        return f"{'+' if size > 0 else ''}{fmt.in_unit(size, unit)}"
     change = 100 * math.expm1(size)
     return f"{change:+.1f} %" if abs(change) < 9.95 else f"{change:+.0f} %"

@@ -8,13 +8,11 @@ from itertools import pairwise
 from statistics import median
 
 from dlcv04.harness.report.model.trends import Trend
-from dlcv04.harness.store.schema import LEARNING
 
 WIDTH, HEIGHT = 240, 44
 _EDGE = 6
-#: Half of the smallest span that fills a picture (log seconds, share of one): less is noise and should look flat.
-_LEAST = {LEARNING: 0.005}
-_LEAST_SECONDS = 0.05
+#: Half of the smallest span that fills a picture, by unit: less is noise and should look flat.
+_LEAST = {"points": 0.005, "ratio": 0.05}
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ def sparkline(trend: Trend) -> Sparkline:
         base=_down(trend, [*values, trend.level])[-1],
         pins=tuple(pins),
         changes=tuple(Mark(*places[c.index], c.text, c.tone) for c in trend.changes),
-        last=Mark(*places[-1], f"this run: {trend.shift}"),
+        last=Mark(*places[-1], f"{trend.last}: {trend.shift}"),
     )
 
 
@@ -70,7 +68,7 @@ def _across(count: int) -> list[float]:
 
 def _down(trend: Trend, values: Sequence[float]) -> list[float]:
     drawn = [point.value for point in trend.points]
-    least = _LEAST.get(trend.metric, _LEAST_SECONDS)
+    least = _LEAST.get(trend.unit) or 0.05 * abs(trend.level) or 1e-9
     low, high = min(*drawn, trend.level - least), max(*drawn, trend.level + least)
     return [round(HEIGHT - _EDGE - (v - low) / (high - low) * (HEIGHT - 2 * _EDGE), 1) for v in values]
 

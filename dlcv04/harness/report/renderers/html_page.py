@@ -8,10 +8,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlcv04 import plaintext
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report import model
@@ -22,6 +20,7 @@ from dlcv04.harness.report.plots.epoch_times import epoch_times
 from dlcv04.harness.report.plots.epochs_to_target import epochs_to_target
 from dlcv04.harness.report.plots.forest import bar, forest
 from dlcv04.harness.report.plots.sparkline import sparkline
+from dlcv04.harness.report.renderers import templating
 from dlcv04.harness.store.schema import SECONDS, Run
 from dlcv04.harness.store.selftests import SelfTest
 from dlcv04.lazy import LazyModule
@@ -31,10 +30,7 @@ if TYPE_CHECKING:
 
     from dlcv04.harness import stats
 else:
-    jinja2 = LazyModule("jinja2")
     stats = LazyModule("dlcv04.harness.stats")
-
-_TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True)
@@ -56,7 +52,7 @@ def render(run: Run, baselines: Sequence[Run] = (), self_test: SelfTest | None =
     """
     view = model.build(run, baselines)
     policy = Policy(profile=run.profile)
-    script = _template_text("report.js")
+    script = templating.text("report.js")
     page = _environment().get_template("report.html.j2")
     return str(
         page.render(
@@ -67,7 +63,7 @@ def render(run: Run, baselines: Sequence[Run] = (), self_test: SelfTest | None =
             noise=noise(self_test, policy) if self_test is not None else (),
             detection=detection.detection_curve(self_test, policy) if self_test is not None else None,
             baselines=len(baselines),
-            css=_template_text("report.css"),
+            css=templating.text("report.css"),
             script=script,
             # The page's policy admits this one script by its hash, so nothing that a run stores can become another.
             script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -76,30 +72,15 @@ def render(run: Run, baselines: Sequence[Run] = (), self_test: SelfTest | None =
     )
 
 
-def _template_text(name: str) -> str:
-    return (_TEMPLATES / name).read_text(encoding="utf-8")
-
-
 @functools.cache  # it keeps the compiled templates
 def _environment() -> jinja2.Environment:
-    found = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_clean,
-    )
+    found = templating.environment()
     found.filters |= {
         "short_name": model.short_name,
-        "shorten": fmt.shorten,
-        "number": fmt.number,
         "fingerprint": fmt.fingerprint,
-        "plural": fmt.plural,
         "groupby_stable": _grouped,
         "share_notes": model.share_notes,
         "sparkline": sparkline,
-        "data_uri": _data_uri,
         "effect": fmt.assertion_effect,
         "provenance": fmt.provenance,
     }
@@ -116,15 +97,6 @@ def _constants() -> dict[str, Any]:
         "axes": detection.axes(),
         "prior": f"{stats.PRIOR_PROCESS_SD:.1%} with {stats.PRIOR_PROCESS_DF:g} degrees of freedom",
     }
-
-
-def _clean(value: object) -> object:
-    """Drop control characters from stored text; markup that the template trusts is left alone."""
-    return plaintext.printable(value) if type(value) is str else value
-
-
-def _data_uri(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 def _plots(card: model.Card) -> Plots:

@@ -11,7 +11,7 @@ import pytest
 
 from dlcv04.harness.judging.stored_times import level
 from dlcv04.harness.report.model import history
-from dlcv04.harness.report.model.trends import Trend
+from dlcv04.harness.report.model.trends import Change, Trend
 from dlcv04.harness.report.plots.sparkline import sparkline
 from dlcv04.harness.report.renderers import html_page
 from dlcv04.harness.store.schema import LEARNING, SECONDS, Run
@@ -79,11 +79,16 @@ def test_a_change_of_level_is_dated_and_said_in_words() -> None:
     assert re.fullmatch(r"\+[4-8]\.\d % since run of 2026-01-10", change.text)
 
 
-def test_a_short_history_is_too_short_for_a_change() -> None:
-    """Of six values of noise one in thirty-five shows a step: in 200 histories that is six wrong sentences."""
-    short = trend(history.build(sample_run(), stored(history.LEAST_FOR_CHANGES - 2, slower_from=6, ratio=2)))
-    assert short.changes == ()
-    assert trend(history.build(sample_run(), stored(history.LEAST_FOR_CHANGES - 1, slower_from=6, ratio=2))).changes
+def test_a_change_is_told_from_five_runs_on() -> None:
+    """Four stored runs and this one: two levels, of which each has two runs or more."""
+
+    def changes(count: int) -> tuple[Change, ...]:
+        runs = [*stored(2, slower_from=0, ratio=2), *stored(count)[2:]]
+        return trend(history.build(sample_run(), runs), "one_conv_less").changes
+
+    assert changes(3) == ()
+    (change,) = changes(4)
+    assert change.index == 2 and not change.worse
 
 
 def test_runs_of_one_day_are_told_apart_by_the_minute() -> None:
