@@ -113,7 +113,7 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[Any]) -> None:
-    """Find the claims; refuse what would judge nothing; read what they are held against."""
+    """Find the claims; refuse what would judge nothing; read what they are compared with."""
     asked = state.of(config).options
     if any(is_claim(item) for item in items) or options.names_commit(config) or options.has_baselines(config, asked):
         collecting.collected(config, items)

@@ -218,7 +218,7 @@ class ClaimRecorder:
             wanted = min(wanted + 2, self.policy.max_pairs)
 
     def _sharpen(self, arm: ArmTimes) -> None:
-        """Time an arm that is held against stored processes until its own rounds say enough about it.
+        """Time an arm that is compared with stored processes until its own rounds say enough about it.
 
         The verdict on the claim is fixed by then: these rounds have no partner.
         """

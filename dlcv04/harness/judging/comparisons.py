@@ -324,7 +324,7 @@ def _times(arm: Arm, found: list[tuple[str, Run, Arm]], context: Context) -> Com
 
 
 def baseline_of(arm: Arm, context: Context) -> list[tuple[str, Run, Arm]]:
-    """The stored processes that this run's own process is held against most strictly, the one they stand for first.
+    """The stored processes that this run's own process is compared with most strictly, the one they stand for first.
 
     The newest of the last five, else the oldest: against the newest commit a slow drift would never show.
     """

@@ -1,4 +1,4 @@
-"""Figures: all that is held against stored runs, drawn from an arm's record by one function each.
+"""Figures: all that is compared with stored runs, drawn from an arm's record by one function each.
 
 A figure has values by round, by seed or by unit, a direction and a kind. Comparing loops over them, so that a further
 one (memory, energy, a test's own metric) needs no rule of its own: it is stored as a `schema.Figure` of its arm.
@@ -38,7 +38,7 @@ else:
 
 #: What an arm computed, one value a unit.
 VALUES = "values"
-#: Learning curves that are held against stored ones whatever a claim asserts of them.
+#: Learning curves that are compared with stored ones whatever a claim asserts of them.
 ALWAYS = (
     metrics.MEAN_VAL_ACCURACY,
     metrics.MEAN_TRAIN_ACCURACY,

@@ -30,7 +30,7 @@ def rejudge(run: Run, stored: Stored | None, *, strict: bool = False, companions
         companions: further processes of the same code, whose times are judged together with the run's.
 
     Returns:
-        A run with new assertions, comparisons, what they were held against, verdicts and exit status; figures are
+        A run with new assertions, comparisons, what they were compared with, verdicts and exit status; figures are
         untouched. Stored tests that the run did not have stay as MISSING as they were found.
     """
     policy = Policy(profile=run.profile, strict=strict, compare=stored is not None, against=run.against is not None)

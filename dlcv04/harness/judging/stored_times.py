@@ -299,7 +299,7 @@ class TimingGate:
         return max(self.spread.sd, math.hypot(self.spread.sd * PROCESS_SHARE, rounds_error(levels)))
 
     def is_gated(self, arm: Arm) -> bool:
-        """Whether the arm was timed often enough to be held against a baseline."""
+        """Whether the arm was timed often enough to be compared with a baseline."""
         # Arms beside a claim have two rounds or so: their spread is that of their rounds, not of processes.
         return len(arm.round_seconds) >= self.policy.min_pairs
 

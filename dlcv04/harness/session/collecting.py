@@ -43,7 +43,7 @@ REFUSED = "dlcv04_refused"
 
 
 def collected(config: pytest.Config, tests: list[Any]) -> None:
-    """Take up the claims: refuse what would judge nothing, and read what they are held against.
+    """Take up the claims: refuse what would judge nothing, and read what they are compared with.
 
     Raises:
         pytest.UsageError: the claims can't be judged as they are written, or as the command line has it.

@@ -63,7 +63,7 @@ def stored_run_test(
     """Compare time with stored runs of the same machine class.
 
     Each process gives Y = y - slope * cal, with y and cal its trimmed means of log seconds. T = (mean new - mean
-    old) / (sd sqrt(1/n_old + 1/n_new)) is held against Student's t with `df`. REGRESSED iff the lower bound at 1 -
+    old) / (sd sqrt(1/n_old + 1/n_new)) is compared with Student's t with `df`. REGRESSED iff the lower bound at 1 -
     alpha is above 0 and the effect above log(smallest); PASS iff the upper 95 % bound is below log(gate); IMPROVED
     is REGRESSED mirrored.
 

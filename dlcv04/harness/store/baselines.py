@@ -1,4 +1,4 @@
-"""The store of accepted runs: what later runs are held against.
+"""The store of accepted runs: what later runs are compared with.
 
     baselines/
       manifest.json       the accepted files that there must be, and the tests retired from them
@@ -426,7 +426,7 @@ class Store:
 
 
 def as_stored(paths: Sequence[Path], machine_class: str, root: Path) -> Stored:
-    """Files as what a run is held against, each used for its part as in `Store.load`; `root` is the store's folder.
+    """Files as what a run is compared with, each used for its part as in `Store.load`; `root` is the store's folder.
 
     Raises:
         BaselineError, RunFileError: a file is missing, cut or edited by hand.

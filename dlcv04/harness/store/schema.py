@@ -247,7 +247,7 @@ class Arm(Record, frozen=True, kw_only=True):
 
 
 class Comparison(Record, frozen=True, kw_only=True):
-    """One figure of this run held against stored ones.
+    """One figure of this run compared with stored ones.
 
     `effect`, `low`, `high`, `gate` and `minimum_detectable_effect` are ratios new/old for times ("ratio"),
     differences for learning ("points") and counts for exact figures. `kind` is None where a row is of a whole test and

@@ -50,7 +50,7 @@ class Loaded(NamedTuple):
 
 @dataclass(frozen=True)
 class Stored:
-    """Stored runs a run is held against, with the path each came from (shown, never opened here)."""
+    """Stored runs a run is compared with, with the path each came from (shown, never opened here)."""
 
     timing: Sequence[tuple[str, Run]] = ()
     portable: Sequence[tuple[str, Run]] = ()

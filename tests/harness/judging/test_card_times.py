@@ -1,4 +1,4 @@
-"""The gate on a card, held against the five processes of an H100 that are stored, with faults planted into a sixth."""
+"""The gate on a card, compared with the five processes of an H100 that are stored, with faults planted into a sixth."""
 
 import math
 import random

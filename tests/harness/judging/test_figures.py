@@ -1,4 +1,4 @@
-"""Everything that is measured is held against stored runs, by one rule a kind."""
+"""Everything that is measured is compared with stored runs, by one rule a kind."""
 
 import math
 import random
@@ -246,7 +246,7 @@ class TestStale:
     def test_an_assertion(self, changed, said):
         assert self.row((PAIRED, {}), (PAIRED, {})) is None
         row = self.row((changed, {}), (PAIRED, {}))
-        assert (said in row.reason) if said else row is None  # what the stored run had not said can't be held against
+        assert (said in row.reason) if said else row is None  # what the stored run had not said can't be compared with
 
     @pytest.mark.parametrize(
         ("new", "old", "said"),

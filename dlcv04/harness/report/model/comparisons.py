@@ -1,4 +1,4 @@
-"""The figures held against stored runs, as text."""
+"""The figures compared with stored runs, as text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dlcv04.harness.store.schema import Comparison, Run
 
 @dataclass(frozen=True)
 class ComparisonRow:
-    """One figure held against stored runs, every value already text.
+    """One figure compared with stored runs, every value already text.
 
     `by_pairs`: it looked slower than the stored times, and process pairs decided in their place.
     """

@@ -16,7 +16,7 @@ def properties(claim: Claim) -> list[tuple[str, str]]:
 
     `dl_verdict`, `dl_sentence`, `dl_control_verdict` and, where the test was expected to fail, `dl_expected`; then,
     counted from 1, `dl_assertion_1_effect` and its kin for each assertion and `dl_comparison_1_effect` and its kin for
-    each figure held against stored runs. A figure that does not exist has no property; numbers are written so that
+    each figure compared with stored runs. A figure that does not exist has no property; numbers are written so that
     reading them gives the same number.
     """
     return [(name, _line(value)) for name, value in _pairs(claim)]

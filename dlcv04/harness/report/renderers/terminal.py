@@ -81,12 +81,12 @@ def _overhead(run: Run) -> list[str]:
 
 
 def _not_compared(run: Run) -> list[str]:
-    """How many figures of each kind had nothing to be held against, and the command that stores some."""
+    """How many figures of each kind had nothing to be compared with, and the command that stores some."""
     counts: Counter[str | None] = Counter(row.kind for row in run.comparisons if row.verdict == "NO_BASELINE")
     if not counts:
         return []
     parts = [fmt.plural(counts[kind], *named) for kind, named in _KINDS.items() if counts[kind]]
-    return [f"Not compared: {', '.join(parts)}: `dlcv04 baseline` stores what a later run is held against."]
+    return [f"Not compared: {', '.join(parts)}: `dlcv04 baseline` stores what a later run is compared with."]
 
 
 def _claim(card: model.Card) -> str:
