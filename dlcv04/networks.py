@@ -383,8 +383,8 @@ def _collection(value: Any) -> str:
         return f"[{', '.join(parts)}]"
     if type(value) is tuple:
         return f"({', '.join(parts)}{',' * (len(parts) == 1)})"
-    written = f"{{{', '.join(sorted(parts))}}}"
-    return f"frozenset({written})" if type(value) is frozenset else written
+    ordered = f"{{{', '.join(sorted(parts))}}}"
+    return f"frozenset({ordered})" if type(value) is frozenset else ordered
 
 
 def without_addresses(text: str) -> str:
