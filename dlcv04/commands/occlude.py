@@ -54,7 +54,7 @@ def occlude(
     with refusing():
         _check(picture, model, box, out)
         network, data = _network(model, pixels, profile)
-        say(f"classified by {network.name}")
+        say(f"classified by {network.title}")
         seen, middle = _picture(picture, network, data)
         where = middle if box is None else _in_pixels(box, *seen.shape[:2])
         shown = _masked(network, seen, where, patch, stride)

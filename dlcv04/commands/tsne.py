@@ -80,7 +80,7 @@ def _features(pictures: npt.NDArray[Any], network: Classifier | None) -> npt.NDA
     if network is None:
         return pictures
     features = network.features(classifiers.in_channels(pictures, network.input_shape[2]))
-    say(f"by {features.shape[1]:,} features of {network.name}")
+    say(f"by {features.shape[1]:,} features of {network.title}")
     return features
 
 

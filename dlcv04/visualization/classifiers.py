@@ -51,6 +51,7 @@ class Classifier:
         model: takes pixels in [0, 1], shape (pictures, height, width, channels), and ends with a softmax.
         class_names: of the classes in order; empty where they are not known.
         batch_size: pictures at once.
+        digest: the beginning of its file's hash; empty where it has no file.
 
     Raises:
         ClassifierError: the model takes no pictures, gives no row of classes, or has a weight that is NaN or infinite.
@@ -60,7 +61,13 @@ class Classifier:
     model: keras.Model
     class_names: tuple[str, ...] = ()
     batch_size: int = 32
+    digest: str = ""
     _compiled: dict[int, Any] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def title(self) -> str:
+        """Its name and which file it was read from: a damaged file of plausible weights shows in nothing else."""
+        return f"{self.name} ({self.digest})" if self.digest else self.name
 
     def __post_init__(self) -> None:
         """Check what can be checked without a picture."""
@@ -182,7 +189,7 @@ def from_file(path: str | Path, pixels: Pixels = "unit", class_names: Sequence[s
         weights.require_finite(found.model)
     except weights.WeightsError as error:
         raise ClassifierError(f"{found.name} can't be used: {error}") from error
-    return replace(found, name=f"{found.name} ({weights.hash_of(expanded(path))})")
+    return replace(found, digest=weights.hash_of(expanded(path)))
 
 
 def read_model(path: str | Path) -> keras.Model:

@@ -104,7 +104,7 @@ def test_what_a_file_of_ones_own_sees(folder, pixels):
     pets(folder / "pets")
     classifier()
     lines = run("pets", "--perplexity", 8, "--model", "mine.keras", "--pixels", pixels)
-    assert lines[1] == "by 5 features of mine.keras" and len(lines) == 4
+    assert re.fullmatch(r"by 5 features of mine\.keras \(sha256 [0-9a-f]{12}\)", lines[1]) and len(lines) == 4
     assert figures(lines[2])[1] > 0.9
     looked_at(folder / "tsne.png", 3)
 
@@ -114,7 +114,7 @@ def test_grey_and_coloured_pictures_for_grey_and_coloured_networks(folder):
     assert run("mnist", "--images", 60, "--perplexity", 9, "--data", "embedded", "--model", "mine.keras")
     classifier((32, 32, 1))
     lines = run("terrassa", "--images", 60, "--perplexity", 9, "--data", "embedded", "--model", "mine.keras")
-    assert lines[1] == "by 5 features of mine.keras"
+    assert lines[1].startswith("by 5 features of mine.keras (sha256 ")
 
 
 def test_pictures_of_every_kind_among_them(folder):

@@ -111,14 +111,14 @@ def _popen(command, *, stdout, stderr, **options):
     return Fork(_arguments(command), stdout=stdout, stderr=stdout, **options)
 
 
-def _run(command, *, capture_output, text, check, **options):
-    assert capture_output and text and not check
+def _run(command, *, capture_output, encoding, errors, check, **options):
+    assert capture_output and not check
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         code = Fork(_arguments(command), stdout=out, stderr=err, **options).wait()
         told = []
         for file in (out, err):
             file.seek(0)
-            told.append(file.read().decode())
+            told.append(file.read().decode(encoding, errors))
     return subprocess.CompletedProcess(command, code, *told)
 
 

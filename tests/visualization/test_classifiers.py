@@ -240,7 +240,7 @@ def test_a_file_gives_what_the_model_gave():
     model = plain()
     model.save("mine.keras")
     found = from_file("mine.keras", class_names=("cat", "dog", "cow"))
-    assert found.name.startswith("mine.keras (sha256 ") and found.class_name(2) == "cow"
+    assert found.title.startswith("mine.keras (sha256 ") and found.class_name(2) == "cow"
     np.testing.assert_allclose(found.probabilities(noise()), Classifier("m", model).probabilities(noise()), atol=1e-6)
 
 

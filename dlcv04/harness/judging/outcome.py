@@ -140,7 +140,7 @@ def is_red(run: Run) -> bool:
 
 
 def is_open(run: Run) -> bool:
-    """Whether nothing failed and something is undecided: a claim, a kind of figure that had nothing to be compared with,
+    """Whether nothing failed and something is undecided: a claim, a kind of figure that had nothing to compare with,
     or what an interrupted run did not come to.
     """
     undecided = bool(run.interrupted or lost_kinds(run)) or any(

@@ -68,7 +68,7 @@ def project(suite):
 
 
 def times(run):
-    """The comparisons of times; what the claim asserts of them is compared with stored runs too, and is not asserted."""
+    """The comparisons of times; what the claim asserts of them is compared too, and is not asserted."""
     return [row for row in run.comparisons if row.asserted]
 
 
