@@ -25,7 +25,7 @@ from dlcv04.harness.judging.comparisons import Context, with_stored
 from dlcv04.harness.judging.replay import rejudge
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.report.renderers import html_page, json_document
-from dlcv04.harness.store import files, manifest, selftests
+from dlcv04.harness.store import files, folders, manifest, selftests
 from dlcv04.harness.store.baselines import Store
 from dlcv04.harness.store.files import BaselineError
 from dlcv04.harness.store.reading import RunFileError, decode_run, read_run, read_stored
@@ -120,7 +120,7 @@ def test_a_damaged_store_loads_and_loses_nothing_unsaid(data):
 @given(data=st.data())
 def test_a_damaged_self_test_is_read_or_refused(data):
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder) / "x" / selftests.FOLDER
+        place = Path(folder) / "x" / folders.SELFTEST
         place.mkdir(parents=True)
         (place / "1.json").write_bytes(damaged(SELF_TEST, data))
         try:
@@ -163,7 +163,7 @@ def test_a_self_test_that_the_door_accepts_can_be_shown(place, choice, how):
 
     records.changed(plain, SELF_PLACES[place], how, new)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "x" / selftests.FOLDER / "1.json"
+        path = Path(folder) / "x" / folders.SELFTEST / "1.json"
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps(plain))
         try:

@@ -186,7 +186,7 @@ def test_an_ascii_locale(project):
 
 def test_a_name_that_is_no_text(project):
     done = spoken(project, "report", b"\xff.json")
-    assert done.returncode == 2 and b"\\udcff.json can't be opened" in done.stderr, done.stderr
+    assert done.returncode == 2 and "\ufffd.json can't be opened".encode() in done.stderr, done.stderr
 
 
 def test_no_home(project, monkeypatch):

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -62,7 +63,7 @@ ROWS = [
     Row("-I", "`python -X utf8=0 -X dev`", RED, 1, BOTH, slow=True),
 ]  # fmt: skip
 OPTIONS = {
-    "-n 2": ["-p", "as_xdist"], "no:cacheprovider": ["-p", "no:cacheprovider"], "no:terminal": ["-p", "no:terminal"],
+    "-n 2": ["-n", "2"] if find_spec("xdist") else ["-p", "as_xdist"], "no:cacheprovider": ["-p", "no:cacheprovider"], "no:terminal": ["-p", "no:terminal"],
     "no:benchmark": ["-p", "no:benchmark"], "no:dlcv04_harness": ["-p", "no:dlcv04_harness"],
     "no:junitxml": ["-p", "no:junitxml", "-p", "no:logging", "-p", "no:skipping"],
     "disable": ["--benchmark-disable"], "skip": ["--benchmark-skip"], "only": ["--benchmark-only"],
