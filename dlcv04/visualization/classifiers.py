@@ -203,9 +203,10 @@ def read_model(path: str | Path) -> keras.Model:
         raise ClassifierError(
             f"{path} is no file that ends with .keras: save the model with `model.save('mine.keras')`."
         )
+    load = keras.saving.load_model  # where Keras is missing, that is what is said
     try:
         _check_archive(place)
-        return keras.saving.load_model(place, compile=False, safe_mode=True)
+        return load(place, compile=False, safe_mode=True)
     except (Exception, MemoryError) as error:  # Keras raises what its layers raise
         if "safe_mode" in str(error):
             raise ClassifierError(

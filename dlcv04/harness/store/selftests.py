@@ -106,7 +106,8 @@ def latest(root: Path, machine_class: str, key: Mapping[str, str]) -> SelfTest |
     Raises:
         SelfTestError: one was cut or edited by hand; the message names it.
     """
-    if Path(machine_class).name != machine_class or len(machine_class.encode("utf-8", "replace")) > _LONGEST_NAME:
+    is_name = Path(machine_class).name == machine_class and machine_class.isprintable()
+    if not is_name or len(machine_class.encode()) > _LONGEST_NAME:
         return None  # a run from elsewhere may say anything here; such a name was never a folder of ours
     for path in _stored(root / machine_class / folders.SELFTEST):
         test = _read(path)

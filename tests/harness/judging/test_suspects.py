@@ -393,10 +393,15 @@ def test_the_stored_times_share_the_budget():
 finite = st.floats(1e-6, 1e6)
 
 
-rounds = st.builds(
-    PairRounds, test=st.text(max_size=5), arm=st.text(max_size=5), pair=st.integers(0, 7), steps=st.integers(1, 9),
-    images_per_step=st.integers(1, 512), old_seconds=st.lists(finite, max_size=3),
-    new_seconds=st.lists(finite, max_size=3),
+def seconds(count):
+    return st.lists(st.floats(1e-9, 1e9), min_size=count, max_size=count)
+
+
+rounds = st.integers(1, 3).flatmap(
+    lambda count: st.builds(
+        PairRounds, test=st.text(max_size=5), arm=st.text(max_size=5), pair=st.integers(0, 7), steps=st.integers(1, 9),
+        images_per_step=st.integers(1, 512), old_seconds=seconds(count), new_seconds=seconds(count),
+    )
 )  # fmt: skip
 
 
