@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dlcv04.harness.session import benchmark_adapter, bisecting, options, state
+from dlcv04.harness.session import benchmark_adapter, options, state
 from dlcv04.harness.session.claim_fixtures import arms_of, claim, claim_mode, first_seed, picture
 from dlcv04.harness.session.items import is_claim, is_control, is_timing
 from dlcv04.lazy import LazyModule
@@ -22,12 +22,22 @@ if TYPE_CHECKING:
     from dlcv04.harness.judging import outcome
     from dlcv04.harness.machine import git
     from dlcv04.harness.measuring import blocks, process_pairs
-    from dlcv04.harness.session import against, collecting, ending_run, ending_tests, first_line, selection, signals
+    from dlcv04.harness.session import (
+        against,
+        bisecting,
+        collecting,
+        ending_run,
+        ending_tests,
+        first_line,
+        selection,
+        signals,
+    )
     from dlcv04.harness.store import files, schema
 else:
     against = LazyModule("dlcv04.harness.session.against")
     blocks = LazyModule("dlcv04.harness.measuring.blocks")
     claims = LazyModule("dlcv04.harness.claims.claim")
+    bisecting = LazyModule("dlcv04.harness.session.bisecting")
     collecting = LazyModule("dlcv04.harness.session.collecting")
     ending_run = LazyModule("dlcv04.harness.session.ending_run")
     ending_tests = LazyModule("dlcv04.harness.session.ending_tests")
@@ -61,7 +71,8 @@ def pytest_load_initial_conftests(
     early_config: pytest.Config, parser: pytest.Parser, args: list[str]
 ) -> Generator[None, object, object]:
     """With `--dl-bisect`, a conftest that can't be imported blames no commit."""
-    if bisecting.is_asked(early_config.known_args_namespace):
+    known = early_config.known_args_namespace
+    if known.dl_bisect and bisecting.is_asked(known):
         return (yield from bisecting.load_conftests(parser, args))
     return (yield)
 
@@ -69,7 +80,7 @@ def pytest_load_initial_conftests(
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int, int]:
     """With `--dl-bisect`, end with a code that `git bisect run` understands."""
-    if bisecting.is_asked(config.option):
+    if config.option.dl_bisect and bisecting.is_asked(config.option):
         return (yield from bisecting.end(config))
     return (yield)
 

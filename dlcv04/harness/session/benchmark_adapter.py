@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dlcv04 import atomic
 from dlcv04.lazy import LazyModule
 
 if TYPE_CHECKING:
     import filelock
+
+    from dlcv04 import atomic
 else:
+    atomic = LazyModule("dlcv04.atomic")
     filelock = LazyModule("filelock")
 
 ADOPTED = "dlcv04"
