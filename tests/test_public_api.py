@@ -116,7 +116,7 @@ finetune folder --base --epochs --weights --size --train-from --tap --l2 --dropo
 judge runs --against --strict
 new folder
 occlude picture --model --pixels --box --patch --stride --profile --device --out
-report run stored --out --format
+report runs --page --out --format
 selftest --quick --identical --planted --profile --data --device --suite
 style content look --size --layers --iterations --stages --weights --content-weight --style-weight \
 --variation-weight --raw --seed --device --out

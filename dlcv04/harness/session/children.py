@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import time
 from collections.abc import Callable
@@ -61,10 +62,12 @@ def teller(config: pytest.Config) -> Callable[[str], None]:
 
 
 def show(config: pytest.Config, text: str) -> None:
-    """Write what a process printed, whatever it is."""
+    """Write what a process printed, whatever it is, also while pytest captures what a test prints."""
     reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+    capture: Any = config.pluginmanager.get_plugin("capturemanager")
     if reporter is not None:
-        reporter.write_line(text)
+        with capture.global_and_fixture_disabled() if capture is not None else contextlib.nullcontext():
+            reporter.write_line(text)
 
 
 def time_again(config: pytest.Config, suite: Suite, test: str) -> list[Arm]:

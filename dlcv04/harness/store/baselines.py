@@ -120,11 +120,12 @@ class Store:
         """Files, problems of the folders, and the manifest, all of one moment between two acceptances."""
         while True:
             before = manifest.moment(self.root)
+            # Before the folders are listed: a file that gets its name in between is then seen twice, not never.
+            waiting = [files.unstaged(path) for path in files.staged_in(self.root)]
             found = folders.contents(self.root)
             listed = self._manifest(lost)
             if manifest.moment(self.root) == before:
                 break
-        waiting = (files.unstaged(path) for path in files.staged_in(self.root))
         counted = {path for path in waiting if listed is not None and _name(path) in listed.files}
         return sorted({*found.files, *counted}), found.problems, listed
 
