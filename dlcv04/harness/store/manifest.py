@@ -61,7 +61,8 @@ class Manifest(Record, frozen=True, kw_only=True):
     def lost(self, root: Path, folders: Collection[str]) -> dict[Path, str]:
         """A sentence for each listed file of these folders that is not there."""
         listed = [root / name for name in self.files if name.partition("/")[0] in folders]
-        gone = [path for path in listed if not (_is_there(path) or _is_there(files.staged(path)))]
+        # The hidden name first: a file that takes its own in between is then found by that.
+        gone = [path for path in listed if not (_is_there(files.staged(path)) or _is_there(path))]
         return {
             path: f"{path} was accepted and is gone: restore it from git, or, where it was deleted on purpose, say so "
             f"with `dlcv04 accept --retire {shlex.quote(f'{root.name}/{path.relative_to(root).as_posix()}')}`."
