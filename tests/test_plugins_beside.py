@@ -105,8 +105,8 @@ class TestRandomly:
         example.write(tmp_path / "mine")
         curves = []
         for option in ("--randomly-dont-reset-seed", "--randomly-seed=5"):
-            command = [sys.executable, "-m", "pytest", "bench/test_mine.py", "-q", option, "--dl-seeds=2", "-k", "better"]
-            command += ["--benchmark-json=run.json"]
+            command = [sys.executable, "-m", "pytest", "bench/test_mine.py", "-q", option]
+            command += ["--dl-seeds=2", "-k", "better", "--benchmark-json=run.json"]
             done = subprocess.run(command, cwd=tmp_path / "mine", capture_output=True, text=True)
             document = json.loads((tmp_path / "mine" / "run.json").read_text())["dlcv04"]
             found = [curve for arm in document["arms"] for curve in arm["curves"]]
