@@ -7,6 +7,7 @@ one (memory, energy, a test's own metric) needs no rule of its own: it is stored
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -81,6 +82,17 @@ class Figure:
         Exact figures need none.
         """
         return self.kind if self.asserted or self.kind == "exact" else "rest"
+
+    def values(self, arms: Mapping[str, Arm]) -> list[float]:
+        """Its values in a record of arms, NaN of a seed that failed; empty where that lacks one of its arms."""
+        try:
+            return list(self.of(arms).values())
+        except KeyError:
+            return []
+
+    def middle(self, values: Sequence[float]) -> float:
+        """One number for finite values: the median of rounds, the mean of seeds and units."""
+        return statistics.median(values) if self.kind == "times" else statistics.fmean(values)
 
 
 def of_claim(claim: Claim, arms: Sequence[Arm]) -> Iterator[Figure]:

@@ -110,6 +110,16 @@ def metric_name(metric: str) -> str:
     return metric.replace("_", " ")
 
 
+def count_name(what: str) -> str:
+    """The stored name of a network's count for people: `weight_bytes` becomes `weight bytes`, `macs` `MACs`."""
+    return metric_name(what).replace("macs", "MACs")
+
+
+def count(what: str, value: float | None) -> str:
+    """A network's count, bytes as a size of data."""
+    return data_size(value) if what.endswith("bytes") else number(value)
+
+
 def metric_value(metric: str, unit: str, value: float | None) -> str:
     """One side of a comparison in the unit its metric's name implies."""
     name = metric.lower()

@@ -27,16 +27,11 @@ class Fact:
 
 def facts(run: Run) -> tuple[Fact, ...]:
     """What was run, where, when, on which data and against what."""
-    commit = run.commit.id[:10] or "unknown"
-    if run.commit.branch:
-        commit += f" on {run.commit.branch}"
-    if run.commit.id and run.commit.dirty:
-        commit += ", uncommitted changes"
     shown = [
-        Fact("Commit", commit, run.commit.id, warn=run.commit.dirty, leads=True, link=_link(run, "commit")),
+        replace(commit(run), leads=True, link=_link(run, "commit")),
         Fact("Profile", run.profile + (", whole suite" if run.whole_suite else ", part of the suite"), leads=True),
         Fact("Machine class", run.environment.machine_class, leads=True),
-        Fact("Data", _data_in_words(run.data), leads=True),
+        Fact("Data", data_in_words(run.data), leads=True),
         Fact("Duration", fmt.seconds(run.seconds), leads=True),
         Fact("Job", "CI job", leads=True, link=_link(run, "job")),
         Fact("Device", run.device),
@@ -62,6 +57,14 @@ def facts(run: Run) -> tuple[Fact, ...]:
     return tuple(replace(f, text=fmt.shorten(f.text, 160), title=f.title or f.text) for f in shown)
 
 
+def commit(run: Run) -> Fact:
+    """The commit with its branch, and whether it had uncommitted changes."""
+    text = run.commit.id[:10] or "unknown"
+    text += f" on {run.commit.branch}" if run.commit.branch else ""
+    text += ", uncommitted changes" if run.commit.id and run.commit.dirty else ""
+    return Fact("Commit", text, run.commit.id, warn=run.commit.dirty)
+
+
 def _link(run: Run, name: str) -> str:
     """An address that the run stores; a file that comes from elsewhere may hold anything."""
     url = run.links.get(name, "")
@@ -71,7 +74,7 @@ def _link(run: Run, name: str) -> str:
 _KINDS = {"real": "real data", "embedded": "embedded stand-ins", "own": "own data"}
 
 
-def _data_in_words(data: Sequence[DataRecord]) -> str:
+def data_in_words(data: Sequence[DataRecord]) -> str:
     """The data sets by kind: `real data: mnist, cifar10; own data: monuments13`; features under their set's name."""
     by_kind: dict[str, dict[str, None]] = {}
     for d in data:

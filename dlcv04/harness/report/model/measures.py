@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dlcv04.harness.judging import figures, metrics
 from dlcv04.harness.judging.differences import EXACT_FIGURES
+from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.store.frames import EXACT_UNITS
 from dlcv04.harness.store.schema import SECONDS, Arm, Claim, Direction, Run
 from dlcv04.lazy import LazyModule
@@ -70,8 +71,7 @@ def of_run(run: Run) -> Iterator[Measure]:
 def _of_arm(claim: Claim, arm: Arm) -> Iterator[Measure]:
     for name in EXACT_FIGURES:
         if (count := getattr(arm, name)) is not None:
-            shown = name.replace("_", " ").replace("macs", "MACs")
-            yield Measure(arm.test, arm.name, shown, EXACT_UNITS[name], "lower", float(count))
+            yield Measure(arm.test, arm.name, fmt.count_name(name), EXACT_UNITS[name], "lower", float(count))
     if arm.round_seconds:
         seconds = arm.epoch_seconds if arm.images_per_epoch and arm.images_per_round else arm.round_seconds
         yield _time(arm, SECONDS if seconds is not arm.round_seconds else "seconds a round", seconds)
@@ -109,7 +109,7 @@ def _own_metric(name: str) -> metrics.Metric:
 
 
 def _time(arm: Arm, name: str, seconds: Sequence[float]) -> Measure:
-    of = f"{_counted(len(seconds), 'round')} of one process"
+    of = f"{fmt.plural(len(seconds), 'round')} of one process"
     made = Measure(arm.test, arm.name, name, "s", "lower", None, of=of)
     if min(seconds) <= 0:
         return replace(made, of=f"{of}, one of no duration")
@@ -129,7 +129,11 @@ def _mean(arm: Arm, name: str, unit: str, direction: Direction, values: Sequence
     Units (filters, pictures) are no sample of anything: their mean has no interval.
     """
     known = [value for value in values if value is not None and math.isfinite(value)]
-    of = _counted(len(values), what) if what != "unit" or len(values) > 1 else ""
+    of = (
+        fmt.plural(len(values), what, "processes" if what == "process" else "")
+        if what != "unit" or len(values) > 1
+        else ""
+    )
     if len(known) < len(values):
         of += f", {len(values) - len(known)} of them failed"
     made = Measure(arm.test, arm.name, name, FRACTION if unit == "points" else unit, direction, None, of=of)
@@ -149,8 +153,3 @@ def _mean(arm: Arm, name: str, unit: str, direction: Direction, values: Sequence
 def _with_interval(made: Measure, low: float, high: float) -> Measure:
     """With both ends, or neither where numbers that differ by hundreds of orders of magnitude leave none."""
     return replace(made, low=low, high=high) if math.isfinite(low) and math.isfinite(high) else made
-
-
-def _counted(count: int, what: str) -> str:
-    plural = "processes" if what == "process" else f"{what}s"
-    return f"{count} {what if count == 1 else plural}"

@@ -154,10 +154,7 @@ def _of_figure(figure: figures.Figure, arms: Mapping[str, Arm]) -> Iterable[tupl
     elif figure.name == SECONDS:
         yield from _seconds(figure, arms[figure.arm])
     else:
-        try:
-            values = [value for value in figure.of(arms).values() if math.isfinite(value)]
-        except KeyError:  # a figure of two arms, of which this run lacks one
-            return
+        values = [value for value in figure.values(arms) if math.isfinite(value)]
         if values:
             yield figure.name, _other(figure, values)
 
@@ -172,7 +169,7 @@ def _seconds(figure: figures.Figure, arm: Arm) -> Iterable[tuple[str, _Reading]]
 
 
 def _other(figure: figures.Figure, values: Sequence[float]) -> _Reading:
-    middle = statistics.median(values) if figure.kind == "times" else statistics.fmean(values)
+    middle = figure.middle(values)
     if figure.kind == "times" and not figure.arm:  # an effect of times, whose values are logarithms already
         return _Reading(figure, middle, middle, math.exp(middle), "ratio")
     if figure.kind == "times" and middle > 0:
@@ -183,7 +180,7 @@ def _other(figure: figures.Figure, values: Sequence[float]) -> _Reading:
 def _shown(name: str, reading: _Reading) -> str:
     """A figure as people read it."""
     if reading.unit == "exact":
-        return fmt.data_size(reading.number) if name.endswith("bytes") else fmt.number(reading.number)
+        return fmt.count(name, reading.number)
     if name.startswith("effect: "):
         return fmt.in_unit(reading.number, reading.figure.unit)
     return fmt.metric_value(name, reading.figure.unit, reading.number)
@@ -246,7 +243,7 @@ def _trend(course: _Course) -> Trend:
     return Trend(
         test,
         arm,
-        name.replace("macs", "MACs").replace("_bytes", " bytes") if unit == "exact" else name,
+        fmt.count_name(name) if unit == "exact" else name,
         points,
         tuple(_told(replace(change, worse=change.worse and not neutral), course) for change in changes),
         statistics.median(point.value for point in points[pins[-1] if pins else 0 : -1]),

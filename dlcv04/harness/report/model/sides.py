@@ -7,7 +7,6 @@ the gate's own rules, with the first run as the only stored one: they keep the f
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
@@ -22,7 +21,7 @@ from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report.model import tone
 from dlcv04.harness.report.model.badges import BADGES, Badge
 from dlcv04.harness.report.model.claims import real_claims, told_apart
-from dlcv04.harness.report.model.facts import Fact
+from dlcv04.harness.report.model.facts import Fact, commit, data_in_words
 from dlcv04.harness.store.schema import NETWORK, Arm, Assertion, Claim, Comparison, Picture, Run
 from dlcv04.harness.store.stored import Stored
 
@@ -30,7 +29,6 @@ from dlcv04.harness.store.stored import Stored
 MOST_SIDES = 4
 #: Of a comparison with the first run these say that a figure is not what it was, whichever way.
 _MOVED = {"REGRESSED", "IMPROVED", "CHANGED"}
-_BYTES = {"weight_bytes": "weights", "optimizer_bytes": "optimizer", "activation_bytes": "activations"}
 
 
 @dataclass(frozen=True)
@@ -224,29 +222,18 @@ def _counts_of(run: Run) -> tuple[tuple[Badge, int], ...]:
 
 def _facts(run: Run) -> tuple[Fact, ...]:
     """What tells a run from another: commit, backend, versions, machine and data."""
-    commit = run.commit.id[:10] or "unknown"
-    commit += f" on {run.commit.branch}" if run.commit.branch else ""
-    commit += ", uncommitted changes" if run.commit.id and run.commit.dirty else ""
     backend = run.key.get("backend", "unknown")
     versions = [f"{name} {run.environment.software.get(name, '')}".rstrip() for name in (backend, "keras")]
     facts = [
         Fact("Run", run.id),
         Fact("Started", fmt.moment(run.started)),
-        Fact("Commit", commit, run.commit.id, warn=run.commit.dirty),
+        commit(run),
         Fact("Backend", ", ".join(versions)),
         Fact("Machine", run.environment.machine_class),
-        Fact("Data", _data(run) or "none"),
+        Fact("Data", data_in_words(run.data) or "none"),
         Fact("Profile", run.profile),
     ]
     return tuple(Fact(f.label, fmt.shorten(f.text, 160), f.title, f.warn) for f in facts)
-
-
-def _data(run: Run) -> str:
-    """The sets by kind: `real mnist, cifar10; embedded terrassa`; what was drawn from a set goes by its name."""
-    kinds: dict[str, dict[str, None]] = {}
-    for record in run.data:
-        kinds.setdefault(record.kind, {})[record.name.partition(",")[0]] = None
-    return "; ".join(f"{kind} {', '.join(names)}" for kind, names in kinds.items())
 
 
 def _differences(runs: Sequence[Run]) -> Iterable[Difference]:
@@ -461,15 +448,12 @@ class _Value(NamedTuple):
 
 
 def _value(figure: figures.Figure, arms: Mapping[str, Arm]) -> _Value:
-    try:
-        values = figure.of(arms).values()
-    except KeyError:  # a figure of two arms, of which this run lacks one
-        return _Value()
+    values = figure.values(arms)
     known = [value for value in values if math.isfinite(value)]
     failed = len(values) - len(known)
     if not known:
         return _Value(None, failed)
-    middle = statistics.median(known) if figure.kind == "times" else statistics.fmean(known)
+    middle = figure.middle(known)
     # The effect of one time on another is kept as a logarithm.
     return _Value(math.exp(middle) if figure.kind == "times" and not figure.arm else middle, failed)
 
@@ -504,20 +488,15 @@ def _counts(arms: Sequence[Mapping[str, Arm]]) -> Iterable[FigureRow]:
             if not known or (what != "parameters" and len(known) == 1):
                 continue
             changes = [_counted(values[0], value, what) for value in values[1:]]
-            shown = [fmt.data_size(v) if what in _BYTES else fmt.number(v) for v in values]
-            yield FigureRow(name, _BYTES.get(what, what.replace("macs", "MACs")), tuple(shown), (None, *changes))
+            shown = [fmt.count(what, value) for value in values]
+            yield FigureRow(name, fmt.count_name(what), tuple(shown), (None, *changes))
 
 
 def _counted(before: int | None, now: int | None, what: str) -> Change | None:
     if before is None or now is None:
         return None
     step = now - before
-    text = (
-        ""
-        if not step
-        else ("+" if step > 0 else "−") + (fmt.data_size(abs(step)) if what in _BYTES else fmt.number(abs(step)))
-    )
-    return Change(text, moved=step != 0)
+    return Change(("+" if step > 0 else "−") + fmt.count(what, abs(step)) if step else "", moved=step != 0)
 
 
 # --- curves and pictures ---

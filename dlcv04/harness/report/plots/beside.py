@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Sequence
 
 from dlcv04.harness.report import formatting as fmt
-from dlcv04.harness.report.model import tone
-from dlcv04.harness.report.plots.svg import (
-    ARM_COLOURS,
-    BAD,
-    GOOD,
-    GRID,
-    INK,
-    MARKERS,
-    MUTED,
-    SMALL,
-    UNSURE,
-    WIDTH,
-    Canvas,
-    Scale,
-    ticks,
-)
+from dlcv04.harness.report.plots.curves import finite, frame, last_of, median_of, places_of
+from dlcv04.harness.report.plots.forest import interval_colour, margins_of
+from dlcv04.harness.report.plots.svg import ARM_COLOURS, GRID, INK, MARKERS, MUTED, SMALL, WIDTH, Canvas, Scale
 from dlcv04.harness.store.schema import Arm, Assertion
 
-_COLOURS = {tone.GOOD: GOOD, tone.RED: BAD, tone.UNDECIDED: UNSURE}
 #: Drawn large, since the page shows these bars at a third of their size.
 _BAR, _BAR_EDGE = 56, 26
-_LEFT, _RIGHT, _TOP, _PLOT = 46, 10, 26, 170
+_LEFT, _TOP, _PLOT = 46, 26, 170
 #: Points of one curve that are drawn: more can't be told apart at this width.
 MAX_POINTS = 60
 _DASH = "4 2"
@@ -56,9 +41,9 @@ def _has_interval(a: Assertion) -> bool:
 
 
 def _bar(a: Assertion, scale: Scale) -> str:
-    canvas, middle, colour = Canvas(_BAR), _BAR / 2, _COLOURS[tone.of_interval(a.verdict)]
+    canvas, middle, colour = Canvas(_BAR), _BAR / 2, interval_colour(a)
     canvas.line(_BAR_EDGE, middle, WIDTH - _BAR_EDGE, middle, GRID, 2)
-    for margin in (a.margin, -a.margin) if a.kind == "EQUIVALENT" and a.unit != "ratio" else (a.margin,):
+    for margin in margins_of(a):
         if scale.low <= margin <= scale.high:
             canvas.line(scale(margin), 4, scale(margin), _BAR - 4, INK, 3, "8 5")
     for bound, end, arrow in ((a.low, scale.start, "left"), (a.high, scale.end, "right")):
@@ -93,7 +78,7 @@ def _others(arms: Sequence[tuple[str, Arm | None]]) -> list[str]:
 
 
 def _has(arms: Sequence[tuple[str, Arm | None]], series: tuple[str, str, str]) -> bool:
-    return any(_finite(curve) for _, arm in arms if arm for curve in _by_seed(arm, series[1]))
+    return any(finite(curve) for _, arm in arms if arm for curve in _by_seed(arm, series[1]))
 
 
 def _by_seed(arm: Arm, name: str) -> list[list[float | None]]:
@@ -105,28 +90,21 @@ def _draw(arms: Sequence[tuple[str, Arm | None]], series: tuple[str, str, str]) 
     lines = [
         (place, letter, _by_seed(arm, val), _by_seed(arm, train)) for place, (letter, arm) in enumerate(arms) if arm
     ]
-    every = [curve for _, _, vals, trains in lines for curve in (*vals, *trains)]
-    values = [value for curve in every for value in _finite(curve)]
-    air = 0.05 * (max(values) - min(values)) or 0.02
-    longest = max(map(len, every))
-    across = Scale(1 - 0.02 * longest, longest * 1.02, _LEFT, WIDTH - _RIGHT)
-    up = Scale(min(values) - air, max(values) + air, _TOP + _PLOT, _TOP)
     canvas = Canvas(_TOP + _PLOT + 60)
-    canvas.text(_LEFT, 14, what, INK)
-    heights = ticks(up.low, up.high)
-    canvas.curve([p for v in heights for p in ((_LEFT, up(v)), (WIDTH - _RIGHT, up(v)), None)], GRID, 0.6)
-    canvas.labels([(_LEFT - 6, up(v) + 4, fmt.number(round(v, 6))) for v in heights], "end")
-    canvas.axis(across, _TOP + _PLOT, fmt.number, whole=True)
+    every = [curve for _, _, vals, trains in lines for curve in (*vals, *trains)]
+    across, up = frame(canvas, every, what, (_LEFT, _TOP, _TOP + _PLOT))
     for place, _, vals, trains in lines:
         colour = ARM_COLOURS[place % len(ARM_COLOURS)]
-        canvas.curve(_places(_median(trains), across, up), colour, 1.6, dash=_DASH)
+        canvas.curve(places_of(median_of(trains), across, up, MAX_POINTS), colour, 1.6, dash=_DASH)
         if len(vals) > 1:
-            canvas.curve([p for c in vals for p in (*_places(c, across, up), None)], colour, 0.8, opacity=0.4)
-        marked = _places(_median(vals), across, up)
+            canvas.curve(
+                [p for c in vals for p in (*places_of(c, across, up, MAX_POINTS), None)], colour, 0.8, opacity=0.4
+            )
+        marked = places_of(median_of(vals), across, up, MAX_POINTS)
         canvas.curve(marked, colour, 2.2)
         canvas.markers(MARKERS[place], [p for p in marked[:: max(len(marked) // 10, 1)] if p], 5.5, colour)
     _legend(canvas, [(place, letter) for place, letter, *_ in lines])
-    ends = "; ".join(f"{letter} ends at {fmt.number(_last(_median(vals)))}" for _, letter, vals, _ in lines)
+    ends = "; ".join(f"{letter} ends at {fmt.number(last_of(median_of(vals))[1])}" for _, letter, vals, _ in lines)
     return canvas.element(f"Validation {what} by epoch, the median of seeds: {ends}.")
 
 
@@ -139,26 +117,3 @@ def _legend(canvas: Canvas, runs: Sequence[tuple[int, str]]) -> None:
         x += 58
     canvas.line(x, y - 4, x + 26, y - 4, MUTED, 1.6, _DASH)
     canvas.text(x + 32, y, "training", INK, SMALL)
-
-
-def _places(curve: Sequence[float | None], across: Scale, up: Scale) -> list[tuple[float, float] | None]:
-    step = max(math.ceil(len(curve) / MAX_POINTS), 1)
-    keep = sorted({*range(0, len(curve), step), len(curve) - 1}) if curve else []
-    found = [(i + 1, curve[i]) for i in keep]
-    return [None if v is None or not math.isfinite(v) else (across(epoch), up(v)) for epoch, v in found]
-
-
-def _median(curves: Sequence[Sequence[float | None]]) -> list[float | None]:
-    """Epoch by epoch, of the seeds that have a figure there."""
-    length = max((len(c) for c in curves), default=0)
-    rows = [_finite([c[i] for c in curves if i < len(c)]) for i in range(length)]
-    return [statistics.median(row) if row else None for row in rows]
-
-
-def _last(curve: Sequence[float | None]) -> float | None:
-    known = _finite(curve)
-    return known[-1] if known else None
-
-
-def _finite(curve: Sequence[float | None]) -> list[float]:
-    return [v for v in curve if v is not None and math.isfinite(v)]

@@ -30,7 +30,7 @@ _DASH = "4 2"
 #: Kinds of assertions that name a level.
 _ASKS = {"REACH", "LEVEL"}
 
-_Curve = Sequence[float | None]
+Curve = Sequence[float | None]
 
 
 #: What the marks of a picture mean.
@@ -46,10 +46,10 @@ class _Lines:
 
     name: str
     index: int
-    val: Sequence[_Curve]
-    train: Sequence[_Curve]
-    val_middle: _Curve
-    train_middle: _Curve
+    val: Sequence[Curve]
+    train: Sequence[Curve]
+    val_middle: Curve
+    train_middle: Curve
     lost: Sequence[tuple[int, float]] = ()
     turn: int = 0
 
@@ -67,7 +67,7 @@ def learning_curves(arms: Sequence[Arm], assertions: Sequence[Assertion] = ()) -
 def _picture(figure: str, arms: Sequence[Arm], assertions: Sequence[Assertion]) -> str:
     # An arm keeps its colour in every picture.
     every = [(_arm_lines(arm, index, figure), arm) for index, arm in enumerate(arms)]
-    drawn = [(line, arm) for line, arm in every if any(map(_finite, (*line.val, *line.train)))]
+    drawn = [(line, arm) for line, arm in every if any(map(finite, (*line.val, *line.train)))]
     if not drawn:
         return ""
     lines, shown = [line for line, _ in drawn], [arm for _, arm in drawn]
@@ -90,13 +90,15 @@ def published_curves(published: Published, arms: Sequence[Arm] = ()) -> str:
     lines: list[_Lines] = []
     for name in ordered[:MAX_ARMS]:
         val, train = published.val_accuracy.get(name, []), published.train_accuracy.get(name, [])
-        if _finite(val) or _finite(train):
+        if finite(val) or finite(train):
             index = ours.index(name) if name in ours else len(ours) + len(lines)
             lines.append(_Lines(name, index, [val], [train], val, train))
     if not lines:
         return ""
     title = "2016" + (f": {published.size}" if published.size else "")
-    ends = "; ".join(f"{x.name} ends at {fmt.fraction(_last(x.val_middle)[1])}" for x in lines if _finite(x.val_middle))
+    ends = "; ".join(
+        f"{x.name} ends at {fmt.fraction(last_of(x.val_middle)[1])}" for x in lines if finite(x.val_middle)
+    )
     return _draw(lines, title, 0, f"Accuracy by epoch as published, {title}. Validation: {ends}.")
 
 
@@ -106,12 +108,8 @@ def published_curves(published: Published, arms: Sequence[Arm] = ()) -> str:
 def _draw(lines: Sequence[_Lines], title: str, diverged: int, label: str, targets: Sequence[float] = ()) -> str:
     entries = len(lines) + 2 + bool(diverged)
     canvas = Canvas(_TOP + _PLOT + 44 + 18 * math.ceil(entries / 2))
-    across, up = _scales(lines, targets)
-    canvas.text(_LEFT, 14, fmt.shorten(title, 58), INK)
-    heights = ticks(up.low, up.high)
-    canvas.curve([p for v in heights for p in ((_LEFT, up(v)), (WIDTH - _RIGHT, up(v)), None)], GRID, 0.6)
-    canvas.labels([(_LEFT - 6, up(v) + 4, fmt.number(round(v, 6))) for v in heights], "end")
-    canvas.axis(across, _TOP + _PLOT, fmt.number, whole=True)
+    every = [curve for line in lines for curve in (*line.val, *line.train)]
+    across, up = frame(canvas, every, fmt.shorten(title, 58), (_LEFT, _TOP, _TOP + _PLOT), targets)
     canvas.text((_LEFT + WIDTH - _RIGHT) / 2, _TOP + _PLOT + 31, "epoch", MUTED, SMALL, anchor="middle")
     for level in targets:
         canvas.line(_LEFT, up(level), WIDTH - _RIGHT, up(level), INK, 1.4, "1 3")
@@ -121,24 +119,38 @@ def _draw(lines: Sequence[_Lines], title: str, diverged: int, label: str, target
     return canvas.element(label)
 
 
-def _scales(lines: Sequence[_Lines], targets: Sequence[float]) -> tuple[Scale, Scale]:
-    """Epochs from left to right, the figure upwards, both with a little air."""
-    curves = [curve for line in lines for curve in (*line.val, *line.train)]
-    longest, values = max(map(len, curves)), [*targets, *(v for c in curves for v in _finite(c))]
-    low, high = min(values), max(values)
-    air = 0.05 * (high - low) or 0.02
-    side = 0.02 * longest
-    across = Scale(1 - side, longest + side, _LEFT, WIDTH - _RIGHT)
-    return across, Scale(low - air, high + air, _TOP + _PLOT, _TOP)
+def frame(
+    canvas: Canvas, curves: Sequence[Curve], title: str, place: tuple[float, float, float], marked: Sequence[float] = ()
+) -> tuple[Scale, Scale]:
+    """Title, grid and axes for curves over epochs, and the scales of both axes: all curves fit, with a little air.
+
+    Args:
+        canvas: is drawn on.
+        curves: with at least one figure among them.
+        title: stands above.
+        place: left end, upper and lower end of the plot in pixels.
+        marked: levels that must fit, too.
+    """
+    left, top, bottom = place
+    longest, values = max(map(len, curves)), [*marked, *(v for curve in curves for v in finite(curve))]
+    air = 0.05 * (max(values) - min(values)) or 0.02
+    across = Scale(1 - 0.02 * longest, 1.02 * longest, left, WIDTH - _RIGHT)
+    up = Scale(min(values) - air, max(values) + air, bottom, top)
+    canvas.text(left, 14, title, INK)
+    heights = ticks(up.low, up.high)
+    canvas.curve([p for v in heights for p in ((left, up(v)), (WIDTH - _RIGHT, up(v)), None)], GRID, 0.6)
+    canvas.labels([(left - 6, up(v) + 4, fmt.number(round(v, 6))) for v in heights], "end")
+    canvas.axis(across, bottom, fmt.number, whole=True)
+    return across, up
 
 
 def _draw_arm(canvas: Canvas, across: Scale, up: Scale, line: _Lines) -> None:
     colour, marker = ARM_COLOURS[line.index % len(ARM_COLOURS)], MARKERS[line.index % len(MARKERS)]
     for curves, middle, dash in ((line.train, line.train_middle, _DASH), (line.val, line.val_middle, "")):
         if len(curves) > 1:
-            seeds = [place for curve in curves for place in (*_places(curve, across, up), None)]
+            seeds = [place for curve in curves for place in (*places_of(curve, across, up), None)]
             canvas.curve(seeds, colour, 0.8, dash=dash, opacity=0.4)
-        places = _places(middle, across, up)
+        places = places_of(middle, across, up)
         canvas.curve(places, colour, 2.2, dash=dash)
         marked = places[:: max(len(places) // 12, 1)]
         canvas.markers(marker, [place for place in marked if place is not None], 5.5, colour)
@@ -148,9 +160,9 @@ def _draw_arm(canvas: Canvas, across: Scale, up: Scale, line: _Lines) -> None:
         canvas.markers("diamond", [(across(line.turn), up(at_turn))], 13, colour, hollow=True)
 
 
-def _places(curve: _Curve, across: Scale, up: Scale) -> list[tuple[float, float] | None]:
-    """Places from epoch 1 on, thinned to MAX_POINTS; None where there is no figure."""
-    step = max(math.ceil(len(curve) / MAX_POINTS), 1)
+def places_of(curve: Curve, across: Scale, up: Scale, most: int = MAX_POINTS) -> list[tuple[float, float] | None]:
+    """Places from epoch 1 on, thinned to about `most`; None where there is no figure."""
+    step = max(math.ceil(len(curve) / most), 1)
     keep = sorted({*range(0, len(curve), step), len(curve) - 1}) if curve else []
     found = [(i + 1, curve[i]) for i in keep]
     return [None if v is None or not math.isfinite(v) else (across(epoch), up(v)) for epoch, v in found]
@@ -176,34 +188,34 @@ def _arm_lines(arm: Arm, index: int, figure: str) -> _Lines:
     val = [[e.named(f"val_{figure}") for e in c.epochs] for c in arm.curves]
     train = [[e.named(figure) for e in c.epochs] for c in arm.curves]
     ok = [i for i, c in enumerate(arm.curves) if c.status == "ok"]
-    ends = [_last(curve) for curve, c in zip(val, arm.curves, strict=True) if c.status == "diverged"]
+    ends = [last_of(curve) for curve, c in zip(val, arm.curves, strict=True) if c.status == "diverged"]
     return _Lines(
         name=arm.name,
         index=index,
         val=val,
         train=train,
-        val_middle=_middle([val[i] for i in ok]),
-        train_middle=_middle([train[i] for i in ok]),
+        val_middle=median_of([val[i] for i in ok]),
+        train_middle=median_of([train[i] for i in ok]),
         lost=[end for end in ends if end[0]],
-        turn=_turn(_middle([[e.val_loss for e in arm.curves[i].epochs] for i in ok])),
+        turn=_turn(median_of([[e.val_loss for e in arm.curves[i].epochs] for i in ok])),
     )
 
 
-def _turn(losses: _Curve) -> int:
+def _turn(losses: Curve) -> int:
     """The epoch of the least loss where losses rise after it; 0 where they never do."""
     known = [(value, epoch) for epoch, value in enumerate(losses, start=1) if value is not None]
     least = min(known, default=(0.0, 0))[1]
     return least if known and least < known[-1][1] else 0
 
 
-def _middle(curves: Sequence[_Curve]) -> list[float | None]:
+def median_of(curves: Sequence[Curve]) -> list[float | None]:
     """The median of the seeds that have a figure at an epoch."""
     length = max((len(c) for c in curves), default=0)
-    rows = [_finite([c[i] for c in curves if i < len(c)]) for i in range(length)]
+    rows = [finite([c[i] for c in curves if i < len(c)]) for i in range(length)]
     return [statistics.median(row) if row else None for row in rows]
 
 
-def _last(curve: _Curve) -> tuple[int, float]:
+def last_of(curve: Curve) -> tuple[int, float]:
     """The last epoch that has a figure, and the figure; epoch 0 where none has."""
     known = [(i, v) for i, v in enumerate(curve, start=1) if v is not None and math.isfinite(v)]
     return known[-1] if known else (0, math.nan)
@@ -223,12 +235,13 @@ def _title(arms: Sequence[Arm]) -> str:
 def _label(figure: str, title: str, lines: Sequence[_Lines], arms: Sequence[Arm]) -> str:
     parts = []
     for line, arm in zip(lines, arms, strict=True):
-        end = _last(line.val_middle)
+        end = last_of(line.val_middle)
         text = f"{line.name}: median {fmt.number(end[1])} at the end" if end[0] else f"{line.name}: no end"
         diverged = sum(c.status == "diverged" for c in arm.curves)
         parts.append(text + (f", {fmt.plural(diverged, 'seed')} diverged" if diverged else ""))
     return f"{title}, by epoch. Validation {figure}, " + "; ".join(parts) + "."
 
 
-def _finite(values: _Curve) -> list[float]:
+def finite(values: Curve) -> list[float]:
+    """The figures that there are."""
     return [float(v) for v in values if v is not None and math.isfinite(v)]

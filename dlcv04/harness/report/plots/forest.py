@@ -65,13 +65,13 @@ def _draw_row(canvas: Canvas, scale: Scale, top: float, bottom: float, a: Assert
     neutral = _neutral(a)
     if neutral is not None and scale.low < neutral < scale.high:
         canvas.line(scale(neutral), top, scale(neutral), bottom, MUTED)
-    for margin in _margins(a):
+    for margin in margins_of(a):
         canvas.line(scale(margin), top, scale(margin), bottom, INK, 1.4, "3 2")
     _draw_effect(canvas, scale, (top + bottom) / 2, a)
 
 
 def _draw_effect(canvas: Canvas, scale: Scale, y: float, a: Assertion) -> None:
-    colour = _COLOURS[tone.of_interval(a.verdict)]
+    colour = interval_colour(a)
     # Counts and largest deviations are known: they have no interval that an arrow could leave open.
     if a.kind not in {"EXACT", "IDENTITY"}:
         left, right = _bound(a.low, scale, scale.start), _bound(a.high, scale, scale.end)
@@ -90,7 +90,7 @@ def _bound(bound: float | None, scale: Scale, end: float) -> float:
 
 
 def _range(group: list[Assertion]) -> tuple[float, float]:
-    values = [v for a in group for v in (a.effect, a.low, a.high, *_margins(a)) if v is not None and math.isfinite(v)]
+    values = [v for a in group for v in (a.effect, a.low, a.high, *margins_of(a)) if v is not None and math.isfinite(v)]
     # Of a level only the neighbourhood is of interest, of everything else also the way to "no difference".
     values += [neutral for a in group if (neutral := _neutral(a)) is not None]
     low, high = min(values), max(values)
@@ -103,7 +103,12 @@ def _neutral(a: Assertion) -> float | None:
     return None if a.kind == "LEVEL" else 1.0 if a.unit == "ratio" else 0.0
 
 
-def _margins(a: Assertion) -> tuple[float, ...]:
+def interval_colour(a: Assertion) -> str:
+    """The colour of an assertion's interval."""
+    return _COLOURS[tone.of_interval(a.verdict)]
+
+
+def margins_of(a: Assertion) -> tuple[float, ...]:
     """The margin, or both sides of an equivalence margin."""
     if a.kind != "EQUIVALENT":
         return (a.margin,)
@@ -114,7 +119,7 @@ def _margins(a: Assertion) -> tuple[float, ...]:
 
 def holding_range(a: Assertion, low: float, high: float) -> tuple[float, float]:
     """The stretch of an axis from `low` to `high` in which the claim holds."""
-    both = _margins(a)
+    both = margins_of(a)
     if len(both) == 2:
         return both[0], both[1]
     above = a.relation not in {"<", "<="}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -72,19 +71,16 @@ def render(run: Run, baselines: Sequence[Run] = (), self_test: SelfTest | None =
     )
 
 
-@functools.cache  # it keeps the compiled templates
 def _environment() -> jinja2.Environment:
-    found = templating.environment()
-    found.filters |= {
-        "short_name": model.short_name,
-        "fingerprint": fmt.fingerprint,
-        "groupby_stable": _grouped,
-        "share_notes": model.share_notes,
-        "sparkline": sparkline,
-        "effect": fmt.assertion_effect,
-        "provenance": fmt.provenance,
-    }
-    return found
+    return templating.environment(
+        ("short_name", model.short_name),
+        ("fingerprint", fmt.fingerprint),
+        ("groupby_stable", _grouped),
+        ("share_notes", model.share_notes),
+        ("sparkline", sparkline),
+        ("effect", fmt.assertion_effect),
+        ("provenance", fmt.provenance),
+    )
 
 
 def _constants() -> dict[str, Any]:

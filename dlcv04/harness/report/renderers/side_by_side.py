@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from dlcv04.harness.report.model import sides
 from dlcv04.harness.report.plots import beside
 from dlcv04.harness.report.renderers import templating
 from dlcv04.harness.store.schema import Run
 
-if TYPE_CHECKING:
-    import jinja2
-
 
 def render(runs: Sequence[Run]) -> str:
     """Two to `sides.MOST_SIDES` runs beside each other, as the text of one HTML page."""
     view = sides.build(runs)
     return str(
-        _environment()
+        templating.environment(("bars", _bars), ("curves", _curves))
         .get_template("side_by_side.html.j2")
         .render(
             view=view,
@@ -27,13 +22,6 @@ def render(runs: Sequence[Run]) -> str:
             css=templating.text("report.css") + templating.text("several.css"),
         )
     )
-
-
-@functools.cache  # it keeps the compiled templates
-def _environment() -> jinja2.Environment:
-    found = templating.environment()
-    found.filters |= {"bars": _bars, "curves": _curves}
-    return found
 
 
 def _bars(line: sides.Asserted | None) -> list[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import functools
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dlcv04 import plaintext
 from dlcv04.harness.report import formatting as fmt
@@ -18,8 +20,9 @@ else:
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def environment() -> jinja2.Environment:
-    """Templates that escape all that a run stores, and drop its control characters."""
+@functools.cache  # it keeps the compiled templates
+def environment(*filters: tuple[str, Callable[..., Any]]) -> jinja2.Environment:
+    """Templates that escape what a run stores and drop its control characters, with a page's own filters by name."""
     found = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -28,12 +31,8 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
         finalize=_clean,
     )
-    found.filters |= {
-        "data_uri": _data_uri,
-        "number": fmt.number,
-        "plural": fmt.plural,
-        "shorten": fmt.shorten,
-    }
+    shared = {"data_uri": _data_uri, "number": fmt.number, "plural": fmt.plural, "shorten": fmt.shorten}
+    found.filters |= shared | dict(filters)
     return found
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from dlcv04.harness.report.model import history, over_time
 from dlcv04.harness.report.model.claims import short_name
@@ -12,14 +10,11 @@ from dlcv04.harness.report.plots.sparkline import sparkline
 from dlcv04.harness.report.renderers import templating
 from dlcv04.harness.store.schema import Run
 
-if TYPE_CHECKING:
-    import jinja2
-
 
 def render(runs: Sequence[Run]) -> str:
     """Every figure of these runs over time, as the text of one HTML page."""
     return str(
-        _environment()
+        templating.environment(("short_name", short_name), ("sparkline", sparkline))
         .get_template("trends.html.j2")
         .render(
             view=over_time.build(runs),
@@ -27,10 +22,3 @@ def render(runs: Sequence[Run]) -> str:
             css=templating.text("report.css") + templating.text("several.css"),
         )
     )
-
-
-@functools.cache  # it keeps the compiled templates
-def _environment() -> jinja2.Environment:
-    found = templating.environment()
-    found.filters |= {"short_name": short_name, "sparkline": sparkline}
-    return found
