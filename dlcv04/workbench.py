@@ -172,8 +172,8 @@ def _first_untimed(tests: list[pytest.Item]) -> str:
     """The first test after the last that times something, if one from there on learns; else ""."""
     fixtures = [getattr(test, "fixturenames", ()) for test in tests]
     first = max((place for place, names in enumerate(fixtures, 1) if "epoch_time" in names), default=0)
-    learning = [test for test, names in zip(tests, fixtures, strict=True) if "learning" in names]
-    sends = any(test in tests[first:] and not own_work.brings(test) for test in learning)
+    rest = zip(tests[first:], fixtures[first:], strict=True)
+    sends = any("learning" in names and not own_work.brings(test) for test, names in rest)
     return tests[first].nodeid if sends else ""
 
 

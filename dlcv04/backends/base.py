@@ -159,9 +159,8 @@ class Steps(ABC):
     The model was built, and `compile` was called on it. Data is (x, y) or (x, y, sample weights), each an array or a
     tree of arrays; `example` are arrays like those of one batch. What `put` gives is on the device; equal shapes
     compile once. Training passes its inputs through the model `augment` first, where there is one. `tracing` is entered
-    while the steps are traced. On a card,
-    `on_card`, `train_on` takes `MANY` steps in one call; on a CPU each its own, since XLA's convolutions in a loop are
-    much slower there (measured six times; jax#12868).
+    while the steps are traced. On a card, `on_card`, `train_on` takes `MANY` steps in one call; on a CPU each its own,
+    since XLA's convolutions in a loop are much slower there (measured six times; jax#12868).
     """
 
     #: What Keras hands to a model's `train_step` and `test_step` on this backend.
@@ -243,8 +242,9 @@ class Steps(ABC):
             if type(metric).result is keras.metrics.Mean.result:
                 total, count = float(metric.total), float(metric.count)
                 # A mean of float32 would be rounded; one of nothing is 0 for Keras.
-                found |= {metric.name: total / count} if count else {}
-                if not count:
+                if count:
+                    found[metric.name] = total / count
+                else:
                     found.pop(metric.name, None)
         self.model.reset_metrics()
         self._take_metrics()

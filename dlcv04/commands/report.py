@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -37,12 +34,13 @@ def report(
     """
     from dlcv04.harness import report as reporting
     from dlcv04.harness.judging import replay
+    from dlcv04.harness.measuring.blocks import no_garbage_collection
     from dlcv04.harness.store import selftests
     from dlcv04.harness.store.reading import RunFileError, read_run
 
     places = project()
     try:
-        with _all_is_kept():
+        with no_garbage_collection():
             shown, *beside = found = [read_run(path) for path in runs]
         wanted = page or reporting.page_of(found)
         for run in {"run": [shown], "side-by-side": found}.get(wanted, []):
@@ -65,15 +63,3 @@ def report(
             say(f"report: {reporting.write_text(reporting.text(form, shown, beside, self_test), out)}")
     except (RunFileError, selftests.SelfTestError, reporting.ReportError) as error:
         stop(str(error))
-
-
-@contextmanager
-def _all_is_kept() -> Iterator[None]:
-    """No search for garbage among millions of records that are all kept: it takes longer than to read them."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

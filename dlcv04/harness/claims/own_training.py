@@ -8,11 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from dlcv04.harness.claims.claim import ClaimError
-from dlcv04.harness.store.schema import EpochRow, SeedCurve, finite
+from dlcv04.harness.store.schema import KERAS_NAMES, EpochRow, SeedCurve, finite
 
 _PLACES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
-#: What Keras's history calls the figures of the training split.
-_OWN = {"loss": "train_loss", "accuracy": "train_accuracy"}
 _LOSSES = ("train_loss", "val_loss")
 
 
@@ -24,7 +22,7 @@ def curve(name: str, function: Callable[[int], Any], seed: int) -> SeedCurve:
     """
     rows: list[EpochRow] = []
     for number, (seconds, figures) in enumerate(_timed(name, function(seed)), 1):
-        row = {_OWN.get(figure, figure): _number(name, figure, value) for figure, value in figures.items()}
+        row = {KERAS_NAMES.get(figure, figure): _number(name, figure, value) for figure, value in figures.items()}
         for loss in _LOSSES:
             if loss in row and not math.isfinite(row[loss]):
                 reason = f"The {loss.partition('_')[0]} loss was {row[loss]} in epoch {number}."

@@ -258,9 +258,8 @@ class ClaimRecorder:
         Raises:
             ClaimError: the margin is not positive, the arms come from two calls, or an arm ignores its seed.
         """
-        of = _figure(of)
         _check_margin(by, "the smallest difference that matters")
-        self._over_seeds((treatment, than), failures, lambda sides, how: assertions.paired(sides, of, by, how), of)
+        self._by_figure(assertions.paired, (treatment, than), of, by, failures)
 
     def right_more_often(self, treatment: ArmCurves, *, than: ArmCurves, by: float, failures: int = 0) -> None:
         """PAIRED: `treatment` classes a share of at least `by` more of the validation pictures rightly, after training.
@@ -296,9 +295,8 @@ class ClaimRecorder:
         Raises:
             ClaimError: the margin is not positive, the arms come from two calls, or an arm ignores its seed.
         """
-        of = _figure(of)
         _check_margin(by, "the smallest difference that would matter")
-        self._over_seeds((treatment, than), failures, lambda sides, how: assertions.not_better(sides, of, by, how), of)
+        self._by_figure(assertions.not_better, (treatment, than), of, by, failures)
 
     def equivalent(
         self,
@@ -316,9 +314,8 @@ class ClaimRecorder:
         Raises:
             ClaimError: the margin is not positive, the arms come from two calls, or an arm ignores its seed.
         """
-        of = _figure(of)
         _check_margin(within, "the largest difference that does not matter")
-        self._over_seeds((one, other), failures, lambda sides, how: assertions.equivalent(sides, of, within, how), of)
+        self._by_figure(assertions.equivalent, (one, other), of, within, failures)
 
     def at_least(
         self, arm: ArmCurves, least: float, *, of: Metric | str = FINAL_VAL_ACCURACY, failures: int = 0
@@ -328,10 +325,9 @@ class ClaimRecorder:
         Raises:
             ClaimError: the level is not finite, or the arm ignores its seed.
         """
-        of = _figure(of)
         if not math.isfinite(least):
             raise ClaimError(f"least={least!r}: a level is a finite number.")
-        self._over_seeds((arm,), failures, lambda sides, how: assertions.level(sides, of, least, how), of)
+        self._by_figure(assertions.level, (arm,), of, least, failures)
 
     def reaches_sooner(
         self,
@@ -356,6 +352,17 @@ class ClaimRecorder:
         self._over_seeds(
             (treatment, than), failures, lambda sides, how: assertions.reach(sides, of, target, by, how), of
         )
+
+    def _by_figure(
+        self,
+        judge: Callable[[list[ArmSeeds], Metric, float, Counting], Judged],
+        arms: tuple[ArmCurves, ...],
+        of: Metric | str,
+        margin: float,
+        failures: int,
+    ) -> None:
+        metric = _figure(of)
+        self._over_seeds(arms, failures, lambda sides, how: judge(sides, metric, margin, how), metric)
 
     def _over_seeds(
         self,

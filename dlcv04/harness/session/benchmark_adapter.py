@@ -12,7 +12,7 @@ import contextlib
 import functools
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -209,8 +209,13 @@ def document(config: pytest.Config) -> dict[str, Any]:
     return made
 
 
-def save_without_rows(config: pytest.Config) -> None:
+def save_without_rows(config: pytest.Config, say: Callable[[str], None]) -> None:
     """Save a run that timed nothing (exact figures, learning): pytest-benchmark itself would save nothing."""
+    with _said(say):
+        _save_without_rows(config)
+
+
+def _save_without_rows(config: pytest.Config) -> None:
     session = _session(config)
     name = session.save or session.autosave
     if session.benchmarks or not (name or session.json):
@@ -231,12 +236,19 @@ def save_or_say(config: pytest.Config, say: Callable[[str], None]) -> None:
     save = session.handle_saving
 
     def handle_saving() -> None:
-        try:
+        with _said(say):
             save()
-        except OSError as error:
-            say(f"The run can't be saved ({error}), so nothing of it can be accepted or compared with.")
 
     session.handle_saving = handle_saving
+
+
+@contextlib.contextmanager
+def _said(say: Callable[[str], None]) -> Iterator[None]:
+    """Let a run that can't be saved be a sentence."""
+    try:
+        yield
+    except OSError as error:
+        say(f"The run can't be saved ({error}), so nothing of it can be accepted or compared with.")
 
 
 def _session(config: pytest.Config) -> Any:

@@ -57,10 +57,7 @@ def decide(session: pytest.Session, suite: Suite) -> Run:
     known.run = msgspec.structs.replace(run, exit_status=int(session.exitstatus))
     _tell_junit(config, known.run)
     benchmark_adapter.save_or_say(config, known.problems.append)
-    try:
-        benchmark_adapter.save_without_rows(config)
-    except OSError as error:
-        known.problems.append(f"The run can't be saved ({error}), so nothing of it can be accepted or compared with.")
+    benchmark_adapter.save_without_rows(config, known.problems.append)
     return known.run
 
 

@@ -114,6 +114,10 @@ class LayerRow(Record, frozen=True, kw_only=True):
     macs: Count | None
 
 
+#: What Keras's history calls the figures of the training split.
+KERAS_NAMES = {"loss": "train_loss", "accuracy": "train_accuracy"}
+
+
 class EpochRow(Record, frozen=True, kw_only=True):
     """One epoch of one seed. Both splits are evaluated in inference mode after the epoch's last step.
 
@@ -137,7 +141,7 @@ class EpochRow(Record, frozen=True, kw_only=True):
 
     def named(self, name: str) -> float | None:
         """The figure that Keras's history calls so; None where there is none."""
-        own = {"loss": "train_loss", "accuracy": "train_accuracy"}.get(name, name)
+        own = KERAS_NAMES.get(name, name)
         if own in ("train_loss", "train_accuracy", "val_loss", "val_accuracy"):
             found: float | None = getattr(self, own)
             return found
