@@ -80,21 +80,45 @@ def test_adadeltas_default_rate(tmp_path, monkeypatch):
     assert "optimizer.learning_rate 1.0 -> 0.001" in printed
 
 
+def violated(tmp_path, selected, claims, *options, fault):
+    """Run claims, those that end INCONCLUSIVE again, until each was VIOLATED.
+
+    A claim on time may stay undecided on a machine that works for others too: that is the verdict due there. A claim on
+    anything else is decided at once, and none holds in any run.
+    """
+    for attempt in range(3):
+        code, printed, block = bench(tmp_path, "-k", selected, *options, fault=fault)
+        found = verdicts(block)
+        assert code == 1 or set(found.values()) == {"INCONCLUSIVE"}, printed
+        assert found.keys() == set(claims) and "HOLDS" not in found.values(), printed
+        claims = {name for name, verdict in found.items() if verdict == "INCONCLUSIVE"}
+        assert all(name in ON_TIME for name in claims), printed
+        if not claims:
+            return
+        print(f"Attempt {attempt + 1} left open: {', '.join(claims)}")
+        selected = " or ".join(claims)
+    pytest.fail(f"INCONCLUSIVE three times: {claims}\n{printed}")
+
+
+ON_TIME = (
+    "test_more_conv_layers_take_longer",
+    "test_fc1024_takes_longer",
+    "test_half_the_filters_are_faster",
+    "test_batch_16_takes_longer",
+    "test_batch_32_takes_longer_on_cifar10",
+)
+WITHOUT_CLOCK = ("test_parameter_counts", "test_fc1024_costs_memory", "test_one_conv_less_learns_worse")
+
+
 def test_every_claim_is_violated_where_all_networks_are_one(tmp_path):
     """The mutation of each claim of Task 1: not merely undecided, VIOLATED."""
-    code, printed, block = bench(tmp_path, "-k", "task1", fault="one_network")
-    assert code == 1
-    assert len(verdicts(block)) == 6
-    assert set(verdicts(block).values()) == {"VIOLATED"}, printed
+    violated(tmp_path, "task1", (*WITHOUT_CLOCK, *ON_TIME[:3]), fault="one_network")
 
 
 def test_the_claims_on_batches_are_violated_where_batches_are_exchanged(tmp_path):
     """The mutation of Task 2's claims on time."""
-    options = ("-k", "task2 and batch and longer", "--dl-profile=standard")
-    code, printed, block = bench(tmp_path, *options, fault="exchanged_batches")
-    assert code == 1
-    claims = ("test_batch_16_takes_longer", "test_batch_32_takes_longer_on_cifar10")
-    assert verdicts(block) == dict.fromkeys(claims, "VIOLATED"), printed
+    options = ("task2 and batch and longer", ON_TIME[3:], "--dl-profile=standard")
+    violated(tmp_path, *options, fault="exchanged_batches")
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def trainer(levels, noise, name):
         draw = random.Random(f"{seed}{name}")
         if levels is None:
             return SeedCurve(seed=seed, epochs=[], status="diverged", reason=f"loss is NaN in epoch 1, seed {seed}")
-        accuracies = [level + draw.gauss(0, noise) for level in levels]
+        accuracies = [min(max(level + draw.gauss(0, noise), 0), 1) for level in levels]
         rows = [
             EpochRow(train_seconds=1, train_loss=1 - a, train_accuracy=a, val_loss=1.5 - a, val_accuracy=a)
             for a in accuracies

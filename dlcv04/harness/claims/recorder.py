@@ -26,6 +26,7 @@ from dlcv04.harness.judging.metrics import (
     VAL_ACCURACY,
     Metric,
     Series,
+    is_accuracy,
     series_of,
 )
 from dlcv04.harness.measuring.blocks import ArmTimes
@@ -382,6 +383,7 @@ class ClaimRecorder:
         how = Counting(self.policy, cap=looks[-1], allowed=failures, control=self.fixed_n is not None)
         for seeds in [fixed] if fixed else looks:
             arms[0].block.run(seeds)
+            _check_accuracies(arms)
             if metric is not None:
                 _check_has(arms, metric)
             try:
@@ -505,9 +507,22 @@ def _check_has(arms: Sequence[ArmCurves], metric: Metric | Series) -> None:
         of = metric.of_curve if isinstance(metric, Series) else lambda curve: [metric.value(curve)]
         if curves and all(math.isnan(value) for curve in curves for value in of(curve)):
             raise ClaimError(
-                f"No curve of {arm.name!r} has a {metric.name}: compile its model with the metric "
-                "(metrics=['accuracy']), or name another figure by of=..."
+                f"No curve of {arm.name!r} has a number for {metric.name}: compile its model with the metric "
+                "(metrics=['accuracy']), give it with each epoch (trained_by), or name another figure by of=..."
             )
+
+
+def _check_accuracies(arms: Sequence[ArmCurves]) -> None:
+    """Refuse accuracies that are no shares: in per cent, every margin in points would be met a hundredfold."""
+    for name, curve in [(arm.name, curve) for arm in arms for curve in arm.by_seed]:
+        for number, epoch in enumerate(curve.epochs, 1):
+            named = epoch.metrics | {"accuracy": epoch.train_accuracy, "val_accuracy": epoch.val_accuracy}
+            for figure, value in named.items():
+                if is_accuracy(figure) and value is not None and not 0 <= round(value, 6) <= 1:
+                    raise ClaimError(
+                        f"{figure} of {name!r} is {value:g} in epoch {number} of seed {curve.seed}: an accuracy is a "
+                        "share from 0 to 1. Divide per cent by 100, or give the figure another name."
+                    )
 
 
 def _check_margin(margin: float, what: str) -> None:

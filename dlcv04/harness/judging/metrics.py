@@ -73,7 +73,7 @@ class Series:
 
     def last(self) -> Metric:
         """The figure after the last epoch."""
-        return Metric(self.name, partial(_last, self.of), self.higher, "points" if "accuracy" in self.name else "")
+        return Metric(self.name, partial(_last, self.of), self.higher, "points" if is_accuracy(self.name) else "")
 
     def of_curve(self, curve: SeedCurve) -> list[float]:
         """The figure after each epoch, NaN where it is lacking."""
@@ -105,7 +105,7 @@ def series_of(name: str, *, higher: bool | None = None) -> Series:
         (False, True, True)
     """
     if higher is None:
-        words = set(re.split(r"[^a-z0-9]+", name.lower()))
+        words = _words(name)
         lower, higher = bool(words & _LOWER), bool(words & _HIGHER)
         if lower == higher:
             raise ValueError(
@@ -113,6 +113,15 @@ def series_of(name: str, *, higher: bool | None = None) -> Series:
                 f"epoch.named({name!r}), higher=...), with .last() for the figure after the last epoch."
             )
     return Series(name, partial(_named, name), higher)
+
+
+def is_accuracy(name: str) -> bool:
+    """Whether a figure of this name is a share of rightly classed pictures, whose differences are points."""
+    return bool({"accuracy", "acc"} & _words(name))
+
+
+def _words(name: str) -> set[str]:
+    return set(re.split(r"[^a-z0-9]+", name.lower()))
 
 
 def _named(name: str, epoch: EpochRow) -> float | None:

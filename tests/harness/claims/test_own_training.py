@@ -101,7 +101,7 @@ def test_a_regression_trained_by_a_function_is_judged_gated_and_judged_again(pyt
     result = pytester.runpytest_subprocess("--dl-controls", "--benchmark-json=runs/run.json", *options)
     result.stdout.fnmatch_lines_random([
         "HOLDS*Less noise, less error*",
-        "*No curve of 'noisy' has a final validation accuracy: compile its model*",
+        "*No curve of 'noisy' has a number for final validation accuracy: compile its model*give it with each epoch*",
         "*'val_wobble' does not say which way is better*",
         "*1 of 1 control broke its claim*",
     ])  # fmt: skip
@@ -109,3 +109,33 @@ def test_a_regression_trained_by_a_function_is_judged_gated_and_judged_again(pyt
         "import sys; sys.argv[1:] = ['judge', 'runs/run.json']\nfrom dlcv04.cli import main\nmain()"
     )
     again.stdout.fnmatch_lines(["HOLDS*Less noise, less error*"])
+
+
+@pytest.mark.parametrize(
+    ("figure", "of", "value", "refused"),
+    [
+        ("val_accuracy", "", 91.3, True),
+        ("val_acc", ", of='val_acc'", 91.3, True),
+        ("accuracy", ", of='accuracy'", -0.2, True),
+        ("top_5_accuracy", ", of='top_5_accuracy'", 1.3, True),
+        ("val_accuracy", "", 1.0000001, False),
+        ("val_f1", ", of='val_f1'", 91.3, False),
+    ],
+)
+def test_an_accuracy_that_is_no_share_is_refused(pytester, figure, of, value, refused):
+    """In per cent, each margin in points would be met a hundredfold: HOLDS by 9,000 points."""
+    pytester.makeini("[pytest]\n")
+    pytester.makepyfile(
+        test_it=f"""
+from dlcv04 import claim, reference_everywhere, trained_by
+
+@claim("It learns", control=reference_everywhere("net"))
+def test_it(learning, claim):
+    net = learning(net=trained_by(lambda seed: [{{"{figure}": {value} - seed * 1e-9}}])).net
+    claim.at_least(net, 0.05{of})
+"""
+    )
+    result = pytester.runpytest_subprocess("--dl-report-dir=reports", "-p", "no:cacheprovider")
+    sentence = f"*{figure} of 'net' is {value:g} in epoch 1 of seed *: an accuracy is a share from 0 to 1.*"
+    result.stdout.fnmatch_lines([sentence] if refused else ["HOLDS*It learns*"])
+    assert (result.ret == 0) != refused

@@ -334,7 +334,7 @@ def test_a_figure_that_no_curve_has_is_refused(kind):
     """It would count as seeds that failed, and violate the claim."""
     arms = curves(a=SLOW, b=FAST)
     of = {"a figure": Metric("figure", lambda epochs: None), "a series": Series("figure", lambda epoch: None)}[kind]
-    with pytest.raises(ClaimError, match="No curve of 'b' has a figure: compile its model with the metric"):
+    with pytest.raises(ClaimError, match="No curve of 'b' has a number for figure: compile its model with the metric"):
         if kind == "a figure":
             recorder().better(arms["b"], than=arms["a"], by=0.02, of=of)
         else:
