@@ -17,6 +17,7 @@ from dlcv04.harness.measuring import fresh_process, process_pairs
 from dlcv04.harness.report.renderers import html_page
 from dlcv04.harness.store.baselines import Store
 from dlcv04.harness.store.schema import Commit
+from tests.harness import same_packages
 from tests.harness.forks import FORKED
 
 pytest_plugins = ["pytester"]
@@ -24,8 +25,14 @@ pytest_plugins = ["pytester"]
 
 # It starts a process to ask for the CPU's name, which does not change from one inner run to the next.
 pytest_benchmark.plugin.get_cpu_info = functools.cache(pytest_benchmark.plugin.get_cpu_info)
+same_packages.know_them()
 # Inner runs are no workers of pytest-xdist, though the tests around them may be run by `-n`.
 os.environ.pop("PYTEST_XDIST_WORKER", None)
+# Each of its workers, with what that starts, computes with its share of the cores.
+if workers := int(os.environ.pop("PYTEST_XDIST_WORKER_COUNT", "0")):
+    share = str(max(1, len(os.sched_getaffinity(0)) // workers))
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, share)
 
 
 @pytest.fixture
@@ -143,7 +150,7 @@ def test_unsure(epoch_time, machine, claim):
 def heavy_modules():
     """An inner run forgets every module that it was the first to import, and what was made of its classes is strange to
     the next one; besides, they take seconds each time. A run in a fork (`run_apart`) has of them what was made here."""
-    for name in ("scipy.special", "jinja2", "cpuinfo", "psutil", "dlcv04.workbench"):
+    for name in ("scipy.special", "email.parser", "jinja2", "cpuinfo", "psutil", "dlcv04.workbench"):
         importlib.import_module(name)
     for module in pkgutil.walk_packages(dlcv04.harness.__path__, "dlcv04.harness."):
         importlib.import_module(module.name)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.real_times]
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 #: The file of the claims that hold, by project.

@@ -11,7 +11,7 @@ import pytest
 
 from dlcv04 import load_runs
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.real_times]
 
 CORNERS = '''
 """Which corner is the spot in?"""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.real_times]
 
 ROOT = Path(__file__).parent.parent
 MINE, OWN_DATA, ANY_TRAINING = re.findall(

@@ -110,11 +110,13 @@ ON_TIME = (
 WITHOUT_CLOCK = ("test_parameter_counts", "test_fc1024_costs_memory", "test_one_conv_less_learns_worse")
 
 
+@pytest.mark.real_times
 def test_every_claim_is_violated_where_all_networks_are_one(tmp_path):
     """The mutation of each claim of Task 1: not merely undecided, VIOLATED."""
     violated(tmp_path, "task1", (*WITHOUT_CLOCK, *ON_TIME[:3]), fault="one_network")
 
 
+@pytest.mark.real_times
 def test_the_claims_on_batches_are_violated_where_batches_are_exchanged(tmp_path):
     """The mutation of Task 2's claims on time."""
     options = ("task2 and batch and longer", ON_TIME[3:], "--dl-profile=standard")

@@ -241,7 +241,10 @@ def test_nothing_is_timed_beside_the_processes_and_they_have_the_planted_fault(p
 def test_ctrl_c_leaves_no_process(project):
     (project.path / "sleep").write_text("")
     command = [sys.executable, "-m", "pytest", "-k", "learns", "--dl-workers=2"]
-    with subprocess.Popen(command, cwd=project.path, start_new_session=True, stdout=subprocess.PIPE, text=True) as run:
+    # A background job's children are born deaf to Ctrl-C; this one shall hear it wherever the tests run.
+    hears = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    options = {"start_new_session": True, "preexec_fn": hears, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=project.path, **options) as run:
         assert waited_for((project.path / "asleep").exists, 120)
         os.killpg(run.pid, signal.SIGINT)
         printed, _ = run.communicate(timeout=60)

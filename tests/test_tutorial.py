@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-pytestmark = pytest.mark.end_to_end
+pytestmark = [pytest.mark.end_to_end, pytest.mark.real_times]
 
 PAGE = (Path(__file__).parent.parent / "docs/tutorial.md").read_text()
 STEP = (

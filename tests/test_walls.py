@@ -4,7 +4,6 @@ import ast
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -113,6 +112,12 @@ def run(code, **variables):
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
 
 
+def spent():
+    """Processor seconds of the processes that have ended: what others do on this machine does not count."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
 def test_importing_every_module_loads_no_framework():
     modules = [
         ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__") for file in FILES
@@ -127,7 +132,7 @@ print([name for name in {FRAMEWORKS!r} if name in sys.modules])
 
 
 def test_collecting_the_bench_imports_no_framework_and_is_instant(tmp_path):
-    """Timed with bytecode kept, as it is for people: .ci/run keeps none, and compiling takes a third of the time."""
+    """Timed with bytecode kept, as it is for people, whatever the environment says: compiling takes a third of the time."""
     keeping = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(tmp_path)}
     code = f"""
 import sys, pytest
@@ -136,9 +141,9 @@ print([name for name in {FRAMEWORKS!r} if name in sys.modules])
 """
     seconds = []
     for _ in range(4):  # the first compiles
-        start = time.perf_counter()
+        start = spent()
         printed = run(code, **keeping)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(spent() - start)
     assert printed.strip().endswith("[]")
     assert min(seconds) <= 1.5, f"collecting took {seconds} s"
 
