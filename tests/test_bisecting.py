@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.real_times]
+pytestmark = pytest.mark.end_to_end
 
 ROOT = Path(__file__).parent.parent
 INI = "[pytest]\npythonpath = .\n"

