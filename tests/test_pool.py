@@ -245,9 +245,13 @@ def test_ctrl_c_leaves_no_process(project):
     hears = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     options = {"start_new_session": True, "preexec_fn": hears, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, cwd=project.path, **options) as run:
-        assert waited_for((project.path / "asleep").exists, 120)
-        os.killpg(run.pid, signal.SIGINT)
-        printed, _ = run.communicate(timeout=60)
+        try:
+            assert waited_for((project.path / "asleep").exists, 300)
+            os.killpg(run.pid, signal.SIGINT)
+            printed, _ = run.communicate(timeout=60)
+        except BaseException:  # else this would wait for it
+            os.killpg(run.pid, signal.SIGKILL)
+            raise
     assert run.returncode == pytest.ExitCode.INTERRUPTED, printed
 
     def group_is_gone():
