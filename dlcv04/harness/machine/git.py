@@ -11,12 +11,12 @@ import contextlib
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from dlcv04.harness.store.schema import Commit
+from dlcv04.scratch import Scratch
 
 #: Seconds after which a question is given up, and a checkout: that one writes the whole tree.
 ANSWER_SECONDS = 20
@@ -162,7 +162,7 @@ def worktree(root: Path, commit: str) -> Iterator[Path]:
     """
     inside = _git(root, "rev-parse", "--show-prefix").printed
     # A git that was given up may have left a process that still writes.
-    with tempfile.TemporaryDirectory(prefix="dlcv04-against-", ignore_cleanup_errors=True) as folder:
+    with Scratch() as folder:
         tree = Path(folder) / "tree"
         _git(root, "worktree", "prune")
         try:
