@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 else:
     filelock = LazyModule("filelock")
 
-_PREFIX = "dlcv04-scratch-"
+#: How the names of the folders begin.
+PREFIX = "dlcv04-scratch-"
 #: The lock that a folder's process holds as long as it lives.
 _ALIVE = ".alive"
 _ABANDONED = 3600.0  # seconds after which a folder that nobody holds is left over, and not just being made
@@ -35,7 +36,7 @@ class Scratch(tempfile.TemporaryDirectory[str]):
 
     def __init__(self) -> None:
         sweep()
-        super().__init__(prefix=_PREFIX, ignore_cleanup_errors=True)
+        super().__init__(prefix=PREFIX, ignore_cleanup_errors=True)
         self._lock = filelock.FileLock(Path(self.name) / _ALIVE)
         with contextlib.suppress(NotImplementedError):  # a file system without locks, where nothing is swept either
             self._lock.acquire()
@@ -49,7 +50,7 @@ def sweep(*, older_than: float = _ABANDONED) -> None:
     """
     with contextlib.suppress(OSError), os.scandir(tempfile.gettempdir()) as entries:
         for entry in entries:
-            if entry.name.startswith(_PREFIX) and entry.is_dir(follow_symlinks=False):
+            if entry.name.startswith(PREFIX) and entry.is_dir(follow_symlinks=False):
                 with contextlib.suppress(OSError):  # another process was faster
                     there = entry.stat(follow_symlinks=False)
                     if there.st_uid == os.getuid() and time.time() - there.st_mtime > older_than:
