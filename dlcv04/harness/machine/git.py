@@ -175,7 +175,7 @@ def worktree(root: Path, commit: str) -> Iterator[Path]:
 
 
 def _forget_swept(root: Path) -> None:
-    """Remove git's entries of our checkouts that are gone; one killed in the middle is locked, which no prune removes."""
+    """Remove git's entries of our checkouts that are gone: one killed in the middle is locked, and outlives a prune."""
     for line in _git(root, "worktree", "list", "--porcelain").printed.splitlines():
         name, _, place = line.partition(" ")
         if name == "worktree" and Path(place).parent.name.startswith(PREFIX) and not Path(place).exists():
