@@ -13,7 +13,6 @@ import os
 import pickle
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from dlcv04 import backends, caching, code_hash
 from dlcv04.lazy import LazyModule
+from dlcv04.scratch import Scratch
 
 if TYPE_CHECKING:
     import cloudpickle
@@ -83,7 +83,7 @@ class Pool:
         self.size = size
         self._made: tuple[list[str], backends.Device] = (list(plugins), device)
         self._workers: list[_Worker] = []
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: Scratch | None = None
         self._lessons: dict[Any, tuple[Path, Any]] = {}
 
     def start(self) -> None:
@@ -164,7 +164,7 @@ class Pool:
 
     def _file(self, name: str, arm: str, content: Any, modules: Iterable[ModuleType]) -> Path:
         if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="dlcv04-")
+            self._folder = Scratch()
         path = Path(self._folder.name) / name
         if not path.exists():
             try:

@@ -16,7 +16,7 @@ DOORS = {
     "__init__.py",
     "commands",
 }  # __init__ only names where the public names live
-SHARED = {"dlcv04.atomic", "dlcv04.code_hash", "dlcv04.lazy", "dlcv04.plaintext"}
+SHARED = {"dlcv04.atomic", "dlcv04.code_hash", "dlcv04.lazy", "dlcv04.plaintext", "dlcv04.scratch"}
 FRAMEWORKS = ("tensorflow", "keras", "jax", "scipy", "pandas", "sklearn", "matplotlib")
 #: Functions that look for a program or start one.
 STARTERS = {"which", "run", "Popen", "call", "check_call", "check_output", "system", "popen"}

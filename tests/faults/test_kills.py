@@ -22,7 +22,7 @@ from dlcv04.cli import app
 from dlcv04.datasets.fetch import Download, fetch
 from dlcv04.harness.machine import git
 from dlcv04.harness.session import benchmark_adapter
-from dlcv04.harness.store import selftests
+from dlcv04.harness.store import folders, selftests
 from dlcv04.harness.store.acceptance import Candidate
 from dlcv04.harness.store.baselines import Store
 from dlcv04.harness.store.files import BaselineError, strict
@@ -58,6 +58,22 @@ ROWS = [
     ),
     Row("retire", "the same in `dlcv04 accept --retire`", "", _END, "the list of before or of after"),
     Row("selftest", "the same where `dlcv04 selftest` stores", "", _END, "the self-test or nothing"),
+    Row(
+        "selftest-whole",
+        "`kill -9` in the middle of `dlcv04 selftest`",
+        "",
+        _END,
+        "the stored self-test of before; the next call stores its own",
+        slow=True,
+    ),
+    Row(
+        "against",
+        "`kill -9` in the middle of `--dl-against`",
+        "",
+        _END,
+        "the working tree; the checkout and its entry in git are gone an hour later, at the next start",
+        slow=True,
+    ),
     Row("saved", "the same where pytest saves a run", "", _END, "the run or nothing; its number is used again"),
     Row("report", "the same in `dlcv04 report`", "", _END, "the old page or the new one"),
     Row("fetch", "the same in `dlcv04 fetch`", "", _END, "the old file or the new one"),
@@ -293,19 +309,77 @@ def test_whole_baselines(suite, monkeypatch):
     assert len(whole) == 6
     for share in (0.1, 0.4, 0.7, 0.95, 0.99):
         before = stored_in(folder)
-        process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(seconds * share)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # with the suite's process that it was waiting for
-        process.communicate()
+        killed_after(seconds * share, program)
         assert len(stored_in(folder)) - len(before) in (0, 6)
     before = stored_in(folder)
     subprocess.run(program, check=True, capture_output=True)
     assert len(stored_in(folder)) == len(before) + 6
 
 
+def killed_after(seconds, program):
+    """Start a program, and kill it with all that it started."""
+    process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # with the suite's process that it was waiting for
+    process.communicate()
+
+
 def stored_in(folder):
     loaded = Store(folder / "baselines").load(machine_class="cpu-fake-2-cores")
     assert loaded.problems == []
     return [stored.run.id for stored in (*loaded.timing, *loaded.portable)]
+
+
+@pytest.mark.nightly
+def test_whole_self_tests(suite, monkeypatch):
+    """Five quick ones, killed at moments from the first process pair to the file that is stored."""
+    folder = suite().path
+    monkeypatch.chdir(folder)
+    program = [sys.executable, "-c", "from dlcv04.cli import main; main()", "selftest", "--quick"]
+    program += ["--identical", "4", "--planted", "2", "--device", "cpu"]
+    start = time.monotonic()
+    subprocess.run(program, check=True, capture_output=True)
+    seconds = time.monotonic() - start
+
+    def stored():
+        paths = sorted((folder / "baselines").glob(f"*/{folders.SELFTEST}/*"))
+        for path in paths:
+            document = json.loads(path.read_bytes())
+            assert selftests.latest(folder / "baselines", path.parents[1].name, document["key"]) is not None
+        return {path.name: path.read_bytes() for path in paths}
+
+    for share in (0.1, 0.4, 0.7, 0.95, 0.99):
+        before = stored()
+        killed_after(seconds * share, program)
+        after = stored()
+        assert before.items() <= after.items() and len(after) - len(before) in (0, 1)
+    before = stored()
+    subprocess.run(program, check=True, capture_output=True)
+    assert len(stored()) == len(before) + 1
+
+
+@pytest.mark.nightly
+def test_what_a_killed_run_against_a_commit_left_goes_at_the_next_start(suite, monkeypatch, tmp_path_factory):
+    repository = Repository(suite())
+    repository.commit()
+    scratch = tmp_path_factory.mktemp("scratch")
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    monkeypatch.chdir(repository.path)
+    program = [sys.executable, "-m", "pytest", "bench", "--dl-against", "HEAD"]
+    process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    end = time.monotonic() + 120
+    while not list(scratch.glob("*/tree/bench")) and time.monotonic() < end:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    left = [path for path in scratch.iterdir() if path.name.startswith("dlcv04-scratch-")]
+    assert left and len(repository.git("worktree", "list").splitlines()) == 2
+    assert repository.git("status", "--porcelain") == ""
+    for path in left:
+        os.utime(path, (1, 1))
+    done = subprocess.run(program, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert not [path for path in scratch.iterdir() if path.name.startswith("dlcv04-scratch-")]
+    assert len(repository.git("worktree", "list").splitlines()) == 1

@@ -31,6 +31,8 @@ ROWS = [
     Row("exit", "an arm calls sys.exit(0)", "SystemExit", 1, f"{RUN}: the other claims' verdicts"),
     Row("cpu-neighbour", "a neighbour takes the cores for half of a run whose times are slower than stored",
         "these times prove nothing", 0, f"{RUN}, INCONCLUSIVE"),
+    Row("real-neighbour", "a neighbour burns a core for half of a run of unchanged code",
+        "", 0, f"{RUN}, never REGRESSED or VIOLATED; the record has the neighbour's share", slow=True),
     Row("card-neighbour", "a neighbour comes to the card in the middle of a slower run (faked)",
         "ran on the card", 0, f"{RUN}, INCONCLUSIVE", slow=True),
     Row("card-throttled", "the card becomes hot in the middle of a slower run (faked)",
@@ -40,7 +42,7 @@ ROWS = [
     Row("card-lost", "the card is lost between two rounds, and the framework says so (faked)",
         "CUDA_ERROR_DEVICE_LOST", 1, "report and saved run"),
 ]  # fmt: skip
-GIT, WORK, CARD = ROWS[:10], ROWS[10:14], ROWS[14:]
+GIT, WORK, REAL, CARD = ROWS[:10], ROWS[10:14], ROWS[14:15], ROWS[15:]
 
 
 def named(found, *names):
@@ -175,6 +177,51 @@ def test_what_an_arm_does(row, suite):
     assert row.sentence in said and done.ret == row.exit and "INTERNALERROR" not in said, said
     verdicts = [claim["verdict"] for claim in json.loads((pytester.path / "run.json").read_text())["dlcv04"]["claims"]]
     assert verdicts == (["HOLDS"] if row.name == "cpu-neighbour" else ["HOLDS", "VIOLATED"])
+
+
+#: Arms that really compute, by the real clock; a process that burns a core is there for the second half of the rounds.
+BURNING = """
+import subprocess
+import sys
+import time
+from dlcv04.harness.machine.load import LoadMeter
+
+rounds, neighbours = [], []
+
+def arm(self, seconds):
+    def work():
+        rounds.append(1)
+        if len(rounds) == int(os.environ.get("NEIGHBOUR_AFTER", "-1")):
+            neighbours.append(subprocess.Popen([sys.executable, "-c", "while True: pass"]))
+        sum(number * number for number in range(int(seconds * 3_000_000)))
+    return timed_call(work, images=10)
+
+Machine.arm = arm
+Machine.calibrate = lambda self: sum(number * number for number in range(150_000))
+
+def pytest_unconfigure():
+    for neighbour in neighbours:
+        neighbour.kill()
+        neighbour.wait()
+    print(f"{len(rounds)} rounds")
+"""
+
+
+@pytest.mark.parametrize("row", rows(REAL))
+def test_a_real_neighbour(row, suite):
+    real = FAKE_MACHINE.replace(
+        "clock=lambda: machine.now", "clock=time.perf_counter, meter=lambda: LoadMeter(gpu=False)"
+    )
+    folder = suite(SUITE, real + BURNING).path
+    said, code, quiet = run(folder)
+    assert code == 0 and quiet["claims"][0]["verdict"] == "HOLDS", said
+    accept_processes(folder, folder / "run.json")
+    half = int(said.rpartition(" rounds")[0].split()[-1]) // 2
+    said, code, block = run(folder, "--benchmark-compare", NEIGHBOUR_AFTER=str(half))
+    found = {one["verdict"] for one in block["claims"][0]["comparisons"]} | {block["claims"][0]["verdict"]}
+    assert code == row.exit and not found & {"REGRESSED", "VIOLATED", "MISSING", "STALE"}, said
+    # Beside other work on this machine the first run is no quiet one.
+    assert max(arm["contention"] for arm in block["arms"]) > 0.15, said
 
 
 #: The JSON file that plays the driver is rewritten once the work of a third of the rounds is done.

@@ -11,12 +11,12 @@ import contextlib
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from dlcv04.harness.store.schema import Commit
+from dlcv04.scratch import PREFIX, Scratch
 
 #: Seconds after which a question is given up, and a checkout: that one writes the whole tree.
 ANSWER_SECONDS = 20
@@ -162,9 +162,9 @@ def worktree(root: Path, commit: str) -> Iterator[Path]:
     """
     inside = _git(root, "rev-parse", "--show-prefix").printed
     # A git that was given up may have left a process that still writes.
-    with tempfile.TemporaryDirectory(prefix="dlcv04-against-", ignore_cleanup_errors=True) as folder:
+    with Scratch() as folder:
         tree = Path(folder) / "tree"
-        _git(root, "worktree", "prune")
+        _forget_swept(root)
         try:
             made = _git(root, "worktree", "add", "--detach", str(tree), commit, seconds=CHECKOUT_SECONDS)
             if made.status != 0:
@@ -172,6 +172,14 @@ def worktree(root: Path, commit: str) -> Iterator[Path]:
             yield tree / inside
         finally:
             _git(root, "worktree", "remove", "--force", str(tree), seconds=CHECKOUT_SECONDS)
+
+
+def _forget_swept(root: Path) -> None:
+    """Remove git's entries of our checkouts that are gone: one killed in the middle is locked, and outlives a prune."""
+    for line in _git(root, "worktree", "list", "--porcelain").printed.splitlines():
+        name, _, place = line.partition(" ")
+        if name == "worktree" and Path(place).parent.name.startswith(PREFIX) and not Path(place).exists():
+            _git(root, "worktree", "remove", "--force", "--force", place)
 
 
 def _git(folder: Path | str, *arguments: str, seconds: float | None = None) -> _Answer:

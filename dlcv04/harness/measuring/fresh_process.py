@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dlcv04.harness.machine import git
+from dlcv04.scratch import Scratch
 
 #: So much of what a process printed is shown where it failed.
 _SHOWN = 3000
@@ -28,7 +28,7 @@ class Finished:
 
 def run(arguments: Sequence[str], root: Path | None = None) -> Finished:
     """Run pytest in `root` (else here) and read the run that it saved; its report goes where nobody looks."""
-    with tempfile.TemporaryDirectory() as folder:
+    with Scratch() as folder:
         out = Path(folder) / "run.json"
         command = [sys.executable, "-m", "pytest", *arguments, "-q"]
         done = subprocess.run(

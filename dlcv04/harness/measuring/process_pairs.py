@@ -15,7 +15,6 @@ import random
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -25,6 +24,7 @@ from typing import Any, NamedTuple
 from dlcv04.harness.machine import git
 from dlcv04.harness.measuring.round_server import FOREIGN, PROTOCOL
 from dlcv04.harness.store.schema import PairRounds
+from dlcv04.scratch import Scratch
 
 #: Seconds of one round and rounds of one process pair; `.ci/round_lengths.py` measures other lengths.
 ROUND_SECONDS = 0.06
@@ -232,7 +232,7 @@ def run_pair(
     """
     offered = Offered() if offered is None else offered
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder = Path(stack.enter_context(Scratch()))
         workers = {}
         for side in (old, new) if number % 2 == 0 else (new, old):
             workers[side.name] = worker = Worker(side, arguments, folder / f"{side.name}.log")

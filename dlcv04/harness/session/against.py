@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from dlcv04.harness.session.suite import Suite
 from dlcv04.harness.store.schema import Against, Recheck, Unpaired
 from dlcv04.harness.store.selftests import SelfTestError
 from dlcv04.lazy import LazyModule
+from dlcv04.scratch import Scratch
 
 if TYPE_CHECKING:
     from dlcv04.harness import stats
@@ -257,7 +257,7 @@ def _measure(
     try:
         with (
             git.worktree(config.rootpath, commit) as tree,
-            tempfile.TemporaryDirectory() as built,
+            Scratch() as built,
             _explained(config, tree),
         ):
             old, new = _sides(config, tree, Path(built), paths)

@@ -6,6 +6,7 @@ import random
 import msgspec
 import pytest
 
+from dlcv04.harness.judging import figures
 from dlcv04.harness.judging.comparisons import Context, with_stored
 from dlcv04.harness.policy import Policy
 from dlcv04.harness.store.schema import Arm, Assertion, EpochRow, Figure, SeedCurve
@@ -286,3 +287,21 @@ def test_a_seed_that_diverged_is_red_in_what_is_asserted():
     arm = msgspec.structs.replace(BOTH[0], curves=[lost, *BOTH[0].curves[1:]])
     row = held(CLAIM, (arm, BOTH[1]), BOTH)["base", VAL]
     assert row.verdict == "REGRESSED" and "NaN in epoch 1" in row.reason and math.isnan(row.effect or math.nan)
+
+
+def test_rounds_have_a_median_and_seeds_a_mean():
+    def figure(kind):
+        return figures.Figure("x", kind, "s", "lower", dict)
+
+    assert figure("times").middle([1.0, 1.0, 10.0]) == 1.0
+    assert figure("learning").middle([1.0, 1.0, 10.0]) == 4.0
+
+
+def test_a_claim_is_held_by_the_effect_on_the_metric_it_asserts():
+    """An assertion of no metric asserts the one of learning; another one's effect is never compared in its place."""
+    for metric in (VAL, VAL_LOSS, ""):
+        claim = a_claim(assertions=[assertion(metric=metric)])
+        rows = held(claim, BOTH, BOTH)
+        found = [row for (_, name), row in rows.items() if name.startswith("effect: ")]
+        expected = {VAL: 0.1, VAL_LOSS: 0.0, "": 0.1}[metric]
+        assert len(found) == 1 and abs(found[0].new - expected) < 0.01, (metric, found)

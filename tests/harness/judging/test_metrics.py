@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlcv04.harness.judging.metrics import FINAL_LOSS_GAP, GAIN_AFTER_TURN, LATE_LOSS_GAP, LOSS_RISE
+from dlcv04.harness.judging.metrics import FINAL_LOSS_GAP, GAIN_AFTER_TURN, LATE_LOSS_GAP, LOSS_RISE, Series
 from dlcv04.harness.store.schema import EpochRow, SeedCurve
 
 
@@ -87,3 +87,10 @@ class TestLossGap:
         gaps = [1.0] * 9
         gaps[6 + at] = math.nan
         assert math.isnan(LATE_LOSS_GAP.value(with_gaps(*gaps)))
+
+
+def test_the_figure_after_the_last_epoch_is_that_of_the_last():
+    losses = Series("validation loss", lambda epoch: epoch.val_loss, higher=False)
+    curve = overfitting(after=3)
+    assert losses.last().value(curve) == curve.epochs[-1].val_loss != curve.epochs[-2].val_loss
+    assert math.isnan(losses.last().value(SeedCurve(seed=0, epochs=[])))

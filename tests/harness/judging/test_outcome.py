@@ -301,3 +301,12 @@ def test_whatever_ends_a_test_is_red_in_all_three(suite, where, how):
     parts = {"setup": "pass", "body": "pass", "teardown": "pass", where: how}
     session = suite(BREAKING.format(**parts)).inline_run("bench", "--benchmark-json=run.json")
     assert (int(session.ret), judged_again(), reported()) == (1, 1, "bad")
+
+
+def test_a_violated_claim_is_violated_first_whatever_else_is_red():
+    """A run whose only failures are REGRESSED may be accepted."""
+    row = a_row("REGRESSED")
+    claim = Claim(test="t", sentence="x", verdict="VIOLATED", reason="y", comparisons=[row, row])
+    found = outcome.of_claim(claim, strict=False)
+    assert (found.word, found.colour) == ("VIOLATED", "red")
+    assert [line.partition(":")[0] for line in found.text.splitlines()] == ["VIOLATED", "REGRESSED", "REGRESSED"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dlcv04.harness.judging.verdicts import overall, weak_control
+from dlcv04.harness.judging.verdicts import of_control, overall, weak_control
 from tests.harness.arms import FAST, SLOW, curves, recorder, times
 
 
@@ -41,3 +41,19 @@ class TestControls:
         near = [level + 0.002 for level in SLOW]
         assert weak_control(made(b=SLOW), made(b=FAST)) == ""
         assert "not apart" in weak_control(made(b=SLOW), made(b=near))
+
+    def test_what_a_control_comes_to(self):
+        survived, broken = (recorder() for _ in range(2))
+        survived.exactly(1, 1, of="a")
+        broken.exactly(1, 2, of="a")
+        assert of_control(survived.assertions, ["no card"], None) == ("SURVIVED", survived.assertions[0].sentence)
+        assert of_control(broken.assertions, ["no card", "no data"], None) == ("CONTROL_WEAK", "no card no data")
+        assert of_control([], [], None)[0] == "NOT RUN"
+        assert of_control(broken.assertions, [], None) == ("BROKE", "")
+        assert of_control(broken.assertions, [], survived.assertions) == ("BROKE", "")
+        real, weak = recorder(), recorder(fixed_n={0: 20})
+        for one, ratio in ((real, 1.6), (weak, 1.55)):
+            arms = times(ratio)
+            one.slower(arms["b"], than=arms["a"], by=1.1 if one is real else 1.7)
+        verdict, why = of_control(weak.assertions, [], real.assertions)
+        assert verdict == "CONTROL_WEAK" and "not apart" in why
