@@ -161,8 +161,8 @@ class Steps(ABC):
     The model was built, and `compile` was called on it. Data is (x, y) or (x, y, sample weights), each an array or a
     tree of arrays; `example` are arrays like those of one batch. What `put` gives is on the device; equal shapes
     compile once. Training passes its inputs through the model `augment` first, where there is one. `tracing` is entered
-    while the steps are traced, or run where nothing is compiled. `train_on` takes `MANY` steps in one call where they go
-    `in_one_call`: on a card. On a CPU each is its own, since XLA's convolutions in a loop are much slower there
+    while the steps are traced, or run where nothing is compiled. `train_on` takes `MANY` steps in one call where they
+    go `in_one_call`: on a card. On a CPU each is its own, since XLA's convolutions in a loop are much slower there
     (measured six times; jax#12868).
     """
 

@@ -1,10 +1,10 @@
 """What a small network gives in float64: outputs, the gradient of a picture, and weights after 1 and 20 steps.
 
-Every backend is held to it in float32, each in a process of its own (`test_reference.py`). How far float32 may be off is
-measured here too, on the same float64 run: what float32 would round (pictures; weights, moving means and momenta, at the
-start and after each step) is moved by up to half a unit in the last place of float32, at random, and the farthest that any of
-`DRAWS` such runs ends from the undisturbed one is stored beside it. TensorFlow computes all of it in float64; JAX and
-PyTorch would normalise batches in float32.
+Every backend is held to it in float32, each in a process of its own (`test_reference.py`). How far float32 may be off
+is measured here too, on the same float64 run. What float32 would round (pictures; weights, moving means and momenta, at
+the start and after each step) is moved by up to half a unit in the last place of float32, at random. The farthest that
+any of `DRAWS` such runs ends from the undisturbed one is stored beside it. TensorFlow computes all of it in float64;
+JAX and PyTorch would normalise batches in float32.
 
     KERAS_BACKEND=tensorflow python -m tests.backends.reference
 """

@@ -184,7 +184,7 @@ def by_fit(name, given, order):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_twenty_steps_are_those_of_fit(name):
-    """Bit by bit on TensorFlow and PyTorch; XLA compiles another function for the gather, so JAX's differ in the last bits."""
+    """Bit by bit, but for JAX: XLA compiles another function for the gather, so its last bits differ."""
     order = np.random.RandomState(1).permutation(BATCH * STEPS).astype(np.int32).reshape(STEPS, BATCH)
     with backends.deterministic():
         ours, figures = by_our_steps(name, data(name), order)

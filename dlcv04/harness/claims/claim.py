@@ -97,13 +97,13 @@ def _check_judged_on(sentence: str, judged_on: Collection[str], elsewhere: str) 
     known = {*BACKENDS, *KINDS, *(f"{backend} {kind}" for backend in BACKENDS for kind in KINDS)}
     if isinstance(judged_on, str) or not known.issuperset(named):
         raise ClaimError(
-            f"The claim {sentence!r} has judged_on={judged_on!r}: give a set of backends ({', '.join(BACKENDS)}), kinds "
-            f"of devices ({', '.join(KINDS)}) or both, as in {{'tensorflow', 'jax gpu'}}."
+            f"The claim {sentence!r} has judged_on={judged_on!r}: give a set of backends ({', '.join(BACKENDS)}), "
+            f"kinds of devices ({', '.join(KINDS)}) or both, as in {{'tensorflow', 'jax gpu'}}."
         )
     if bool(named) != bool(elsewhere):
         raise ClaimError(
-            f"The claim {sentence!r} has judged_on={judged_on!r} and elsewhere={elsewhere!r}: give both, what can judge "
-            "it and why nothing else can."
+            f"The claim {sentence!r} has judged_on={judged_on!r} and elsewhere={elsewhere!r}: give both, what can "
+            "judge it and why nothing else can."
         )
 
 
