@@ -90,6 +90,8 @@ def test_fc1024_costs_memory(footprints, claim):
     slide=5,
     published=task1("28 s instead of 18 s an epoch", ["base", "fc1024"]),
     control=base_everywhere,
+    judged_on={"tensorflow", "torch", "jax gpu"},
+    elsewhere="XLA's convolutions are so slow on a CPU that FC1024 adds 5 to 27 %, about the margin",
 )
 def test_fc1024_takes_longer(epoch_time, claim):
     """Base < FC1024 by 10 % or more."""

@@ -37,6 +37,11 @@ from dlcv04 import (
 )
 from dlcv04.networks import cifar_convnet, mnist_convnet, terrassa_convnet
 
+#: Where a smaller batch costs time. On JAX on a CPU an epoch in batches of 16 took 0.48 times as long as in 128.
+BATCH_COSTS = {
+    "judged_on": {"tensorflow", "torch", "jax gpu"},
+    "elsewhere": "on a CPU XLA is slower per picture on larger batches",
+}
 SLOWER = 1.05  # the smallest slowdown that matters; a ninth of the published 1.43
 SLOWER_CIFAR = 1.02  # an eighth of the published 1.16; two cores showed 1.06
 PAIRS_MNIST = 16  # with 8 a noisy minute left the control's interval on the real one's, once in many runs
@@ -78,6 +83,7 @@ def in_batches_of(size, network=mnist_convnet):
     slide=6,
     published=Published(sentence="40 s instead of 28 s an epoch", epoch_seconds={"batch_16": 40, "batch_128": 28}),
     control=reference_everywhere("batch_128"),
+    **BATCH_COSTS,
 )
 def test_batch_16_takes_longer(epoch_time, claim):
     """Eight times as many steps over the same pictures take 5 % longer or more."""
@@ -91,6 +97,7 @@ def test_batch_16_takes_longer(epoch_time, claim):
     published=Published(sentence="37 s instead of 32 s an epoch (log)", epoch_seconds={"batch_32": 37, "batch_64": 32}),
     control=reference_everywhere("batch_64"),
     judged_from="standard",
+    **BATCH_COSTS,
 )
 def test_batch_32_takes_longer_on_cifar10(epoch_time, cifar10, claim):
     """Twice as many steps over the same pictures take 2 % longer or more; the effect is small, so on many pairs."""

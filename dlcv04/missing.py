@@ -13,7 +13,9 @@ from pathlib import Path
 from dlcv04 import workbench
 
 #: Keras's backends; pip knows their packages by the same names.
-BACKENDS = ("tensorflow", "jax", "torch", "numpy", "openvino")
+TRAIN = ("tensorflow", "jax", "torch")
+BACKENDS = (*TRAIN, "numpy", "openvino")
+_CHOOSE = "set KERAS_BACKEND to tensorflow, jax or torch"
 #: What a failing import names where Keras can't start: `jaxlib` is a package of its own.
 PACKAGES = frozenset({"keras", "jaxlib", *BACKENDS} - {"numpy"})
 
@@ -24,7 +26,7 @@ def lack() -> str:
     if not _is_installed("keras"):
         return "Keras is not installed: `pip install keras`."
     if backend not in BACKENDS:
-        return f"Keras has no backend {backend!r}: set KERAS_BACKEND to tensorflow or jax."
+        return f"Keras has no backend {backend!r}: {_CHOOSE}."
     if not _is_installed(backend):
         return f"Keras is set to compute with {backend}, which is not installed: {_cure(backend)}."
     return ""
@@ -35,12 +37,7 @@ def untrained() -> str:
     backend = _backend()
     if said := lack():
         return said
-    trains = BACKENDS[:2]
-    return (
-        ""
-        if backend in trains
-        else f"Keras's backend {backend!r} trains nothing here: set KERAS_BACKEND to {' or '.join(trains)}."
-    )
+    return "" if backend in TRAIN else f"Keras's backend {backend!r} trains nothing here: {_CHOOSE}."
 
 
 def sentence(error: BaseException) -> str:
@@ -69,7 +66,7 @@ def _backend() -> str:
 
 
 def _cure(backend: str) -> str:
-    others = [name for name in BACKENDS[:3] if name != backend and _is_installed(name)]
+    others = [name for name in TRAIN if name != backend and _is_installed(name)]
     other = f"to {' or '.join(others)}, which is here" if others else "to another that is"
     return f"`pip install {backend}`, or set KERAS_BACKEND {other}"
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import functools
 import re
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +20,21 @@ Factory = Callable[[], "keras.Model"]
 NORM_MOMENTUM = 0.9
 """Of batch normalisation's moving statistics. With Keras's 0.99 they lag for hundreds of steps, more than a short run
 has, and the network, which has learnt, looks as if it had not. The 2016 experiment does not name its own."""
+
+_LAYOUT: ContextVar[str] = ContextVar("layout", default="channels_last")
+
+
+@contextlib.contextmanager
+def laid_out(data_format: str) -> Iterator[None]:
+    """Inside, the convnets below have their channels there between layers, as some backend trains them faster.
+
+    What they take and give, their weights and the order of these are the same.
+    """
+    token = _LAYOUT.set(data_format)
+    try:
+        yield
+    finally:
+        _LAYOUT.reset(token)
 
 
 def mnist_convnet(
@@ -79,13 +96,13 @@ def mnist_convnet(
         )
 
     layers = keras.layers
-    stack: list[Any] = [keras.Input(tuple(input_shape))]
+    stack = _start(input_shape)
     for index, rate in enumerate(conv_rates, 1):
-        stack.append(layers.Conv2D(filters, kernel_size, activation="relu", name=f"conv{index}"))
+        stack.append(layers.Conv2D(filters, kernel_size, activation="relu", name=f"conv{index}", **_laid_out()))
         stack += [layers.Dropout(rate, name=f"conv{index}_dropout")] if rate else []
-    stack.append(layers.MaxPooling2D(pool_size, name="pool"))
+    stack.append(layers.MaxPooling2D(pool_size, name="pool", **_laid_out()))
     stack += [layers.Dropout(pool_rate, name="pool_dropout")] if pool_rate else []
-    stack.append(layers.Flatten(name="flatten"))
+    stack.append(layers.Flatten(name="flatten", **_laid_out()))
     for index, (units, rate) in enumerate(zip(dense_units, dense_rates, strict=True), 1):
         stack.append(layers.Dense(units, activation="relu", name=f"dense{index}"))
         stack += [layers.Dropout(rate, name=f"dense{index}_dropout")] if rate else []
@@ -145,11 +162,11 @@ def cifar_convnet(
     _require_pixels(side, f"{len(filters)} blocks", input_shape)
 
     layers = keras.layers
-    stack: list[Any] = [keras.Input(tuple(input_shape))]
+    stack = _start(input_shape)
     for block, count in enumerate(filters, 1):
         stack += _convolution(2 * block - 1, count, "same", batch_norm)
         stack += _convolution(2 * block, count, "valid", batch_norm)
-        stack.append(layers.MaxPooling2D(2, name=f"pool{block}"))
+        stack.append(layers.MaxPooling2D(2, name=f"pool{block}", **_laid_out()))
         stack += [layers.Dropout(0.25, name=f"pool{block}_dropout")] if dropout else []
     stack += _dense_end(dense_units, classes, dropout)
     return keras.Sequential(stack, name="cifar_convnet")
@@ -181,9 +198,9 @@ def terrassa_convnet(
     for name, value in {"filters": filters, "dense_units": dense_units, "classes": classes}.items():
         _require_positive(name, value)
     _require_pixels((_smaller_side(input_shape) - 2) // 2, "two convolutions", input_shape)
-    stack: list[Any] = [keras.Input(tuple(input_shape))]
+    stack = _start(input_shape)
     stack += [*_convolution(1, filters, "same", False), *_convolution(2, filters, "valid", False)]
-    stack.append(keras.layers.MaxPooling2D(2, name="pool1"))
+    stack.append(keras.layers.MaxPooling2D(2, name="pool1", **_laid_out()))
     stack += [keras.layers.Dropout(0.25, name="pool1_dropout")] if dropout else []
     return keras.Sequential([*stack, *_dense_end(dense_units, classes, dropout)], name="terrassa_convnet")
 
@@ -300,13 +317,29 @@ def _vgg16_layers(names: Sequence[str]) -> list[Any]:
     return made
 
 
+def _start(input_shape: Sequence[int]) -> list[Any]:
+    """The pictures, which have their channels last, and what brings these where the layers have them."""
+    pictures = keras.Input(tuple(input_shape))
+    if _LAYOUT.get() == "channels_last":
+        return [pictures]
+    height, width, channels = input_shape
+    if channels == 1:  # a mere view
+        return [pictures, keras.layers.Reshape((1, height, width), name="channels_first")]
+    return [pictures, keras.layers.Permute((3, 1, 2), name="channels_first")]
+
+
+def _laid_out() -> dict[str, str]:
+    return {"data_format": _LAYOUT.get()}
+
+
 def _convolution(number: int, filters: int, padding: str, batch_norm: bool) -> list[Any]:
     layers = keras.layers
     if not batch_norm:
-        return [layers.Conv2D(filters, 3, padding=padding, activation="relu", name=f"conv{number}")]
+        return [layers.Conv2D(filters, 3, padding=padding, activation="relu", name=f"conv{number}", **_laid_out())]
+    axis = 1 if _LAYOUT.get() == "channels_first" else -1
     return [
-        layers.Conv2D(filters, 3, padding=padding, name=f"conv{number}"),
-        layers.BatchNormalization(momentum=NORM_MOMENTUM, name=f"conv{number}_norm"),
+        layers.Conv2D(filters, 3, padding=padding, name=f"conv{number}", **_laid_out()),
+        layers.BatchNormalization(axis, momentum=NORM_MOMENTUM, name=f"conv{number}_norm"),
         layers.ReLU(name=f"conv{number}_relu"),
     ]
 
@@ -314,7 +347,7 @@ def _convolution(number: int, filters: int, padding: str, batch_norm: bool) -> l
 def _dense_end(units: int, classes: int, dropout: bool) -> list[Any]:
     layers = keras.layers
     return [
-        layers.Flatten(name="flatten"),
+        layers.Flatten(name="flatten", **_laid_out()),
         layers.Dense(units, activation="relu", name="dense1"),
         *([layers.Dropout(0.5, name="dense1_dropout")] if dropout else []),
         layers.Dense(classes, activation="softmax", name="classes"),

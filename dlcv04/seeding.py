@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from dlcv04 import backends
+from dlcv04 import backends, networks
 from dlcv04.backends import keras
 from dlcv04.datasets import Dataset, trees
 from dlcv04.lazy import LazyModule
@@ -142,7 +142,7 @@ def build(factory: Factory, dataset: Dataset, recipe: Recipe, seed: int) -> Draw
             f"Recipe {recipe.name!r} changes pictures by its augmentation, and data set {dataset.name!r} has several "
             "inputs: put the layers into the model, where they change what they are meant to."
         )
-    with seeded(seed):
+    with seeded(seed), networks.laid_out(backends.trains_in()):
         model = factory()
         _check_model(factory, model, dataset)
         # After the model, so that a recipe without augmentation draws the same weights; the generator after both.

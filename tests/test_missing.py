@@ -47,7 +47,9 @@ GONE = [
     pytest.param(["jax"], "jax", "compute with jax, which is not installed: `pip install jax`", id="jax"),
     pytest.param(["torch"], "torch", "compute with torch, which is not installed: `pip install torch`", id="torch"),
     pytest.param(["keras"], "tensorflow", "Keras is not installed: `pip install keras`.", id="keras"),
-    pytest.param([], "mxnet", "Keras has no backend 'mxnet': set KERAS_BACKEND to tensorflow or jax.", id="unknown"),
+    pytest.param(
+        [], "mxnet", "Keras has no backend 'mxnet': set KERAS_BACKEND to tensorflow, jax or torch.", id="unknown"
+    ),
 ]
 
 

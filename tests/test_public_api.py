@@ -45,7 +45,7 @@ Series(name, of, higher=True)
 TRAIN_ACCURACY: Series
 VAL_ACCURACY: Series
 VAL_LOSS: Series
-claim(sentence, *, control, slide=None, published='', judged_from='smoke', task='')
+claim(sentence, *, control, slide=None, published='', judged_from='smoke', judged_on=(), elsewhere='', task='')
 load_runs(folder)
 planted(describes, change_arm, *, only=None)
 reference_everywhere(reference)

@@ -34,7 +34,6 @@ from dlcv04.backends.base import (
     Objective,
     Steps,
     Tracing,
-    TrainingBackend,
     keras,
     scaled,
 )
@@ -45,7 +44,6 @@ __all__ = [
     "BackendError",
     "BackendFacts",
     "Calibrator",
-    "DIFFERENTIABLE",
     "Device",
     "DeviceError",
     "Predictor",
@@ -75,39 +73,32 @@ __all__ = [
     "settings",
     "settle",
     "to_numpy",
+    "trains_in",
     "value_and_gradient",
     "versions",
 ]
 
-#: The backends that train, and those that give gradients with respect to pictures.
-SUPPORTED = ("tensorflow", "jax")
-DIFFERENTIABLE = (*SUPPORTED, "torch")
+#: Keras's backends that train here.
+SUPPORTED = ("tensorflow", "jax", "torch")
 
 
-def name(supported: tuple[str, ...] = SUPPORTED) -> str:
-    """Keras's backend: "tensorflow" or "jax", for training; of `DIFFERENTIABLE` also "torch".
+def name() -> str:
+    """Keras's backend, one of `SUPPORTED`.
 
     Raises:
-        BackendError: it is not one of `supported`.
+        BackendError: it is another.
     """
     backend = str(keras.config.backend())
-    if backend not in supported:
+    if backend not in SUPPORTED:
         raise BackendError(
-            f"Keras's backend {backend!r} is not supported for this: set KERAS_BACKEND to {' or '.join(supported)}."
+            f"Keras's backend {backend!r} trains nothing here: set KERAS_BACKEND to {', '.join(SUPPORTED[:-1])} "
+            f"or {SUPPORTED[-1]}."
         )
     return backend
 
 
 def _backend() -> Backend:
-    """The backend in use, of those that give gradients."""
-    return _made(name(DIFFERENTIABLE))
-
-
-def _trainer() -> TrainingBackend:
-    """The backend in use, of those that train."""
-    found = _made(name())
-    assert isinstance(found, TrainingBackend)
-    return found
+    return _made(name())
 
 
 @cache
@@ -137,7 +128,7 @@ def facts() -> BackendFacts:
     Raises:
         BackendError: unsupported backend.
     """
-    backend = _trainer()
+    backend = _backend()
     return BackendFacts(
         backend=backend.name,
         backend_version=backend.version(),
@@ -187,15 +178,20 @@ def has_gpu() -> bool:
 
 def device_name() -> str:
     """The model of the GPU in use, else of the CPU."""
-    return _trainer().gpu_name() if has_gpu() else _cpu_name()
+    return _backend().gpu_name() if has_gpu() else _cpu_name()
 
 
 def resolved_jit() -> bool:
-    """Whether the steps are compiled by XLA (PyTorch's by Inductor): on JAX always, on the others on a GPU only.
+    """Whether the steps are compiled by XLA: on JAX always, on TensorFlow on a GPU only, on PyTorch never.
 
     On TensorFlow not where operations are `deterministic`.
     """
     return _backend().compiles()
+
+
+def trains_in() -> str:
+    """Where the channels of this package's own networks lie while they train: channels_last or channels_first."""
+    return _backend().trains_in
 
 
 def settle() -> None:
@@ -231,14 +227,14 @@ def select_device(device: Device = "auto") -> str:
 
 def barrier() -> None:
     """Wait until everything that was sent to the devices is done."""
-    _trainer().barrier()
+    _backend().barrier()
 
 
 def barrier_of(framework: str) -> Callable[[], None]:
     """What waits until everything that was sent to a framework's devices is done, whatever Keras computes with.
 
     Args:
-        framework: one of `DIFFERENTIABLE`; it is imported here.
+        framework: one of `SUPPORTED`; it is imported here.
 
     Raises:
         BackendError: it is not installed, or can't be loaded.
@@ -252,12 +248,12 @@ def barrier_of(framework: str) -> Callable[[], None]:
 
 def is_deterministic() -> bool:
     """Whether equal seeds give bit-equal results now: promised on a CPU, on a GPU only where it was switched on."""
-    return _trainer().is_deterministic()
+    return _backend().is_deterministic()
 
 
 def deterministic() -> AbstractContextManager[None]:
     """Equal seeds give bit-equal curves inside (on a CPU). Slower on some devices, so timings are taken outside."""
-    return _trainer().deterministic()
+    return _backend().deterministic()
 
 
 def peak_memory_bytes() -> int:
@@ -266,7 +262,7 @@ def peak_memory_bytes() -> int:
     It never falls within a process (on Linux, by more than the kernel's rounding of a few hundred KiB).
     """
     if has_gpu():
-        return _trainer().gpu_peak_bytes()
+        return _backend().gpu_peak_bytes()
     status = Path("/proc/self/status")
     if status.exists():
         # getrusage's figure survives exec, so a child would report its parent's peak.
@@ -310,7 +306,7 @@ def make_steps(
     Raises:
         BackendError: unsupported backend.
     """
-    return _trainer().steps(model, example, augment, tracing)
+    return _backend().steps(model, example, augment, tracing)
 
 
 def predictor(model: keras.Model, shape: tuple[int, ...], dtype: Any, batch_size: int) -> Predictor:
@@ -319,7 +315,7 @@ def predictor(model: keras.Model, shape: tuple[int, ...], dtype: Any, batch_size
     Raises:
         BackendError: unsupported backend.
     """
-    return Predictor(_trainer(), model, shape, dtype, batch_size)
+    return Predictor(_backend(), model, shape, dtype, batch_size)
 
 
 def predict(
@@ -344,9 +340,9 @@ def predict(
 
 
 def value_and_gradient(model: keras.Model, objective: Objective) -> GradientStep:
-    """An objective's values and the gradient of their sum with respect to the model's input, compiled.
+    """An objective's values and the gradient of their sum with respect to the model's input.
 
-    The same on TensorFlow, JAX and PyTorch. The model runs in inference mode, so that each picture of a batch has its
+    The model runs in inference mode, so that each picture of a batch has its
     own gradient where the objective gives one value a picture.
 
     Args:

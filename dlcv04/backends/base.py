@@ -15,11 +15,14 @@ import numpy.typing as npt
 
 from dlcv04.lazy import LazyModule
 
-# Read once, when TensorFlow or JAX starts; what the user has set wins.
+# Read once, when the framework starts; what the user has set wins.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 # JAX would take three quarters of a card: two processes (`--dl-against`) must fit one.
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+# PyTorch's threads would spin while they wait for each other: beside busy neighbours a step of Task 1's base net took
+# 1.1 to 1.9 s on two threads that do, 0.26 to 0.30 s on two that sleep, 0.29 to 0.37 s on one (torch 2.13, 12 rounds).
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 if TYPE_CHECKING:
     import keras as keras
@@ -50,7 +53,7 @@ class BackendFacts:
     """What the numbers of a run depend on, besides its code.
 
     Attributes:
-        backend: tensorflow or jax.
+        backend: tensorflow, jax or torch.
         backend_version: its version.
         keras_version: Keras's version.
         device: cpu or gpu.
@@ -77,9 +80,12 @@ class BackendFacts:
 
 
 class Backend(ABC):
-    """A framework that computes a model's outputs and their gradients."""
+    """A framework that trains models, and computes their outputs and gradients."""
 
     name: ClassVar[str]
+
+    #: Where the channels of this package's own networks lie while they train.
+    trains_in: ClassVar[str] = "channels_last"
 
     @abstractmethod
     def version(self) -> str:
@@ -115,10 +121,6 @@ class Backend(ABC):
     @abstractmethod
     def gradient(self, model: keras.Model, objective: Objective) -> GradientStep:
         """The step of `backends.value_and_gradient`."""
-
-
-class TrainingBackend(Backend):
-    """A framework that trains too."""
 
     @abstractmethod
     def gpu_name(self) -> str:
@@ -159,20 +161,23 @@ class Steps(ABC):
     The model was built, and `compile` was called on it. Data is (x, y) or (x, y, sample weights), each an array or a
     tree of arrays; `example` are arrays like those of one batch. What `put` gives is on the device; equal shapes
     compile once. Training passes its inputs through the model `augment` first, where there is one. `tracing` is entered
-    while the steps are traced. On a card, `on_card`, `train_on` takes `MANY` steps in one call; on a CPU each its own,
-    since XLA's convolutions in a loop are much slower there (measured six times; jax#12868).
+    while the steps are traced, or run where nothing is compiled. `train_on` takes `MANY` steps in one call where they
+    go `in_one_call`: on a card. On a CPU each is its own, since XLA's convolutions in a loop are much slower there
+    (measured six times; jax#12868).
     """
 
     #: What Keras hands to a model's `train_step` and `test_step` on this backend.
     GIVEN: ClassVar[tuple[str, ...]] = ("data",)
 
-    def __init__(self, model: keras.Model, example: Any, augment: Augment, tracing: Tracing, *, on_card: bool) -> None:
+    def __init__(
+        self, model: keras.Model, example: Any, augment: Augment, tracing: Tracing, *, in_one_call: bool
+    ) -> None:
         for step in (model.train_step, model.test_step):
             self._refuse_other_arguments(step)
         # Private, as `fit` does it: makes the variables of metrics, which a compiled step can't.
         model._symbolic_build(data_batch=keras.tree.map_structure(_as_floats, example))
         self.model, self.augment = model, augment
-        self._tracing, self._on_card = tracing, on_card
+        self._tracing, self._in_one_call = tracing, in_one_call
         self._logged: set[str] = set()
 
     def _refuse_other_arguments(self, step: Callable[..., Any]) -> None:
@@ -190,11 +195,11 @@ class Steps(ABC):
 
     def put_order(self, indices: npt.NDArray[np.int32]) -> Any:
         """The rows of indices (batches, batch size) that `train_on` goes through, on the device."""
-        return self.put(indices) if self._on_card else [self.put(row) for row in indices]
+        return self.put(indices) if self._in_one_call else [self.put(row) for row in indices]
 
     def compile(self, data: Any, order: Any) -> None:
         """Train a few steps, so that `train_on` with this data compiles nothing more, whatever its `count`."""
-        self.train_on(data, order, 0, 1 + MANY if self._on_card else 1)
+        self.train_on(data, order, 0, 1 + MANY if self._in_one_call else 1)
 
     @abstractmethod
     def train(self, data: Any, batch: Any) -> None:
@@ -205,7 +210,7 @@ class Steps(ABC):
 
         Returns before they are done.
         """
-        if not self._on_card:
+        if not self._in_one_call:
             for number in range(first, first + count):
                 self.train(data, order[number % len(order)])
             return
@@ -250,8 +255,8 @@ class Steps(ABC):
         self._take_metrics()
         return found
 
-    @abstractmethod
-    def _train_many(self, data: Any, order: Any, first: int, length: int) -> None: ...
+    def _train_many(self, data: Any, order: Any, first: int, length: int) -> None:
+        raise NotImplementedError  # only where steps go in one call
 
     def _bring_metrics(self) -> None:  # noqa: B027 - nothing to do where the steps work on the Keras variables
         """Bring the variables of the metrics up to the state of the steps."""

@@ -13,13 +13,13 @@ import numpy.typing as npt
 
 from dlcv04.backends.base import (
     Augment,
+    Backend,
     BackendError,
     GradientStep,
     Objective,
     Predict,
     Steps,
     Tracing,
-    TrainingBackend,
     scaled,
 )
 from dlcv04.lazy import LazyModule
@@ -34,7 +34,7 @@ else:
 _DETERMINISTIC = re.compile(r"--xla_gpu_deterministic_ops(=(true|1))?(?!\S)")
 
 
-class Jax(TrainingBackend):
+class Jax(Backend):
     """Keras on JAX."""
 
     name = "jax"
@@ -94,7 +94,7 @@ class Jax(TrainingBackend):
 
     def steps(self, model: keras.Model, example: Any, augment: Augment, tracing: Tracing) -> Steps:
         """The steps of a model that `compile` was called on."""
-        return _Steps(model, example, augment, tracing, on_card=self.has_gpu())
+        return _Steps(model, example, augment, tracing, in_one_call=self.has_gpu())
 
     def predict_step(self, model: keras.Model, shape: tuple[int, ...], dtype: Any) -> Predict:
         """A model's outputs in inference mode for one batch of this shape and type."""
@@ -132,8 +132,10 @@ class _Steps(Steps):
 
     GIVEN = ("state", "data")
 
-    def __init__(self, model: keras.Model, example: Any, augment: Augment, tracing: Tracing, *, on_card: bool) -> None:
-        super().__init__(model, example, augment, tracing, on_card=on_card)
+    def __init__(
+        self, model: keras.Model, example: Any, augment: Augment, tracing: Tracing, *, in_one_call: bool
+    ) -> None:
+        super().__init__(model, example, augment, tracing, in_one_call=in_one_call)
         self._train_jit = jax.jit(self._train_step, donate_argnums=0)
         self._many_jit = jax.jit(self._train_steps, static_argnames="length", donate_argnums=0)
         self._many_compiled: dict[tuple[Any, ...], Any] = {}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlcv04.backends.base import TrainingBackend, keras
+from dlcv04.backends.base import Backend, keras
 
 
 class Predictor:
@@ -23,7 +23,7 @@ class Predictor:
     """
 
     def __init__(
-        self, backend: TrainingBackend, model: keras.Model, shape: tuple[int, ...], dtype: Any, batch_size: int
+        self, backend: Backend, model: keras.Model, shape: tuple[int, ...], dtype: Any, batch_size: int
     ) -> None:
         self._size, self._backend = batch_size, backend
         self._step = backend.predict_step(model, (batch_size, *shape), dtype)

@@ -17,13 +17,13 @@ import numpy.typing as npt
 from dlcv04.backends.base import (
     MANY,
     Augment,
+    Backend,
     DeviceError,
     GradientStep,
     Objective,
     Predict,
     Steps,
     Tracing,
-    TrainingBackend,
     keras,
     scaled,
 )
@@ -36,7 +36,7 @@ else:
     tf = LazyModule("tensorflow")
 
 
-class TensorFlow(TrainingBackend):
+class TensorFlow(Backend):
     """Keras on TensorFlow."""
 
     name = "tensorflow"
@@ -172,7 +172,7 @@ class _Steps(Steps):
     def __init__(
         self, backend: TensorFlow, model: keras.Model, example: Any, augment: Augment, tracing: Tracing
     ) -> None:
-        super().__init__(model, example, augment, tracing, on_card=backend.has_gpu())
+        super().__init__(model, example, augment, tracing, in_one_call=backend.has_gpu())
         self._train_compiled = _Compiled(backend, self._train_step)
         self._many_compiled = {
             length: _Compiled(backend, partial(self._train_steps, length=length)) for length in (1, MANY)

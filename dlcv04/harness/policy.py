@@ -12,6 +12,8 @@ Device = Literal["auto", "cpu", "gpu"]
 Data = Literal["auto", "real", "embedded"]
 PROFILES: tuple[Profile, ...] = get_args(Profile)
 DEVICES: tuple[Device, ...] = get_args(Device)
+#: What `judged_on` may name: Keras's backends that train, and kinds of devices.
+BACKENDS, KINDS = ("tensorflow", "jax", "torch"), DEVICES[1:]
 DATA: tuple[Data, ...] = get_args(Data)
 #: The options that decide what is measured (`--dl-profile` and so on), and their defaults.
 DEFAULTS = {"profile": "smoke", "data": "auto", "device": "auto"}
@@ -21,12 +23,20 @@ MIN_PROCESSES = 5
 RECORDED_SEEDS = 12
 
 
-def waiting(profiles: Iterable[str]) -> str:
-    """How many claims wait for which larger profile, in words: ``"5 claims wait for a larger profile (...)"``."""
-    counts = Counter(profiles)
-    total = sum(counts.values())
+def waiting(needs: Iterable[str]) -> str:
+    """How many claims wait for what, in words: ``"5 claims wait for a larger profile (...)"``.
+
+    Args:
+        needs: what each waits for: a profile by its name, else another backend or device.
+    """
+    counts = Counter(need if need in PROFILES else "" for need in needs)
     listed = ", ".join(f"{counts[name]} for {name}" for name in PROFILES if counts[name])
-    return f"{total} {'claim waits' if total == 1 else 'claims wait'} for a larger profile ({listed})"
+    others, larger = counts[""], counts.total() - counts[""]
+    parts = {f"a larger profile ({listed})": larger, "another backend or device": others}
+    said = [(count, what) for what, count in parts.items() if count]
+    (first, what), *rest = said
+    text = f"{first} {'claim waits' if first == 1 else 'claims wait'} for {what}"
+    return text + "".join(f", {count} for {what}" for count, what in rest)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import pytest
 import threadpoolctl
 
 from dlcv04 import backends, seeding, workbench
-from dlcv04.backends import jax, keras, tensorflow
+from dlcv04.backends import jax, keras, tensorflow, torch
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -25,7 +25,7 @@ def test_facts_are_resolved_plain_values() -> None:
     facts = backends.facts()
     assert facts.backend == keras.config.backend()
     assert facts.keras_version == keras.__version__
-    assert facts.jit is (facts.backend == "jax" or facts.device == "gpu")
+    assert facts.jit is (facts.backend == "jax" or (facts.backend == "tensorflow" and facts.device == "gpu"))
     assert (facts.dtype_policy, facts.image_data_format) == ("float32", "channels_last")
     assert facts.threads >= 1
     assert facts.device_name
@@ -62,13 +62,14 @@ def test_cpu_and_auto() -> None:
 
 
 class FakeCard:
-    """TensorFlow, or JAX, on a machine with one GPU: as much of them as the device's door asks."""
+    """TensorFlow, JAX or PyTorch on a machine with one GPU: as much of them as the device's door asks."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, framework: str, *, tf32: bool = True, cards: int = 1) -> None:
         self.started, self.waited = False, 0
         self.visible, self.tf32 = [NS(device_type="GPU", number=number) for number in range(cards)], tf32
         self.grows: list[int] = []
         self.updated: dict[str, str] = {}
+        self.threads = 0
         self.deterministic = False
         # Each fake is settled anew, as in a process of its own.
         monkeypatch.setattr(backends, "_made", functools.cache(backends._made.__wrapped__))
@@ -103,6 +104,23 @@ class FakeCard:
                 ),
             ),
         )
+        monkeypatch.setattr(
+            torch,
+            "torch",
+            NS(
+                __version__="2.13.0",
+                cuda=NS(
+                    is_available=lambda: bool(self.visible),
+                    get_device_name=lambda: "NVIDIA H100 80GB HBM3",
+                    max_memory_allocated=lambda: memory["peak"],
+                ),
+                backends=NS(cuda=NS(matmul=NS(allow_tf32=False)), cudnn=NS(allow_tf32=self.tf32)),
+                set_num_threads=lambda count: setattr(self, "threads", count),
+                get_num_threads=lambda: self.threads,
+                are_deterministic_algorithms_enabled=lambda: self.deterministic,
+                use_deterministic_algorithms=lambda mode: setattr(self, "deterministic", mode),
+            ),
+        )
         monkeypatch.setattr(keras.config, "backend", lambda: framework)
         monkeypatch.setattr(
             tensorflow,
@@ -129,7 +147,7 @@ class FakeCard:
         self.visible = devices if isinstance(devices, list) else [devices]
 
 
-@pytest.mark.parametrize("framework", ["tensorflow", "jax"])
+@pytest.mark.parametrize("framework", backends.SUPPORTED)
 class TestOnAFakedCard:
     @pytest.mark.parametrize("asked", ["auto", "gpu"])
     def test_it_is_chosen_and_described(
@@ -138,7 +156,8 @@ class TestOnAFakedCard:
         FakeCard(monkeypatch, framework)
         assert backends.select_device(asked) == "gpu"
         facts = backends.facts()
-        assert (facts.device, facts.device_name, facts.jit) == ("gpu", "NVIDIA H100 80GB HBM3", True)
+        assert (facts.device, facts.device_name) == ("gpu", "NVIDIA H100 80GB HBM3")
+        assert facts.jit is (framework != "torch")
         assert facts.threads >= 1 and not facts.deterministic
 
     def test_deterministic_operations_go_without_xla_on_tensorflow(
@@ -148,7 +167,7 @@ class TestOnAFakedCard:
         FakeCard(monkeypatch, framework)
         with backends.deterministic():
             assert backends.facts().jit is backends.resolved_jit() is (framework == "jax")
-        assert backends.facts().jit is backends.resolved_jit() is True
+        assert backends.facts().jit is backends.resolved_jit() is (framework != "torch")
 
     def test_learning_is_keyed_by_the_setting_that_it_was_computed_with(
         self, monkeypatch: pytest.MonkeyPatch, framework: str
@@ -167,7 +186,7 @@ class TestOnAFakedCard:
         assert backends.select_device("gpu") == "gpu"
         if framework == "jax":
             assert card.updated == {"jax_cuda_visible_devices": "0"}
-        else:
+        elif framework == "tensorflow":  # PyTorch takes one anyway
             assert ([one.number for one in card.visible], card.grows) == ([0], [0])
 
     def test_what_has_started_is_left_as_it_is(self, monkeypatch: pytest.MonkeyPatch, framework: str) -> None:
@@ -180,7 +199,7 @@ class TestOnAFakedCard:
     def test_the_card_is_settled_before_a_model_is_drawn(self, monkeypatch: pytest.MonkeyPatch, framework: str) -> None:
         """A model's first variable starts the framework."""
         card, seen = FakeCard(monkeypatch, framework, cards=2), []
-        look = lambda seed: seen.append(card.grows or card.updated)  # noqa: E731
+        look = lambda seed: seen.append(card.grows or card.updated or card.threads)  # noqa: E731
         monkeypatch.setattr(keras.utils, "set_random_seed", look)
         with seeding.seeded(1):
             assert seen[0]
@@ -203,6 +222,10 @@ class TestOnAFakedCard:
         self, monkeypatch: pytest.MonkeyPatch, framework: str
     ) -> None:
         FakeCard(monkeypatch, framework)
+        if framework == "torch":
+            with pytest.raises(backends.DeviceError, match="hide it with CUDA_VISIBLE_DEVICES= before the start"):
+                backends.select_device("cpu")
+            return
         assert backends.select_device("cpu") == "cpu"
         assert backends.calibrator() is not None
         assert not backends.has_gpu() and backends.device_name() != "NVIDIA H100 80GB HBM3"
@@ -242,8 +265,10 @@ def test_unknown_device() -> None:
 
 
 def test_unsupported_backend_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keras.config, "backend", lambda: "torch")
-    with pytest.raises(backends.BackendError, match="not supported for this: set KERAS_BACKEND to tensorflow or jax"):
+    monkeypatch.setattr(keras.config, "backend", lambda: "numpy")
+    with pytest.raises(
+        backends.BackendError, match="trains nothing here: set KERAS_BACKEND to tensorflow, jax or torch"
+    ):
         backends.facts()
 
 
@@ -315,7 +340,10 @@ def test_a_product_on_openblas_threads_does_leave_one_spinning() -> None:
 
 
 @pytest.mark.parametrize("given", [None, "1"])
-@pytest.mark.parametrize(("name", "ours"), [("TF_CPP_MIN_LOG_LEVEL", "3"), ("XLA_PYTHON_CLIENT_PREALLOCATE", "false")])
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [("TF_CPP_MIN_LOG_LEVEL", "3"), ("XLA_PYTHON_CLIENT_PREALLOCATE", "false"), ("OMP_WAIT_POLICY", "passive")],
+)
 def test_what_the_user_set_for_the_framework_wins(name: str, ours: str, given: str | None) -> None:
     env = {other: value for other, value in os.environ.items() if other != name}
     env |= {"PYTHONPATH": str(ROOT)} | ({name: given} if given else {})
@@ -324,16 +352,16 @@ def test_what_the_user_set_for_the_framework_wins(name: str, ours: str, given: s
     assert done.stdout.strip() == (given or ours)
 
 
-def test_jax_runs_never_import_tensorflow() -> None:
-    if backends.name() != "jax":
-        pytest.skip("needs KERAS_BACKEND=jax")
+def test_runs_on_others_never_import_tensorflow() -> None:
+    if backends.name() == "tensorflow":
+        pytest.skip("needs KERAS_BACKEND=jax or torch")
     backends.facts()
     assert "tensorflow" not in sys.modules
 
 
 def test_a_frameworks_barrier_by_its_name_is_that_of_keras_where_it_is_keras_own(monkeypatch) -> None:
     waited: list[str] = []
-    own = type(backends._trainer())
+    own = type(backends._backend())
     monkeypatch.setattr(own, "barrier", lambda self: waited.append(self.name))
     backends.barrier_of(backends.name())()
     backends.barrier()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import pytest
 
 from dlcv04.harness.claims.controls import Control
-from dlcv04.harness.policy import PROFILES
+from dlcv04.harness.policy import BACKENDS, KINDS, PROFILES
 from dlcv04.harness.store.schema import Published
 
 Test = TypeVar("Test", bound=Callable[..., Any])
@@ -29,6 +29,20 @@ class ClaimInfo:
     published: Published = field(default_factory=Published)
     judged_from: str = "smoke"
     task: str = ""
+    judged_on: tuple[str, ...] = ()
+    elsewhere: str = ""
+
+    def lacks(self, backend: str, device: str) -> str:
+        """What can judge the claim, and why this backend on this kind of device can't; "" where it can."""
+        if not self.judged_on or any({*each.split()} <= {backend, device} for each in self.judged_on):
+            return ""
+        return f"{self.judged_by} ({self.elsewhere})"
+
+    @property
+    def judged_by(self) -> str:
+        """What can judge the claim, in words, where not everything can."""
+        *names, last = (each.replace(" ", " on a ") for each in self.judged_on)
+        return f"{', '.join(names)} or {last}" if names else last
 
 
 def claim(
@@ -38,6 +52,8 @@ def claim(
     slide: int | None = None,
     published: Published | str = "",
     judged_from: str = "smoke",
+    judged_on: Collection[str] = (),
+    elsewhere: str = "",
     task: str = "",
 ) -> Callable[[Test], Test]:
     """Declare that a test judges a claim.
@@ -49,10 +65,13 @@ def claim(
         slide: the slide of the 2016 talk.
         published: the published figures, as a sentence or as `Published`.
         judged_from: the smallest profile that can judge the claim; in a smaller one it is not run, but listed.
+        judged_on: where not everything can judge the claim, what can: a backend ("jax"), a kind of device ("gpu") or
+            both ("jax gpu"); elsewhere it is not run, but listed.
+        elsewhere: why nothing else can, with the figure that shows it.
         task: the heading under which the report shows the claim.
 
     Raises:
-        ClaimError: no control, or an unknown profile.
+        ClaimError: no control, an unknown profile, backend or device, or `judged_on` without its reason.
 
     Examples:
         >>> @claim("A wider layer is slower", control=reference_everywhere("narrow"))
@@ -67,9 +86,25 @@ def claim(
         )
     if judged_from not in PROFILES:
         raise ClaimError(f"The claim {sentence!r} has judged_from={judged_from!r}; profiles are {PROFILES}.")
+    _check_judged_on(sentence, judged_on, elsewhere)
     figures = Published(sentence=published) if isinstance(published, str) else published
-    info = ClaimInfo(sentence, control, slide, figures, judged_from, task)
+    info = ClaimInfo(sentence, control, slide, figures, judged_from, task, tuple(sorted(judged_on)), elsewhere)
     return _ClaimMark(pytest.mark.claim(info).mark, _ispytest=True)
+
+
+def _check_judged_on(sentence: str, judged_on: Collection[str], elsewhere: str) -> None:
+    named = [judged_on] if isinstance(judged_on, str) else judged_on
+    known = {*BACKENDS, *KINDS, *(f"{backend} {kind}" for backend in BACKENDS for kind in KINDS)}
+    if isinstance(judged_on, str) or not known.issuperset(named):
+        raise ClaimError(
+            f"The claim {sentence!r} has judged_on={judged_on!r}: give a set of backends ({', '.join(BACKENDS)}), "
+            f"kinds of devices ({', '.join(KINDS)}) or both, as in {{'tensorflow', 'jax gpu'}}."
+        )
+    if bool(named) != bool(elsewhere):
+        raise ClaimError(
+            f"The claim {sentence!r} has judged_on={judged_on!r} and elsewhere={elsewhere!r}: give both, what can "
+            "judge it and why nothing else can."
+        )
 
 
 class _ClaimMark(pytest.MarkDecorator):

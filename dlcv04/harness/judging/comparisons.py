@@ -147,9 +147,8 @@ def missing_comparison(test: str, path: str, arm: str = "", how: str = "was not 
     )
 
 
-def waits_now(test: str, path: str, profile: str, judged_from: str) -> Comparison:
-    """The red row of a claim that is stored for this profile, and now says that it can't be judged there."""
-    changed = f"judged from {profile} -> {judged_from}"
+def waits_now(test: str, path: str, changed: str) -> Comparison:
+    """The red row of a claim that is stored for runs like this one, and now says that these can't judge it."""
     return msgspec.structs.replace(
         missing_comparison(test, path, how=f"is not run for it now ({changed})"), verdict="STALE", differences=[changed]
     )

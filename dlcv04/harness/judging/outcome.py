@@ -100,7 +100,7 @@ def of_claim(claim: Claim, *, strict: bool) -> Outcome:
                 text = f"expected {text} (xfail: {claim.expected})"
             return Outcome(word, "red", f"{text} (--dl-strict)") if strict else Outcome(word, "yellow", text)
     if not claim.judged:
-        return Outcome("NOT JUDGED", "grey", f"waits for the profile {claim.judged_from} ({claim.sentence})")
+        return Outcome("NOT JUDGED", "grey", f"waits for {claim.needs} ({claim.sentence})")
     if claim.comparisons and not comparable(claim.comparisons):
         return Outcome("NO_BASELINE", "grey")
     return Outcome("HOLDS", "green")

@@ -18,6 +18,7 @@ from dlcv04.lazy import LazyModule
 
 if TYPE_CHECKING:
     from dlcv04.harness.claims import controls
+    from dlcv04.harness.claims.claim import ClaimInfo
     from dlcv04.harness.judging import comparisons, outcome, pair_gate
     from dlcv04.harness.machine import facts, git
     from dlcv04.harness.measuring import process_pairs, round_server, sides
@@ -124,10 +125,8 @@ def _keep_half(config: pytest.Config, session_state: state.SessionState, claims:
 
 
 def _keep_judged(config: pytest.Config, suite: Suite, tests: list[Any]) -> None:
-    """Take away the claims that wait for a larger profile, and their controls: the record lists them."""
-    waiting = [
-        item for item in tests if items.is_claim(item) and not suite.policy.judges(items.info_of(item).judged_from)
-    ]
+    """Take away the claims that this run can't judge, and their controls: the record lists them."""
+    waiting = [item for item in tests if items.is_claim(item) and suite.needs(items.info_of(item))]
     if waiting:
         config.hook.pytest_deselected(items=waiting)
         tests[:] = [item for item in tests if item not in waiting]
@@ -295,14 +294,21 @@ def _missing_items(session: pytest.Session, config: pytest.Config, suite: Suite)
         gone, left_out = selection.missing(config, stored, present, set(known.collected), known.taken)
         for test, path in gone.items():
             if test in suite.waiting:
-                judged_from = suite.waiting[test].judged_from
-                lost.append(comparisons.waits_now(test, path, suite.policy.profile, judged_from))
+                lost.append(comparisons.waits_now(test, path, _now_judged(suite, suite.waiting[test])))
             else:
                 lost.append(comparisons.missing_comparison(test, path, how=_how_gone(test, session, known)))
         known.left_out += [
             f"{count} stored {'test' if count == 1 else 'tests'} left out by {by}" for by, count in left_out.items()
         ]
     return [MissingItem.from_parent(session, name=row.test, nodeid=row.test, row=row) for row in lost]
+
+
+def _now_judged(suite: Suite, info: ClaimInfo) -> str:
+    """What changed in a claim that this run can't judge, though one like it is stored."""
+    if not suite.policy.judges(info.judged_from):
+        return f"judged from {suite.policy.profile} -> {info.judged_from}"
+    plan = suite.plan()
+    return f"judged on {plan.key.get('backend', '')} on a {plan.device} -> {info.judged_by}"
 
 
 def not_reached(config: pytest.Config, suite: Suite, tests: list[str]) -> list[Comparison]:

@@ -43,7 +43,7 @@ def lines(config: pytest.Config, tests: list[Any]) -> list[str]:
         f"{learning}about {seconds:.0f} s"
     ]
     if suite.waiting:
-        waits = waiting(info.judged_from for info in suite.waiting.values())
+        waits = waiting(suite.needs(info) for info in suite.waiting.values())
         header.append(f"dlcv04: {waits}: not run")
     if suite.compare:
         count = len(suite.stored.timing), len(suite.stored.portable)

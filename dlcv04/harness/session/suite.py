@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from dlcv04.harness.machine import ci_job
-from dlcv04.harness.policy import Device, Policy
+from dlcv04.harness.policy import PROFILES, Device, Policy
 from dlcv04.harness.store.stored import Stored
 from dlcv04.lazy import LazyModule
 
@@ -64,8 +64,8 @@ class Suite:
     """Collects the records of a run; `run()` turns them into the stored form.
 
     `settings` are recorded with the software: what of the command line may change a figure. `waiting` are the claims by
-    test that this profile is too small to judge: they are not run. `before_timing` is called before anything is timed:
-    it ends what would disturb that.
+    test that this run can't judge (`needs`): they are not run. `before_timing` is called before anything is timed: it
+    ends what would disturb that.
     """
 
     policy: Policy
@@ -100,6 +100,15 @@ class Suite:
         """What, with an arm's data, decides whether figures may be compared at all."""
         layer = self.device_layer or self.plan()
         return {"profile": self.policy.profile, **layer.key}
+
+    def needs(self, info: ClaimInfo) -> str:
+        """What this run lacks to judge a claim: a profile by its name, or other backends and devices; else ""."""
+        if not self.policy.judges(info.judged_from):
+            return info.judged_from
+        if not info.judged_on:
+            return ""
+        plan = self.plan()
+        return info.lacks(plan.key.get("backend", ""), plan.device)
 
     def spend(self, what: str, seconds: float) -> None:
         """Note wall time that went neither into timed rounds nor into training steps."""
@@ -159,8 +168,9 @@ class Suite:
         return msgspec.structs.replace(control, reason=reason)
 
     def _waiting(self) -> list[Claim]:
+        waits = {test: "" if (need := self.needs(info)) in PROFILES else need for test, info in self.waiting.items()}
         return [
-            self.claim_of(test, self.recorder(info), published=info.published, judged=False)
+            self.claim_of(test, self.recorder(info), published=info.published, judged=False, waits_for=waits[test])
             for test, info in self.waiting.items()
         ]
 

@@ -333,7 +333,7 @@ class Claim(Record, frozen=True, kw_only=True):
     `lacking` says what the machine lacked for a verdict, and how to get it; also why a test skipped itself. `expected`
     is why pytest expected the test to fail (xfail), where it did: VIOLATED is then no failure. `declared` is what the
     test fixed in advance, as it was resolved: margins, targets, metrics, pairs, the control and its code. A claim that
-    is not `judged` waits for the profile `judged_from`: it was not run.
+    is not `judged` was not run: it waits for the profile `judged_from`, or for what `waits_for` says in words.
     """
 
     test: str
@@ -346,6 +346,7 @@ class Claim(Record, frozen=True, kw_only=True):
     control_verdict: ControlVerdict = ""
     judged_from: str = "smoke"
     judged: bool = True
+    waits_for: str = ""
     assertions: list[Assertion] = []
     verdict: ClaimVerdict = "INCONCLUSIVE"
     reason: str = ""
@@ -357,6 +358,11 @@ class Claim(Record, frozen=True, kw_only=True):
     source_hash: str = ""
     declared: dict[str, str] = {}
     command: str = ""
+
+    @property
+    def needs(self) -> str:
+        """What could judge a claim that was not, in words."""
+        return self.waits_for or f"the profile {self.judged_from}"
 
 
 class DataRecord(Record, frozen=True, kw_only=True):

@@ -128,6 +128,36 @@ class TestVerdicts:
         assert result.ret == 1
         result.stdout.fnmatch_lines(["*STALE*test_longest_is_slower*judged from smoke -> paper*"])
 
+    def test_a_claim_that_another_backend_must_judge_is_not_run_but_listed(self, suite):
+        elsewhere = 'judged_on={"jax gpu"}, elsewhere="XLA is slow on a CPU", '
+        later = TWO_CLAIMS.replace('@claim("The longest arm is slower", ', f'@claim("Later", {elsewhere}')
+        result, block = run_block(suite(later), "--dl-controls", "--dl-strict")
+        assert result.ret == 0
+        result.assert_outcomes(passed=2, deselected=2)
+        waiting = [claim for claim in block["claims"] if not claim["judged"]]
+        needs = "jax on a gpu (XLA is slow on a CPU)"
+        assert [(claim["sentence"], claim["waits_for"]) for claim in waiting] == [("Later", needs)]
+        result.stdout.fnmatch_lines(
+            [
+                "dlcv04: 1 claim waits for another backend or device: not run",
+                "The only claim holds, 1 claim waits for another backend or device; 1 of 1 control broke*",
+            ]
+        )
+        assert outcome.exit_status(rejudge(decode_run(block, "the run"), None), asked=False) == 0
+
+    def test_a_stored_claim_that_another_backend_must_judge_now_is_stale(self, suite):
+        pytester = suite(TWO_CLAIMS)
+        store(pytester, part="portable", processes=1)
+        elsewhere = 'judged_on={"jax gpu"}, elsewhere="slow", '
+        suite(
+            TWO_CLAIMS.replace(
+                '@claim("The longest arm is slower", ', f'@claim("The longest arm is slower", {elsewhere}'
+            )
+        )
+        result = pytester.runpytest("bench", "--benchmark-compare")
+        assert result.ret == 1
+        result.stdout.fnmatch_lines(["*STALE*test_longest_is_slower*judged on * on a cpu -> jax on a gpu*"])
+
     def test_a_claims_command_repeats_it_at_the_same_sizes(self, suite):
         """Of the same claim at smoke, or on other data, nothing of this run would come back."""
         pytester = suite()

@@ -10,14 +10,14 @@ from dlcv04.harness.store.schema import Claim, Run
 
 
 def real_claims(run: Run) -> list[Claim]:
-    """The claims of a run without their controls, and without those that wait for a larger profile."""
+    """The claims of a run without their controls, and without those that it can't judge."""
     return [c for c in run.claims if c.judged and not c.is_control]
 
 
 def waiting_claims(run: Run) -> list[Claim]:
-    """The claims that this run's profile can't judge, those of the smallest larger profile first."""
+    """The claims that this run can't judge: those of the smallest larger profile first, of other backends last."""
     waiting = [c for c in run.claims if not (c.judged or c.is_control)]
-    return sorted(waiting, key=lambda claim: PROFILES.index(claim.judged_from))
+    return sorted(waiting, key=lambda claim: (claim.waits_for, PROFILES.index(claim.judged_from)))
 
 
 def controls(run: Run) -> list[Claim]:

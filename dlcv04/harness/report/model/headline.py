@@ -49,7 +49,7 @@ def interruption(run: Run) -> str:
 
 def _claims_part(run: Run) -> str:
     claims, waits = real_claims(run), waiting_claims(run)
-    waiting = policy.waiting(claim.judged_from for claim in waits) if waits else ""
+    waiting = policy.waiting(claim.waits_for or claim.judged_from for claim in waits) if waits else ""
     expected = sum(1 for c in claims if c.verdict == "VIOLATED" and c.expected)
     judged = Counter(c.verdict for c in claims)
     total = len(claims)

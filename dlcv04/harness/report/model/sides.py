@@ -322,7 +322,7 @@ def _cell(claim: Claim | None, run: Run, place: int, lead: Asserted | None) -> C
     if claim is None:
         return Cell(None, why="not in this run")
     if not claim.judged:
-        return Cell(None, why=f"waits for the profile {claim.judged_from}")
+        return Cell(None, why=f"waits for {claim.needs}")
     badge = tone.claim_badge(claim, run)
     if lead is None:
         return Cell(badge, why=fmt.shorten(claim.reason, 200))

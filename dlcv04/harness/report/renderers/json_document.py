@@ -19,7 +19,7 @@ figure that does not exist is null. The text is ASCII with escapes, so that noth
       pictures            [{name, caption, published, width, height, sha256}], of the PNG in the run's own file
       arms                [{name, network, parameters, macs, weight_bytes, optimizer_bytes, activation_bytes, layers,
                           median_epoch_seconds, stored_median_epoch_seconds, facts}]
-    waiting               {profile: [test]}: the claims that were not run, since they wait for a larger profile
+    waiting               {profile, or what else can judge them and why: [test]}: the claims that were not run
     comparisons           every one of the run, missing ones included
     history               [{test, arm, metric, calibrated, values, runs, level, shift, changes}]; values are log
                           seconds or shares of one, oldest first and this run last; runs[i] is the id of values[i]
@@ -60,7 +60,9 @@ def render(run: Run, baselines: Sequence[Run] = (), self_test: SelfTest | None =
         "counts": _counts(view),
         "suspects": [_concern(concern) for concern in view.concerns],
         "claims": [_claim(card) for card in view.cards],
-        "waiting": {profile: [claim.test for claim in claims] for profile, claims in view.waiting},
+        "waiting": {
+            claims[0].waits_for or claims[0].judged_from: [claim.test for claim in claims] for _, claims in view.waiting
+        },
         "comparisons": [to_builtins(row) for row in run.comparisons],
         "history": [_trend(trend) for trend in history.build(run, baselines).trends],
         "environment": [

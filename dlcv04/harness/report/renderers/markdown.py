@@ -31,12 +31,12 @@ def render(run: Run, baselines: Sequence[Run] = ()) -> str:
     if view.waiting:
         apart = told_apart(claim for _, claims in view.waiting for claim in claims)
         rows = (
-            [_text(profile), _text(f"{claim.sentence} {apart.get(claim.test, '')}")]
-            for profile, claims in view.waiting
+            [_text(claim.waits_for or claim.judged_from), _text(f"{claim.sentence} {apart.get(claim.test, '')}")]
+            for _, claims in view.waiting
             for claim in claims
         )
         count = sum(len(claims) for _, claims in view.waiting)
-        parts += ["### Not run: they wait for a larger profile", _table(("Profile", "Claim"), rows, count)]
+        parts += ["### Not run: this run can't judge them", _table(("They wait for", "Claim"), rows, count)]
     if pictures := [(card, picture) for card in view.cards for picture in card.claim.pictures]:
         rows = ([_text(p.name), _text(card.named(_CELL)), _text(p.caption), _text(p.published)] for card, p in pictures)
         head = ("Picture", "Claim", "What to see", "In 2016")

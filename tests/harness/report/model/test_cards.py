@@ -20,9 +20,14 @@ def test_claims_below_their_profile_are_listed_and_have_no_card() -> None:
     assert alone.headline.tone == "none" and not alone.cards
     assert alone.headline.text == "3 claims wait for a larger profile (1 for standard, 2 for paper)."
     assert [(name, [c.test for c in found]) for name, found in alone.waiting] == [
-        ("standard", ["t1"]),
-        ("paper", ["t0", "t2"]),
+        ("the profile standard", ["t1"]),
+        ("the profile paper", ["t0", "t2"]),
     ]
+    elsewhere = msgspec.structs.replace(waiting[1], judged_from="smoke", waits_for="jax on a gpu (slow)")
+    both = model.build(changed(run, claims=[elsewhere, waiting[0]], missing=[]))
+    expected = "1 claim waits for a larger profile (1 for paper), 1 for another backend or device."
+    assert both.headline.text == expected
+    assert [name for name, _ in both.waiting] == ["the profile paper", "jax on a gpu (slow)"]
     beside = model.build(changed(run, claims=[*run.claims, waiting[0]]))
     assert "hold, 1 claim waits for a larger profile (1 for paper)" in beside.headline.text
     assert len(beside.cards) == len(model.build(run).cards)
