@@ -7,6 +7,7 @@ it compiled, as loky's processes do; `ray.util.joblib` loses all that was sent w
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import itertools
 import os
@@ -38,10 +39,8 @@ if TYPE_CHECKING:
     import cloudpickle
     import psutil
     import ray
-    from joblib.externals.loky import process_executor
 else:
     cloudpickle = LazyModule("cloudpickle")
-    process_executor = LazyModule("joblib.externals.loky.process_executor")
     psutil = LazyModule("psutil")
     ray = LazyModule("ray")
 
@@ -57,11 +56,12 @@ class ClusterError(RuntimeError):
 
 
 class Node(NamedTuple):
-    """Where an actor runs: its node's name, its process, and the computer that it is on."""
+    """Where an actor runs: its node's name, its process, the computer that it is on, and what its bits depend on."""
 
     name: str
     pid: int
     computer: str
+    maker: dict[str, str]
 
 
 def lack() -> str:
@@ -251,7 +251,31 @@ def computer() -> str:
 
 def maker() -> dict[str, str]:
     """What must be equal for curves to be the same bits: the processor or card, and versions."""
-    return {"device": backends.device_name(), "python": platform.python_version(), **backends.versions(), **caching.made_by()}
+    return {
+        "device": backends.device_name(),
+        "python": platform.python_version(),
+        **backends.versions(),
+        **caching.made_by(),
+    }
+
+
+def refuse_other_bits(node: Node) -> None:
+    """Refuse a node on which curves would not be the bits of this machine.
+
+    Raises:
+        ClusterError: it has another processor or card, or other versions.
+    """
+    here = maker()
+    others = [
+        f"{name} {node.maker.get(name, 'none')} (here {value})"
+        for name, value in here.items()
+        if node.maker.get(name) != value
+    ]
+    if others:
+        raise ClusterError(
+            f"The node {node.name} computes otherwise than this machine, so that curves would differ in their last "
+            f"bits: {', '.join(others)}. Use nodes of one kind with the same versions."
+        )
 
 
 # -- in the agent ----------------------------------------------------------------------------------------------------
@@ -352,11 +376,13 @@ class _Actor:
 
 
 def _packed(error: BaseException) -> bytes:
+    # A lazy module has no private names.
+    with_traceback = importlib.import_module("joblib.externals.loky.process_executor")._ExceptionWithTraceback
     try:
-        return bytes(cloudpickle.dumps(process_executor._ExceptionWithTraceback(error)))
+        return bytes(cloudpickle.dumps(with_traceback(error)))
     except Exception:  # whatever an exception's own pickling raises
         plain = RuntimeError(f"{type(error).__name__}: {error}").with_traceback(error.__traceback__)
-        return bytes(cloudpickle.dumps(process_executor._ExceptionWithTraceback(plain)))
+        return bytes(cloudpickle.dumps(with_traceback(plain)))
 
 
 def contents(path: Path) -> bytes:
@@ -368,4 +394,4 @@ def node() -> Node:
     """Where this actor runs."""
     here = ray.get_runtime_context().get_node_id()
     names = {each["NodeID"]: each["NodeName"] for each in ray.nodes()}
-    return Node(names.get(here) or here[:8], os.getpid(), computer())
+    return Node(names.get(here) or here[:8], os.getpid(), computer(), maker())

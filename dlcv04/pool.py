@@ -31,20 +31,20 @@ from dlcv04.lazy import LazyModule
 if TYPE_CHECKING:
     import cloudpickle
     from joblib.externals import loky
-    from joblib.externals.loky import process_executor
 
     from dlcv04 import training
     from dlcv04.training import Learned
 else:
     cloudpickle = LazyModule("cloudpickle")
     loky = LazyModule("joblib.externals.loky")
-    process_executor = LazyModule("joblib.externals.loky.process_executor")
     training = LazyModule("dlcv04.training")
 
 #: Networks that a process keeps compiled.
 KEPT = 8
 #: Processes that one seed may end, of a cluster: the second one is its own fault, and it has failed.
 DEATHS = 2
+#: Seconds that a cluster has to give a worker its place, and that one to import the framework.
+STARTING_SECONDS = 300
 #: Tasks that are named while they run; of more, only how many.
 NAMED = 12
 #: Steps after which a process has allocated all that training takes.
@@ -267,7 +267,11 @@ class Pool:
     ) -> Learned | Died | None:
         """What a job gave; None where its process died and the job is to be trained again, which a cluster does."""
         try:
-            return _result(future, job)
+            learned = _result(future, job)
+            worker.check()  # one that came in a dead one's place may be on another node
+            return learned
+        except cluster.ClusterError as error:
+            raise PoolError(str(error)) from error
         except DeathError as error:
             if self._cluster is None:
                 raise
@@ -291,6 +295,10 @@ class _Worker:
         self.lessons: set[Path] = set()
         self.node = ""
 
+    def check(self) -> None:
+        """Wait until it is ready; raises what kept it from that."""
+        self.ready.result()
+
     def submit(self, job: Job) -> Future[Learned]:
         self.lessons.add(job.lesson)
         return self.executor.submit(_learn, job)
@@ -300,16 +308,22 @@ class _Actor(_Worker):
     """One actor of a cluster; it trains only where this process would compute the same bits."""
 
     def __init__(self, plugins: list[str], device: backends.Device, its: cluster.Cluster) -> None:
-        self.executor = its.executor()
-        here = cluster.maker(), str(Path.cwd()), sys.path
-        self.ready = self.executor.submit(_prepare_on_node, plugins, device, *here)
+        self.executor, self.lessons, self.node = its.executor(), set(), "a node that starts"
+        self.ready = self.executor.submit(_prepare_on_node, plugins, device, str(Path.cwd()), sys.path)
         self.ready.add_done_callback(partial(self._stands, its))
-        self.lessons = set()
-        self.node = "a node that starts"
 
     def submit(self, job: Job) -> Future[Learned]:
         self.lessons.add(job.lesson)
         return self.executor.submit(_learn, job, files=(job.lesson, _read(job.lesson).data))
+
+    def check(self) -> None:
+        try:
+            cluster.refuse_other_bits(self.ready.result(STARTING_SECONDS))
+        except TimeoutError as error:
+            raise PoolError(
+                f"The Ray cluster gave no place to one of the workers in {STARTING_SECONDS} s: others may use it, or "
+                "it is smaller. Take fewer: --dl-workers N."
+            ) from error
 
     def _stands(self, its: cluster.Cluster, ready: Future[cluster.Node]) -> None:
         if ready.exception() is None:
@@ -330,8 +344,8 @@ def _named(running: Iterable[tuple[_Worker, Job]]) -> str:
 def _compute_alike(workers: Iterable[_Worker]) -> bool:
     modules = code_hash.looked_at(without=caching.COMPUTE_NOTHING)
     try:
-        asked = [(worker.ready, worker.executor.submit(_code, modules)) for worker in workers]
-        return all((ready.result(), code.result())[1] == _code() for ready, code in asked)
+        asked = [(worker, worker.executor.submit(_code, modules)) for worker in workers]
+        return all((worker.check(), code.result())[1] == _code() for worker, code in asked)
     except (PoolError, cluster.ClusterError) as error:
         raise PoolError(str(error)) from error
     except Exception as error:  # whatever importing the framework or a plugin raises
@@ -393,26 +407,18 @@ def _prepare(plugins: list[str], device: backends.Device, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that ends this one
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     # What is compiled and kept is no leak: loky would start the process anew for it.
-    process_executor._MAX_MEMORY_LEAK_SIZE = math.inf
+    loky_process = importlib.import_module("joblib.externals.loky.process_executor")  # set in the module itself
+    loky_process._MAX_MEMORY_LEAK_SIZE = math.inf  # type: ignore[attr-defined]
     _import(plugins, device)
 
 
-def _prepare_on_node(
-    plugins: list[str], device: backends.Device, maker: dict[str, str], folder: str, path: list[str]
-) -> cluster.Node:
-    """Make this actor ready to train as the process does that asked for it, which `maker`, `folder` and `path` tell."""
+def _prepare_on_node(plugins: list[str], device: backends.Device, folder: str, path: list[str]) -> cluster.Node:
+    """Make this actor ready to train; the process that asked for it has `folder` and `path`."""
     if Path(folder).is_dir():
         os.chdir(folder)
     sys.path += [each for each in path if each not in sys.path]
     _import(plugins, device)
-    node, own = cluster.node(), cluster.maker()
-    others = [f"{name} {own.get(name, 'none')} (here {value})" for name, value in maker.items() if own.get(name) != value]
-    if others:
-        raise PoolError(
-            f"The node {node.name} computes otherwise than this machine, so its curves would differ in their last bits: "
-            f"{', '.join(others)}. Use nodes that are alike and install the same versions there."
-        )
-    return node
+    return cluster.node()
 
 
 def _import(plugins: list[str], device: backends.Device) -> None:
