@@ -165,7 +165,7 @@ class Cluster:
             try:
                 number, how, content = self._link.recv()
             except (EOFError, OSError):
-                self._lose("the process that speaks to it ended")
+                self._lose("its head, or the process that speaks to it, ended")
                 return
             if how == "lost":
                 self._lose(content)

@@ -246,7 +246,7 @@ class Pool:
         found: dict[Job, Learned | Died] = {}
         deaths: Counter[Job] = Counter()
         while waiting or running:
-            busy = [worker for worker, _ in running.values()]
+            busy = {worker for worker, _ in running.values()}
             for worker in [worker for worker in self._workers if worker not in busy][: len(waiting)]:
                 job = self._next(worker, waiting)
                 waiting.remove(job)
@@ -345,7 +345,9 @@ def _compute_alike(workers: Iterable[_Worker]) -> bool:
     modules = code_hash.looked_at(without=caching.COMPUTE_NOTHING)
     try:
         asked = [(worker, worker.executor.submit(_code, modules)) for worker in workers]
-        return all((worker.check(), code.result())[1] == _code() for worker, code in asked)
+        for worker, _ in asked:
+            worker.check()
+        return all(code.result() == _code() for _, code in asked)
     except (PoolError, cluster.ClusterError) as error:
         raise PoolError(str(error)) from error
     except Exception as error:  # whatever importing the framework or a plugin raises

@@ -318,7 +318,7 @@ class TestRay:
 @needs_ray
 def test_when_the_head_is_killed_one_sentence_says_so_and_what_was_finished_is_kept():
     made = started()
-    pool, kept = pools.Pool(2, ray=made.address), []
+    pool, kept, address = pools.Pool(2, ray=made.address), [], made.address
 
     def keep(job, learned):
         kept.append(job)
@@ -328,7 +328,7 @@ def test_when_the_head_is_killed_one_sentence_says_so_and_what_was_finished_is_k
     try:
         with pytest.raises(pools.PoolError) as caught:
             pool.train(jobs(pool, seeds=range(200)), keep=keep)
-        assert str(caught.value).startswith(f"The Ray cluster at {made.address} can't be used any more (")
+        assert str(caught.value).startswith(f"The Ray cluster at {address} can't be used any more (its head, or ")
         assert "what was finished is kept" in str(caught.value) and "\n" not in str(caught.value)
         assert 2 <= len(kept) < 400
         with pytest.raises(pools.PoolError, match="can't be used any more"):
