@@ -82,6 +82,7 @@ class Cluster:
     def __init__(self, address: str, size: int, device: backends.Device) -> None:
         self.address = address or os.environ.get("RAY_ADDRESS", "") or "local"
         self.lost = ""
+        self._answered = False
         self._numbers = itertools.count()
         self._calls: dict[int, Future[bytes]] = {}
         self._put: set[Path] = set()
@@ -165,8 +166,12 @@ class Cluster:
             try:
                 number, how, content = self._link.recv()
             except (EOFError, OSError):
-                self._lose("its head, or the process that speaks to it, ended")
+                ended = "its head, or the process that speaks to it, ended"
+                self._lose(ended if self._answered else "it did not answer")
                 return
+            if how == "up":
+                self._answered = True
+                continue
             if how == "lost":
                 self._lose(content)
                 continue
@@ -292,6 +297,7 @@ def serve(descriptor: str, address: str, size: str, device: str, folder: str) ->
         said = str(error).strip() or type(error).__name__
         agent.answer(-1, "lost", f"it did not answer: {said.splitlines()[0]}")
         return
+    agent.answer(-1, "up", "")
     try:
         while (what := link.recv())[0] != "close":
             getattr(agent, what[0])(*what[1:])
