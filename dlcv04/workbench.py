@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from copy import copy
 from dataclasses import asdict, dataclass, field
@@ -35,7 +35,7 @@ from dlcv04.lazy import LazyModule
 if TYPE_CHECKING:
     import numpy as np
 
-    from dlcv04 import backends, datasets, fit_trainer, footprints, networks, own_work, training
+    from dlcv04 import backends, cluster, datasets, fit_trainer, footprints, networks, own_work, training
     from dlcv04 import pool as pools
     from dlcv04.datasets import own_arrays
     from dlcv04.harness.claims import own_training
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 else:
     np = LazyModule("numpy")
     backends = LazyModule("dlcv04.backends")
+    cluster = LazyModule("dlcv04.cluster")
     datasets = LazyModule("dlcv04.datasets")
     fit_trainer = LazyModule("dlcv04.fit_trainer")
     footprints = LazyModule("dlcv04.footprints")
@@ -94,10 +95,12 @@ def set_plan(config: pytest.Config, suite: Suite, device: Device, claims: list[A
     if device == "gpu":
         device = _usable(config, suite)
     (own, shipped), workers = _data_sets(claims), _workers(config, device) if trains else 0
-    pool = config.stash[_POOL] = pools.Pool(workers, _plugins(config), "gpu" if device == "gpu" else "cpu")
+    executor = _executor(config, workers) if trains else None
+    pool = config.stash[_POOL] = pools.Pool(workers, _plugins(config), "gpu" if device == "gpu" else "cpu", executor)
     suite.before_timing = pool.close
     config.add_cleanup(pool.close)
     learning = f"learning in {workers} process{'es' * (workers > 1)} of one thread" if workers else ""
+    learning += " of a Ray cluster" * (executor is not None)
 
     def plan() -> Plan:
         data = [*own, *(_where(config, name) for name in shipped)]
@@ -140,14 +143,25 @@ def _usable(config: pytest.Config, suite: Suite) -> Device:
 def _workers(config: pytest.Config, device: Device) -> int:
     """Processes that train: none on a card, whose memory this process holds."""
     asked: int | None = config.getoption("dl_workers")
-    if device == "gpu" and asked:
+    if device == "gpu" and asked and config.getoption("dl_executor") == "loky":
         raise pytest.UsageError(
             f"--dl-workers {asked}: on a card learning runs in one process, which holds the card's memory. Drop the "
-            "option, or use --dl-device cpu."
+            "option, or use --dl-device cpu, or --dl-executor ray for a card a process."
         )
     if asked is None:
         return 0 if device == "gpu" else min(MOST_WORKERS, max(1, int(cpu.usable_cores())))
     return asked
+
+
+def _executor(config: pytest.Config, workers: int) -> str | None:
+    """The address of the Ray cluster that learning runs on, "" for the usual one; None for this machine."""
+    asked: str = config.getoption("dl_executor")
+    if asked == "loky":
+        return None
+    lack = "--dl-executor needs processes that train: --dl-workers N, 1 or more." if not workers else cluster.lack()
+    if lack:
+        raise pytest.UsageError(lack)
+    return "" if asked == "ray" else asked
 
 
 def _plugins(config: pytest.Config) -> list[str]:
@@ -462,7 +476,8 @@ class Learner:
     @property
     def settings(self) -> dict[str, str]:
         """What the curves depend on beside their data."""
-        return {**self.bench.of_times, **_jit_of_learning()} if self.pool is None else {"threads": "1"}
+        here = self.pool is None or self.bench.device == "gpu"
+        return {**self.bench.of_times, **_jit_of_learning()} if here else {"threads": "1"}
 
     def train(self, name: str, seed: int) -> SeedCurve:
         """One seed of one arm."""
@@ -487,14 +502,13 @@ class Learner:
         try:
             if self.pool is not None and wanted and not self.pool.computes_alike():
                 self._leave_pool()
-            keys = [(*self.key(name), seed, self.extras, *self.settings.items()) for name, seed in wanted]
+            keys = {each: (*self.key(each[0]), each[1], self.extras, *self.settings.items()) for each in wanted}
             known = self.bench.curves
-            new = {key: each for key, each in zip(keys, wanted, strict=True) if key not in known}
-            for (key, (name, _)), learned in zip(new.items(), self._learn(list(new.values())), strict=True):
-                known[key] = self._take(learned, key, self.arms[name][0])
+            new = {key: each for each, key in keys.items() if key not in known}
+            self._learn(list(new.values()), lambda each, learned: self._keep(learned, keys[each], each[0]))
         except pools.PoolError as error:
             raise ClaimError(str(error)) from error
-        return [known[key] for key in keys]
+        return [known[keys[each]] for each in wanted]
 
     def key(self, name: str) -> tuple[Any, ...]:
         """An arm's network, data and recipe; another arm with the same is the same."""
@@ -512,27 +526,31 @@ class Learner:
         )
         children.show(self.request.config, sentence)
 
-    def _learn(self, wanted: list[tuple[str, int]]) -> Iterable[Any]:
+    def _learn(self, wanted: list[tuple[str, int]], keep: Callable[[tuple[str, int], Any], None]) -> None:
         if self.pool is None:
-            return self._here(wanted)
+            for each in wanted:
+                keep(each, self._here(*each))
+            return
         options = {"modules": _own_modules(self.request), **asdict(self.extras)}
         lessons = {name: self.pool.lesson(name, *self.arms[name], **options) for name, _ in wanted}
         jobs = [pools.Job(name, seed, lessons[name]) for name, seed in wanted]
-        return self.pool.train(jobs, partial(self.progress, "learning"))
+        # Kept as it comes: what was learnt before a process dies, or a cluster, serves other tests.
+        self.pool.train(jobs, partial(self.progress, "learning"), lambda job, learned: keep(job[:2], learned))
 
-    def _here(self, wanted: list[tuple[str, int]]) -> Iterator[Any]:
-        for name, seed in wanted:
-            # Made where it is used: a trainer compiles anew for deterministic operations.
-            with backends.deterministic():
-                trainer = self.bench.trainer(*self.arms[name])
-                tell = partial(self._tell, name, seed)
-                learned = training.learn(trainer, seed, on_epoch=tell, **asdict(self.extras))
-            yield learned
+    def _here(self, name: str, seed: int) -> Any:
+        # Made where it is used: a trainer compiles anew for deterministic operations.
+        with backends.deterministic():
+            trainer = self.bench.trainer(*self.arms[name])
+            return training.learn(trainer, seed, on_epoch=partial(self._tell, name, seed), **asdict(self.extras))
 
     def _tell(self, name: str, seed: int, number: int, epoch: Any) -> None:
         epochs = self.arms[name][2].epochs
         where = f"seed {seed}, epoch {number} of {epochs}, validation accuracy {epoch.val_accuracy:.3f}"
         self.progress(name, where)
+
+    def _keep(self, learned: Any, key: tuple[Any, ...], name: str) -> None:
+        died = isinstance(learned, pools.Died)
+        self.bench.curves[key] = _died(learned) if died else self._take(learned, key, self.arms[name][0])
 
     def _take(self, learned: Any, key: tuple[Any, ...], network: Any) -> SeedCurve:
         run, right, seconds = learned
@@ -674,6 +692,10 @@ def _curve(run: Any, right: Any) -> SeedCurve:
     ]
     answers = "".join("1" if hit else "0" for hit in right)
     return SeedCurve(seed=run.seed, epochs=rows, status=run.status, reason=run.reason, answers=answers)
+
+
+def _died(seed: pools.Died) -> SeedCurve:
+    return SeedCurve(seed=seed.seed, epochs=[], status="died", reason=seed.reason)
 
 
 def _timed_arm(

@@ -131,6 +131,15 @@ class TestPool:
         assert len(pids) == 2 and not any(map(lives, pids))
 
 
+def leak_limit():
+    return sys.modules["joblib.externals.loky.process_executor"]._MAX_MEMORY_LEAK_SIZE
+
+
+def test_loky_never_starts_a_process_anew_for_what_it_keeps(pool):
+    pool.computes_alike()
+    assert pool._workers[0].executor.submit(leak_limit).result() == float("inf")
+
+
 def waited_for(condition, seconds=60):
     """Whether something comes true in time."""
     end = time.monotonic() + seconds

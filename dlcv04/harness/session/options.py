@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ class Options:
         data: "auto", "real" or "embedded".
         seeds: cap on the seeds of a learning claim, None without one.
         workers: processes that train, 0 for this one, None for what the device has.
+        executor: where they run: "loky" for this machine, "ray", or the address of a Ray cluster.
         controls: whether every claim's control runs too.
         report_dir: folder of the reports.
         strict: whether what is INCONCLUSIVE fails.
@@ -49,6 +51,7 @@ class Options:
     data: str
     seeds: int | None
     workers: int | None
+    executor: str
     controls: bool
     report_dir: str
     strict: bool
@@ -103,6 +106,14 @@ def add(parser: pytest.Parser) -> None:
         "not depend on N; 0 trains in pytest's own process, with all its threads",
     )
     group.addoption(
+        "--dl-executor",
+        type=_executor,
+        default="loky",
+        metavar="WHERE",
+        help="where these processes run: loky (this machine, default), ray (the cluster that RAY_ADDRESS names, else a "
+        "local one) or ray://host:port",
+    )
+    group.addoption(
         "--dl-controls",
         action="store_true",
         help="also run every claim's control: an intervention on which the claim must not hold",
@@ -131,6 +142,12 @@ def add(parser: pytest.Parser) -> None:
         choices=("timing", "learning"),
         help="used by `dlcv04 baseline`: measure one part at fixed n, with no early stop",
     )
+
+
+def _executor(text: str) -> str:
+    if text in ("loky", "ray") or re.fullmatch(r"ray://[^\s/]+:\d+", text):
+        return text
+    raise argparse.ArgumentTypeError(f"{text!r} is none of loky, ray and ray://host:port")
 
 
 def _count(what: str, least: int) -> Callable[[str], int]:

@@ -140,7 +140,8 @@ def load_runs(folder: Path | str) -> pd.DataFrame:
     - `test`, `arm`, `control`: whose figure it is; `control` marks a claim's control, which is false by construction.
     - `figure`: "time" (a clock's), "learning" (a curve's), "exact" (a count), "value" (what an arm computed, by unit in
       `round`) or "pair" (of `--dl-against`, or of a test that looked slower than the stored ones).
-    - `status`: "ok" or "diverged". A seed that diverged in its first epoch has one row a metric, without an epoch.
+    - `status`: "ok", "diverged" or "died" (with the process that trained it). A seed that diverged in its first epoch,
+      or died, has one row a metric, without an epoch.
     - `seed`, `epoch` (from 1), `round` (from 0), `pair` (of processes, from 0): the figure's index.
     - `metric`, `value`, `unit`: such as `epoch_seconds`, 12.5, "s".
     - `file`: below the folder.

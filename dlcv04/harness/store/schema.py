@@ -149,7 +149,7 @@ class EpochRow(Record, frozen=True, kw_only=True):
 
 
 class SeedCurve(Record, frozen=True, kw_only=True):
-    """The learning curve of one seed; `status` "diverged" names the epoch in `reason`.
+    """The learning curve of one seed; `status` "diverged" names the epoch in `reason`, "died" how its process ended.
 
     `answers` has one sign a validation picture, in an order that all seeds share: 1 where it was classed rightly after
     the last epoch, 0 where not; empty where no test asked for it.
@@ -157,7 +157,7 @@ class SeedCurve(Record, frozen=True, kw_only=True):
 
     seed: int
     epochs: list[EpochRow]
-    status: Literal["ok", "diverged"] = "ok"
+    status: Literal["ok", "diverged", "died"] = "ok"
     reason: str = ""
     answers: str = ""
 

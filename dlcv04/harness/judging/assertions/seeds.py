@@ -214,7 +214,7 @@ def reach(sides: Sequence[ArmSeeds], series: Series, target: float, by: float, c
     """
     names = sides[0].name, sides[1].name
     budget = max((len(curve.epochs) for side in sides for curve in side.curves), default=1) or 1
-    lost = Seen([[math.nan if curve.status == "diverged" else 0.0 for curve in side.curves] for side in sides])
+    lost = Seen([[0.0 if curve.status == "ok" else math.nan for curve in side.curves] for side in sides])
     n = max(len(side.curves) for side in sides)
     new, old = (_for_all([_epochs(curve, series, target, budget) for curve in side.curves], n) for side in sides)
     effects = stats.by_seed(
