@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -65,8 +66,13 @@ class OverTime:
             return f"{fmt.plural(len(self.runs), 'run')}, and no figure that {LEAST_RUNS} of them have."
         changed = [trend for group in self.groups for trend in group.changed]
         worse = sum(any(change.worse for change in trend.changes) for trend in changed)
-        text = f"{len(changed)} of {fmt.plural(len(found), 'figure')} over {fmt.plural(len(self.runs), 'run')} changed"
-        return f"{text} level{f', {worse} for the worse' if worse else ''}."
+        text = f"{len(changed)} of {fmt.plural(len(found), 'figure')} changed level over {fmt.plural(len(self.runs), 'run')}"
+        text += f", {'all' if worse == len(changed) > 1 else worse} for the worse" if worse else ""
+        places = Counter(place for trend in changed for place in {c.place for c in trend.changes if c.place})
+        if not places:
+            return f"{text}."
+        place, count = places.most_common(1)[0]
+        return f"{text}; {'all' if count == len(changed) else count} {place}."
 
 
 def build(runs: Sequence[Run]) -> OverTime:
@@ -252,6 +258,7 @@ def _trend(course: _Course) -> Trend:
         None,
         unit,
         "newest run",
+        _shown(name, readings[0]),
     )
 
 
@@ -272,7 +279,6 @@ def _told(change: Change, course: _Course) -> Change:
     if old.commit.id and old.commit.id == new.commit.id:
         about.insert(0, "the same commit before and after")
     elif old.commit.id and new.commit.id:
-        return replace(
-            change, text=f"{size} from {after.commit} on ({after.when}), not yet at {before.commit}", about=tuple(about)
-        )
-    return replace(change, text=f"{size} since run of {after.when}", about=tuple(about))
+        place = f"between {before.commit} and {after.commit}"
+        return replace(change, text=f"{size} {place} ({after.when})", about=tuple(about), place=place)
+    return replace(change, text=f"{size} since the run of {after.when}", about=tuple(about))

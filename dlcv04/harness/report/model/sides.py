@@ -1,7 +1,7 @@
-"""Several runs side by side: what each says of the same claims, what differs, and what moved beyond its noise.
+"""Several runs side by side: what each says of the same claims, what differs, and what changed by more than noise.
 
-Nothing here judges. Verdicts are those that the runs were given. Whether a figure moved beyond its noise is asked of
-the gate's own rules, with the first run as the only stored one: they keep the false alarms of a whole run at 1 %.
+Nothing here judges. Verdicts are those that the runs were given. Whether a figure changed by more than noise is decided
+by the gate's own rules, with the first run as the only stored one: they keep the false alarms of a whole run at 1 %.
 """
 
 from __future__ import annotations
@@ -73,11 +73,15 @@ class Asserted:
 
 @dataclass(frozen=True)
 class Change:
-    """A figure of a later run against the first one's; `moved` beyond its noise, `note` says what to know about it."""
+    """A figure of a later run compared with the first run's.
+
+    `moved`: it changed by more than noise; `worse`: and for the worse. `note` says what to know about it.
+    """
 
     text: str
     moved: bool = False
     note: str = ""
+    worse: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,8 +95,13 @@ class FigureRow:
 
     @property
     def moved(self) -> bool:
-        """Whether it moved in any run."""
+        """Whether it changed by more than noise in any run."""
         return any(change is not None and change.moved for change in self.changes)
+
+    @property
+    def worse(self) -> bool:
+        """Whether it changed for the worse in any run."""
+        return any(change is not None and change.worse for change in self.changes)
 
 
 @dataclass(frozen=True)
@@ -140,7 +149,7 @@ class Row:
 
     @property
     def moved(self) -> tuple[FigureRow, ...]:
-        """The figures that moved beyond their noise."""
+        """The figures that changed by more than noise."""
         return tuple(row for row in self.figures if row.moved)
 
 
@@ -169,9 +178,9 @@ class Beside:
             return "None of these runs judged a claim."
         counts = [
             (len(self.differing), "with different verdicts"),
-            (len(self.moved), "with figures that moved beyond their noise"),
+            (len(self.moved), "with figures that changed by more than noise"),
             (len(self.partial), "not judged in every run"),
-            (len(self.alike), "in which nothing comparable moved"),
+            (len(self.alike), "without a change"),
         ]
         parts = [f"{count} {what}" for count, what in counts if count]
         return f"{fmt.plural(total, 'claim')}: {', '.join(parts)}."
@@ -469,14 +478,17 @@ def _change(row: Comparison | None, before: _Value, now: _Value) -> Change | Non
         return None
     if row.verdict == "NO_BASELINE":
         ratio = now.middle / before.middle if row.kind == "times" and now.middle and before.middle else None
-        return Change("" if ratio is None else f"{ratio:.2f} times", note="not comparable")
+        return Change("" if ratio is None else f"{ratio:.2f}×", note="not comparable")
     if before.failed or now.failed:
         return Change("", before.failed != now.failed)
     # Of times the reasons speak of a gate, except where the machine was busy.
     busy = row.kind == "times" and row.verdict == "INCONCLUSIVE" and row.reason.endswith("prove nothing")
     note = row.reason if busy or (row.verdict in _MOVED and row.kind != "times") else ""
     # Values of units have no interval: the reason counts those that differ.
-    return Change(fmt.comparison_effect(row) if row.low is not None else "", row.verdict in _MOVED, note)
+    text = fmt.comparison_effect(row) if row.low is not None else ""
+    if row.unit == "ratio":
+        text = text.replace(" [", "× [", 1)
+    return Change(text, row.verdict in _MOVED, note, tone.is_regression(row.verdict))
 
 
 def _counts(arms: Sequence[Mapping[str, Arm]]) -> Iterable[FigureRow]:

@@ -37,10 +37,10 @@ def tiles(run: Run) -> tuple[Tile, ...]:
     claims = _Counts(claim_badge(claim, run) for claim in real_claims(run))
     compared = _Counts(row_badge(row, run) for row in run.comparisons)
     tried = _Counts(control_badge(control, run) for control in controls(run))
-    shown = [_share(claims["HOLDS"], claims.total, "claims hold")]
+    shown = [_share(claims["HOLDS"], claims.total, "claims hold", "claim holds")]
     shown += claims.tiles({"VIOLATED": "violated", "INCONCLUSIVE": "inconclusive"})
     if compared.total:
-        shown.append(_share(compared["PASS"], compared.total, "figures pass"))
+        shown.append(_share(compared["PASS"], compared.total, "figures pass", "figure passes"))
         shown += compared.tiles(_FIGURES)
     if kinds := outcome.lost_kinds(run):
         shown.append(
@@ -80,5 +80,5 @@ class _Counts:
         return [Tile(str(count), label, badge.tone) for badge, count, label in shown]
 
 
-def _share(count: int, total: int, label: str) -> Tile:
-    return Tile(f"{count} / {total}", label, of_share(count, total))
+def _share(count: int, total: int, label: str, label_of_one: str) -> Tile:
+    return Tile(f"{count} / {total}", label_of_one if total == 1 else label, of_share(count, total))

@@ -42,13 +42,17 @@ class Point:
 
 @dataclass(frozen=True)
 class Change:
-    """The level changed at `points[index]`; `size` is on the scale of its trend, `about` what else changed there."""
+    """The level changed at `points[index]`; `size` is on the scale of its trend, `about` what else changed there.
+
+    `place` says between which commits, where both are known and not the same.
+    """
 
     index: int
     size: float
     worse: bool
     text: str
     about: tuple[str, ...] = ()
+    place: str = ""
 
     @property
     def tone(self) -> str:
@@ -63,7 +67,7 @@ class Trend:
     `level` is the median of the stored values since the newest pin; `calibrated` says whether times are over the
     calibrator; `now` is the last run's plain figure; `badge` its comparison's, None where it was not compared. `unit`
     is the scale of the points: "ratio" for logarithms, "points" for shares of one, else the unit of plain numbers.
-    `last` is what the last run is called.
+    `last` is what the last run is called, `oldest` the first run's plain figure.
     """
 
     test: str
@@ -77,6 +81,7 @@ class Trend:
     badge: Badge | None
     unit: str = "ratio"
     last: str = "this run"
+    oldest: str = ""
 
     @property
     def stored(self) -> tuple[Point, ...]:

@@ -66,7 +66,7 @@ def test_equal_runs_differ_in_nothing() -> None:
     view = sides.build([run, changed(run, id="other")])
     assert len(view.alike) == 6 and not (view.differing or view.moved or view.partial)
     assert view.differences == () and view.notes == ()
-    assert "6 in which nothing comparable moved" in view.sentence
+    assert "6 without a change" in view.sentence
 
 
 def test_different_verdicts_stand_first_and_are_those_of_the_runs() -> None:
@@ -91,7 +91,7 @@ def test_a_time_three_times_as_long_moved_and_one_like_it_did_not() -> None:
     (row,) = sides.build([run, slower(run, 3.0)]).moved
     assert ("base", "seconds an epoch") in moved(row)
     figure = next(f for f in row.figures if (f.arm, f.name) == ("base", "seconds an epoch"))
-    assert figure.changes[0] is None and figure.changes[1].text.startswith("3.00 [")
+    assert figure.changes[0] is None and figure.changes[1].text.startswith("3.00× [") and figure.worse
     assert sides.build([run, slower(run, 1.01)]).moved == ()
 
 
@@ -142,7 +142,7 @@ def test_other_machines_times_are_a_ratio_with_a_note() -> None:
     assert any("Different machines (A cpu" in note for note in view.notes)
     (row,) = view.alike
     figure = next(f for f in row.figures if (f.arm, f.name) == ("base", "seconds an epoch"))
-    assert (figure.changes[1].text, figure.changes[1].note, figure.moved) == ("0.10 times", "not comparable", False)
+    assert (figure.changes[1].text, figure.changes[1].note, figure.moved) == ("0.10×", "not comparable", False)
 
 
 def test_other_data_can_not_be_compared() -> None:
