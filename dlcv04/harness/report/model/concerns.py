@@ -31,7 +31,7 @@ def concerns(run: Run, cards: Sequence[Card], rows: Sequence[ComparisonRow]) -> 
     shown = [Concern(BADGES["ERROR"], fmt.shorten(text, 200), "") for text in unexplained_failures(run)]
     if lost := lost_part(run):
         shown.append(
-            Concern(lost_badge(), lost[:1].upper() + lost[1:], "Store a baseline here with `dlcv04 baseline`.")
+            Concern(lost_badge(), lost[:1].upper() + lost[1:], "Store a baseline on this machine: dlcv04 baseline.")
         )
     if run.interrupted:
         shown.append(Concern(interrupted_badge(run), interruption(run), ""))

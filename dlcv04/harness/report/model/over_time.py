@@ -66,7 +66,8 @@ class OverTime:
             return f"{fmt.plural(len(self.runs), 'run')}, and no figure that {LEAST_RUNS} of them have."
         changed = [trend for group in self.groups for trend in group.changed]
         worse = sum(any(change.worse for change in trend.changes) for trend in changed)
-        text = f"{len(changed)} of {fmt.plural(len(found), 'figure')} changed level over {fmt.plural(len(self.runs), 'run')}"
+        text = f"{len(changed)} of {fmt.plural(len(found), 'figure')} changed level over "
+        text += fmt.plural(len(self.runs), "run")
         text += f", {'all' if worse == len(changed) > 1 else worse} for the worse" if worse else ""
         places = Counter(place for trend in changed for place in {c.place for c in trend.changes if c.place})
         if not places:

@@ -56,9 +56,9 @@ def tiles(run: Run) -> tuple[Tile, ...]:
 
 
 _FIGURES = {name: in_sentence(name) for name in ("REGRESSED", "MISSING", "STALE")} | {
-    "INCONCLUSIVE": "figures inconclusive",
+    "INCONCLUSIVE": "figure{s} inconclusive",
     "IMPROVED": "improved",
-    "CHANGED": "figures changed",
+    "CHANGED": "figure{s} changed",
     "NO_BASELINE": "without baseline",
 }
 
@@ -77,7 +77,7 @@ class _Counts:
     def tiles(self, labels: Mapping[str, str]) -> list[Tile]:
         """A tile for each of these verdicts that occurs."""
         shown = [(*self._found[word], label) for word, label in labels.items() if word in self._found]
-        return [Tile(str(count), label, badge.tone) for badge, count, label in shown]
+        return [Tile(str(count), label.format(s="" if count == 1 else "s"), badge.tone) for badge, count, label in shown]
 
 
 def _share(count: int, total: int, label: str, label_of_one: str) -> Tile:
