@@ -116,8 +116,8 @@ def spoilt(value):
         (forked, "mine gives several arrays for a picture, not one row of probabilities: it is no classifier"),
         (lambda: stack(layers.Conv2D(3, 3)), r"mine gives arrays of \(10, 10, 3\) for a picture"),
         (lambda: stack(layers.Flatten(), layers.Dense(1, activation="sigmoid")), r"mine gives arrays of \(1,\) for"),
-        (lambda: spoilt(np.nan), "mine holds NaN or infinity in its weights mine/conv/kernel: train it anew"),
-        (lambda: spoilt(np.inf), "mine holds NaN or infinity in its weights mine/conv/kernel: train it anew"),
+        (lambda: spoilt(np.nan), "mine holds NaN or infinity in its weights mine/conv/kernel: train it again"),
+        (lambda: spoilt(np.inf), "mine holds NaN or infinity in its weights mine/conv/kernel: train it again"),
     ],
 )
 def test_a_model_that_is_no_classifier_is_refused_at_once(make, sentence):
@@ -134,7 +134,7 @@ def test_a_model_that_is_no_classifier_is_refused_at_once(make, sentence):
         (lambda: ending([3.0, 3.0], "sigmoid"), "mine gives numbers that add up to 1.91, no probabilities"),
         (
             lambda: stack(layers.Rescaling(np.inf), layers.Flatten(), layers.Dense(2, activation="softmax")),
-            "mine gives NaN or infinity for a picture: train it anew, or look at its layers",
+            "mine gives NaN or infinity for a picture: train it again, or look at its layers",
         ),
     ],
 )

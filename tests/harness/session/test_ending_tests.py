@@ -386,4 +386,4 @@ class TestComparing:
         result, block = run_block(pytester, "--benchmark-compare")
         assert result.ret == 1 and [row["verdict"] for row in block["missing"]] == ["MISSING"]
         assert asserted(block["claims"][0])[0]["n_old"] == 5
-        result.stdout.fnmatch_lines([f"*MISSING: *{file.name} was cut or is no JSON*"])
+        result.stdout.fnmatch_lines([f"*MISSING: *{file.name} was cut or is not JSON*"])

@@ -85,7 +85,7 @@ def data_in_words(data: Sequence[DataRecord]) -> str:
 def _recheck_fact(recheck: Recheck) -> Fact:
     """What decided a test whose time looked slower than the stored ones."""
     if recheck.against is None:
-        return Fact("Looked slower", f"{short_name(recheck.test)}: no process pairs: {recheck.why}", warn=True)
+        return Fact("Seemed slower", f"{short_name(recheck.test)}: no process pairs: {recheck.why}", warn=True)
     count = len({rounds.pair for rounds in recheck.against.pairs})
     text = f"{fmt.plural(count, 'process pair')} against {recheck.against.rev}"
-    return Fact("Looked slower", f"{short_name(recheck.test)}: {text}")
+    return Fact("Seemed slower", f"{short_name(recheck.test)}: {text}")

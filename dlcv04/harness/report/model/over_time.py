@@ -63,7 +63,7 @@ class OverTime:
         """What there is to see, in one sentence."""
         found = [trend for group in self.groups for trend in (*group.changed, *group.level)]
         if not found:
-            return f"{fmt.plural(len(self.runs), 'run')}, and no figure that {LEAST_RUNS} of them have."
+            return f"{fmt.plural(len(self.runs), 'run')}, and no figure that at least {LEAST_RUNS} of them share."
         changed = [trend for group in self.groups for trend in group.changed]
         worse = sum(any(change.worse for change in trend.changes) for trend in changed)
         text = f"{len(changed)} of {fmt.plural(len(found), 'figure')} changed level over "

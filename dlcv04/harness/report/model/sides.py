@@ -266,13 +266,13 @@ def _differences(runs: Sequence[Run]) -> Iterable[Difference]:
 def _notes(sides: Sequence[Side]) -> Iterable[str]:
     """What of these runs can't be compared, and what else than the code may be why they differ."""
     if named := _unlike(sides, lambda run: run.profile):
-        yield f"Different sizes ({named}): neither times nor learning are comparable between them."
+        yield f"Different profiles ({named}): neither times nor learning can be compared."
     if named := _unlike(sides, lambda run: run.environment.machine_class):
-        yield f"Different machines ({named}): times are not comparable, a ratio of them says nothing of the code."
+        yield f"Different machines ({named}): times are not comparable, and their ratio says nothing about the code."
     if named := _unlike(sides, lambda run: run.key.get("backend", "unknown")):
-        yield f"Different backends ({named}): the same seed begins with other weights on each."
+        yield f"Different backends ({named}): the same seed starts with different weights on each."
     if other := _other_data([side.run for side in sides]):
-        yield f"Different data of {', '.join(other)}: learning and times on them are not comparable."
+        yield f"Different data of {', '.join(other)}: learning and times on them can't be compared."
     if len({side.run.id for side in sides}) < len(sides):
         yield "Some of these files are of the same run."
 

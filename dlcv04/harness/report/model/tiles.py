@@ -77,7 +77,9 @@ class _Counts:
     def tiles(self, labels: Mapping[str, str]) -> list[Tile]:
         """A tile for each of these verdicts that occurs."""
         shown = [(*self._found[word], label) for word, label in labels.items() if word in self._found]
-        return [Tile(str(count), label.format(s="" if count == 1 else "s"), badge.tone) for badge, count, label in shown]
+        return [
+            Tile(str(count), label.format(s="" if count == 1 else "s"), badge.tone) for badge, count, label in shown
+        ]
 
 
 def _share(count: int, total: int, label: str, label_of_one: str) -> Tile:
