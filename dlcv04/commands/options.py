@@ -26,9 +26,7 @@ Variant = Literal[
 ]
 
 DeviceName = Annotated[Device, typer.Option("--device", help="where to compute; auto takes a GPU if there is one")]
-Force = Annotated[
-    bool, typer.Option("--force", help="store despite uncommitted changes or red claims, and show it")
-]
+Force = Annotated[bool, typer.Option("--force", help="store despite uncommitted changes or red claims, and show it")]
 PixelKind = Annotated[Pixels, typer.Option("--pixels", help="what the network in a file takes")]
 ProfileName = Annotated[Profile, typer.Option("--profile", help="how large the run is")]
 Reason = Annotated[str, typer.Option("--reason", help="why later runs should be compared with these figures")]

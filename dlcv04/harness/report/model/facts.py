@@ -79,7 +79,7 @@ def data_in_words(data: Sequence[DataRecord]) -> str:
     by_kind: dict[str, dict[str, None]] = {}
     for d in data:
         by_kind.setdefault(d.kind, {})[d.name.split(", ")[0]] = None
-    return "; ".join(f"{_KINDS.get(kind, kind)}: {', '.join(names)}" for kind, names in by_kind.items())
+    return "; ".join(f"{_KINDS.get(kind, kind)}: {', '.join(sorted(names))}" for kind, names in by_kind.items())
 
 
 def _recheck_fact(recheck: Recheck) -> Fact:

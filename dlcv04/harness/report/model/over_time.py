@@ -39,8 +39,9 @@ class Setting:
 
 @dataclass(frozen=True)
 class Group:
-    """The trends of one setting: those whose level changed, for the worse first, and the others, in the suite's order.
+    """The trends of one setting: those whose level changed, and the others in the suite's order.
 
+    Changes for the worse come first, and among them the largest in proportion to the figure.
     `steady` counts the networks whose parameters, MACs and bytes never changed.
     """
 
@@ -212,10 +213,17 @@ def _group(setting: Setting, courses: Mapping[_Name, _Course], shown: Sequence[P
     return Group(
         setting,
         tuple({past.id: past for past in shown if past.id in used}.values()),
-        tuple(sorted(changed, key=lambda trend: not any(change.worse for change in trend.changes))),
+        tuple(sorted(changed, key=_prominence)),
         tuple(trend for trend in trends if not trend.changes),
         steady,
     )
+
+
+def _prominence(trend: Trend) -> tuple[int, float]:
+    """A place in the order of changed figures: worse before better before neutral, large before small."""
+    kind = min(0 if change.worse else 2 if change.neutral else 1 for change in trend.changes)
+    scale = 1.0 if trend.unit == "ratio" else abs(trend.points[0].value) or 1.0
+    return kind, -max(abs(change.size) for change in trend.changes) / scale
 
 
 def _counted(course: _Course) -> Iterable[_Course]:
@@ -246,13 +254,15 @@ def _trend(course: _Course) -> Trend:
         if unit == "exact"
         else history.level_changes(points, unit, higher=figure.direction == "higher")
     )
-    neutral = figure.direction == "none"
+    neutral = unit == "exact" or figure.direction == "none"
     return Trend(
         test,
         arm,
         fmt.count_name(name) if unit == "exact" else name,
         points,
-        tuple(_told(replace(change, worse=change.worse and not neutral), course) for change in changes),
+        tuple(
+            _told(replace(change, worse=change.worse and not neutral, neutral=neutral), course) for change in changes
+        ),
         statistics.median(point.value for point in points[pins[-1] if pins else 0 : -1]),
         calibrated and figure.name == SECONDS,
         _shown(name, readings[-1]),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from string import ascii_uppercase
 from typing import NamedTuple
 
@@ -29,6 +30,8 @@ from dlcv04.harness.store.stored import Stored
 MOST_SIDES = 4
 #: Of a comparison with the first run these say that a figure is not what it was, whichever way.
 _MOVED = {"REGRESSED", "IMPROVED", "CHANGED"}
+#: Counts of a network that stand behind its parameters and all that was measured.
+_OTHER_COUNTS = {fmt.count_name(what) for what in EXACT_FIGURES if what != "parameters"}
 
 
 @dataclass(frozen=True)
@@ -284,7 +287,7 @@ def _unlike(sides: Sequence[Side], of: Callable[[Run], str]) -> str:
 
 
 def _other_data(runs: Sequence[Run]) -> list[str]:
-    """Data sets of one name whose pictures are not the same in all runs that have it."""
+    """Data sets whose pictures differ; using only some of the variants of another run is no difference."""
     found: dict[str, list[frozenset[str]]] = {}
     for run in runs:
         own: dict[str, set[str]] = {}
@@ -292,7 +295,8 @@ def _other_data(runs: Sequence[Run]) -> list[str]:
             own.setdefault(record.name, set()).add(record.fingerprint)
         for name, prints in own.items():
             found.setdefault(name, []).append(frozenset(prints))
-    return list(dict.fromkeys(name.partition(",")[0] for name, each in found.items() if len({*each}) > 1))
+    apart = [name for name, each in found.items() if any(not (a <= b or b <= a) for a, b in combinations(each, 2))]
+    return list(dict.fromkeys(name.partition(",")[0] for name in apart))
 
 
 # --- a claim in each run ---
@@ -321,7 +325,7 @@ def _row(
         cells=cells,
         lead=lead,
         asserted=asserted,
-        figures=tuple(sorted(rows, key=lambda row: not row.moved)),
+        figures=tuple(sorted(rows, key=lambda row: (not row.moved, not row.worse, row.name in _OTHER_COUNTS))),
         curves=_curves(arms),
         pictures=tuple(_pictures(judged)),
     )

@@ -44,7 +44,7 @@ class Point:
 class Change:
     """The level changed at `points[index]`; `size` is on the scale of its trend, `about` what else changed there.
 
-    `place` says between which commits, where both are known and not the same.
+    `place` says between which commits, where both are known and not the same. `neutral`: no direction is the worse.
     """
 
     index: int
@@ -53,11 +53,12 @@ class Change:
     text: str
     about: tuple[str, ...] = ()
     place: str = ""
+    neutral: bool = False
 
     @property
     def tone(self) -> str:
         """Red for the worse."""
-        return tone.of_change(self.worse)
+        return tone.NONE if self.neutral else tone.of_change(self.worse)
 
 
 @dataclass(frozen=True)

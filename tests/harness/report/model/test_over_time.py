@@ -65,6 +65,23 @@ def test_the_headline_names_where_most_figures_changed() -> None:
     assert sentence.endswith("all for the worse; all between 3333333333 and 4444444444.")
 
 
+def test_the_largest_change_for_the_worse_comes_first_and_counts_have_no_direction() -> None:
+    runs = saved(8, slower_from=4, ratio=1.3)
+    for number in range(4, 8):
+        arms = [
+            msgspec.structs.replace(
+                a,
+                parameters=a.parameters + 10,
+                round_seconds=[s * (2 if a.name == "base" else 1) for s in a.round_seconds],
+            )
+            for a in runs[number].arms
+        ]
+        runs[number] = changed(runs[number], arms=arms)
+    found = [t for group in over_time.build(runs).groups for t in group.changed]
+    assert found[0].arm == "base" and found[0].changes[0].worse
+    assert found[-1].metric == "parameters" and {c.tone for c in found[-1].changes} == {"none"}
+
+
 def test_a_change_within_one_commit_is_not_the_codes() -> None:
     runs = [changed(run, commit=Commit(id="a" * 40)) for run in saved(8, slower_from=4, ratio=1.3)]
     (change,) = trend(over_time.build(runs)).changes

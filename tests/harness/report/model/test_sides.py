@@ -155,6 +155,25 @@ def test_other_data_can_not_be_compared() -> None:
     assert not view.moved
 
 
+def test_a_run_that_used_fewer_variants_of_a_data_set_has_no_other_data() -> None:
+    run = sample_run()
+    features = msgspec.structs.replace(run.data[0], name="mnist, features", fingerprint="sha256:" + "c" * 64)
+    again = msgspec.structs.replace(run.data[0], fingerprint="sha256:" + "d" * 64)
+    view = sides.build([changed(run, data=[*run.data, again, features]), run])
+    assert not any("Different data" in note for note in view.notes)
+
+
+def test_what_got_worse_and_what_was_measured_come_before_further_counts() -> None:
+    run = real(sample_run(), TIMED)
+    slow = slower(run, 3.0)
+    arms = [msgspec.structs.replace(a, parameters=a.parameters + 1, macs=(a.macs or 0) + 1) for a in slow.arms]
+    (row,) = sides.build([run, changed(slow, arms=arms)]).moved
+    names = [figure.name for figure in row.moved]
+    assert names[0] == "seconds an epoch" and names.index("parameters") < names.index("MACs") == len(
+        names
+    ) - names.count("MACs")
+
+
 def test_other_sizes_can_not_be_compared() -> None:
     run = real(sample_run(), LEARNS)
     other = changed(worse(run, 0.2), profile="standard", key={**run.key, "profile": "standard"})
