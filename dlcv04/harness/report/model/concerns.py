@@ -57,4 +57,6 @@ def _why(card: Card) -> str:
     if card.reason or not card.assertions:
         return card.reason
     worst = min(card.assertions, key=lambda a: rank(a.badge.word))
+    if worst.kind == "EXACT" and worst.reason:  # it has the figures and what was expected
+        return worst.reason
     return f"{worst.sentence}: {worst.effect}, {worst.limit} {worst.margin}. {worst.reason}".strip()
