@@ -27,7 +27,7 @@ ROWS = [
     Row("zero-margin", "an asserted ratio of at least 0", "asserts a ratio of 0", 2, UNTOUCHED),
     Row("huge-count", "a count of 10^400", "larger than any figure", 2, UNTOUCHED),
     Row("deep-json", "facts that nest 200 deep", "nest more than 40 deep", 2, UNTOUCHED),
-    Row("deeper-json", "JSON that nests 100,000 deep", "is no JSON", 2, UNTOUCHED),
+    Row("deeper-json", "JSON that nests 100,000 deep", "is not JSON", 2, UNTOUCHED),
     Row("half-character", "half a surrogate pair in a name", "half a character", 2, UNTOUCHED),
     Row("seed-twice", "a seed with two curves", "a seed has two curves", 2, UNTOUCHED),
     Row("claim-twice", "a claim that occurs twice", "occurs twice", 2, UNTOUCHED),

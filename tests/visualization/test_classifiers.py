@@ -261,7 +261,7 @@ def written(text):
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda: None, r"mine\.keras is no file that ends with \.keras: save the model with"),
+        (lambda: None, r"mine\.keras is not a file that ends with \.keras: save the model with"),
         (lambda: written("no model"), r"mine\.keras can't be read as a Keras model"),
         (lambda: written(""), r"mine\.keras can't be read as a Keras model"),
         (cut, r"mine\.keras can't be read as a Keras model"),
@@ -282,7 +282,7 @@ def test_a_file_of_another_name_is_not_opened(tmp_path):
     (tmp_path / "mine.h5").write_text("x")
     (tmp_path / "folder.keras").mkdir()
     for name in ("mine.h5", "folder.keras"):
-        with pytest.raises(ClassifierError, match=rf"{re.escape(name)} is no file that ends with \.keras"):
+        with pytest.raises(ClassifierError, match=rf"{re.escape(name)} is not a file that ends with \.keras"):
             from_file(name)
 
 

@@ -349,7 +349,7 @@ class TestOtherCurvesOfTheSameSeeds:
         rows = self.rows(learned(self.slightly_better))
         assert rows["mean validation accuracy over epochs"].verdict == "PASS"
         assert rows["curves"].verdict == "CHANGED"
-        assert "seeds 0, 1, 2 learnt otherwise than stored" in rows["curves"].reason
+        assert "seeds 0, 1, 2 learned differently from the stored run" in rows["curves"].reason
 
     def test_a_plugin_of_pytest_is_code_and_no_excuse(self):
         before = msgspec.structs.replace(a_run().environment, software={"plugins": "none"})
