@@ -91,7 +91,7 @@ def _locked(path: Path, key: Mapping[str, Any], compute: Callable[[], Arrays], t
         try:
             return read(path, key)
         except CacheError as error:
-            tell(f"{error} It is computed anew.")
+            tell(f"{error} It is computed again.")
     arrays = compute()
     try:
         store(path, key, arrays)

@@ -83,9 +83,9 @@ def _resumed(trainer: Trainer, checkpoint: Checkpoint) -> list[Epoch]:
         epochs = [Epoch(**figure) for figure in figures]
         trainer.resume([arrays[name] for name in sorted(arrays)], len(epochs))
     except (caching.CacheError, seeding.TrainingError, KeyError, TypeError, ValueError) as error:
-        checkpoint.tell(f"{error} The training starts anew.")
+        checkpoint.tell(f"{error} The training starts again from the beginning.")
         return []
-    checkpoint.tell(f"The training goes on after epoch {len(epochs)}, where it was stopped.")
+    checkpoint.tell(f"The training continues after epoch {len(epochs)}, where it was stopped.")
     return epochs
 
 
@@ -115,5 +115,7 @@ class _Keeper:
             caching.store(path, self._checkpoint.key, {"epochs": epochs, **state})
         except OSError as error:
             if not self._failed:
-                self._checkpoint.tell(f"{path} can't be written ({error}): a training that is stopped starts anew.")
+                self._checkpoint.tell(
+                    f"{path} can't be written ({error}): a training that is stopped starts again from the beginning."
+                )
             self._failed = True

@@ -47,13 +47,13 @@ def items(group: Any) -> Iterator[tuple[str, Any]]:
         StrangeFileError: a link leads elsewhere, or a group holds itself.
     """
     if not isinstance(group, h5py.Group):
-        raise StrangeFileError(f"{group.name} is no group")
+        raise StrangeFileError(f"{group.name} is not a group")
     left = [(group, f"{group.name.rstrip('/')}/{name}", {_address(group)}) for name in sorted(group, reverse=True)]
     while left:
         parent, name, above = left.pop()
         kind = type(parent.get(name.rpartition("/")[2], getlink=True))
         if kind is not h5py.HardLink:
-            raise StrangeFileError(f"{name} is no array but a link to elsewhere ({kind.__name__})")
+            raise StrangeFileError(f"{name} is not an array but a link to elsewhere ({kind.__name__})")
         item = parent[name.rpartition("/")[2]]
         yield name, item
         if isinstance(item, h5py.Group):
@@ -76,7 +76,7 @@ def _checked(dataset: Any) -> Any:
     if dataset.external or dataset.is_virtual:
         raise StrangeFileError(f"the numbers of {dataset.name} lie in another file")
     if dataset.dtype.kind not in "fiub" or dataset.shape is None:
-        raise StrangeFileError(f"{dataset.name} is {dataset.dtype}, no array of numbers")
+        raise StrangeFileError(f"{dataset.name} is {dataset.dtype}, not an array of numbers")
     if dataset.nbytes > _LARGEST_ARRAY:
         raise StrangeFileError(f"{dataset.name} declares the shape {dataset.shape}, {dataset.nbytes:,} bytes")
     if dataset.nbytes and not dataset.id.get_storage_size():

@@ -60,7 +60,7 @@ class Fresh:
     @property
     def description(self) -> str:
         """What reports call it."""
-        return f"{describe(self.model).partition(',')[0]}, its weights drawn anew"
+        return f"{describe(self.model).partition(',')[0]}, its weights drawn again"
 
     def __call__(self) -> keras.Model:
         """A copy; where the model was compiled, with its loss, metrics and a fresh optimiser of the kind."""
@@ -140,7 +140,7 @@ def build(factory: Factory, dataset: Dataset, recipe: Recipe, seed: int) -> Draw
     if recipe.augmentation and trees.is_nested(dataset.x_train):
         raise TrainingError(
             f"Recipe {recipe.name!r} changes pictures by its augmentation, and data set {dataset.name!r} has several "
-            "inputs: put the layers into the model, where they change what they are meant to."
+            "inputs: put the layers into the model, where they change only what they should."
         )
     with seeded(seed), networks.laid_out(backends.trains_in()):
         model = factory()

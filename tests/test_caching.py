@@ -80,7 +80,7 @@ def test_a_damaged_file_is_told_and_computed_anew(damage, word: str, tmp_path: P
     damage(path)
     assert same(caching.cached("x", KEY, work, folder=tmp_path, tell=told.append), Work()())
     assert work.times == 2 and len(told) == 1
-    assert word in told[0] and str(path) in told[0] and "computed anew" in told[0]
+    assert word in told[0] and str(path) in told[0] and "computed again" in told[0]
     caching.cached("x", KEY, work, folder=tmp_path, tell=told.append)
     assert work.times == 2 and len(told) == 1
 

@@ -74,7 +74,7 @@ def test_a_stopped_training_ends_as_an_uninterrupted_one(stops, trainer, whole, 
             complete(trainer, checkpoint, stop)
     run = complete(trainer, checkpoint)
     assert curves(run) == whole and run.images_seen == 9 * 48
-    assert told == [f"The training goes on after epoch {stop}, where it was stopped." for stop in stops]
+    assert told == [f"The training continues after epoch {stop}, where it was stopped." for stop in stops]
     checkpoint.remove()
     checkpoint.remove()
     assert not list(tmp_path.iterdir())
@@ -137,7 +137,7 @@ def test_a_checkpoint_that_cannot_be_used_is_told(damage, word, trainer, whole, 
         complete(trainer, checkpoint, 4)
     damage(checkpoint.path)
     assert curves(complete(trainer, checkpoint)) == whole
-    assert len(told) == 1 and word in told[0] and told[0].endswith("The training starts anew.")
+    assert len(told) == 1 and word in told[0] and told[0].endswith("The training starts again from the beginning.")
 
 
 def test_another_key_is_another_file(trainer, whole, always, tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_another_key_is_another_file(trainer, whole, always, tmp_path: Path) -> 
     with pytest.raises(Stopped):
         complete(trainer, other, 2)
     assert curves(complete(trainer, one)) == whole
-    assert told == ["The training goes on after epoch 4, where it was stopped."]
+    assert told == ["The training continues after epoch 4, where it was stopped."]
 
 
 def test_a_place_that_cannot_be_written_to_is_told_once(trainer, whole, always, tmp_path: Path) -> None:
@@ -176,5 +176,5 @@ def test_a_full_disk_leaves_the_older_checkpoint(trainer, whole, always, monkeyp
             complete(trainer, checkpoint, 6)
     assert "No space left" in told[-1] and len(told) == 2
     assert curves(complete(trainer, checkpoint)) == whole
-    assert told[-1] == "The training goes on after epoch 3, where it was stopped."
+    assert told[-1] == "The training continues after epoch 3, where it was stopped."
     assert [path.suffix for path in tmp_path.iterdir()] == [".npz"]

@@ -211,7 +211,7 @@ def test_a_model_keeps_its_weights_unless_they_are_to_be_fresh(digits: Dataset) 
     anew = seeding.Fresh(model)
     one, two, three = (Trainer(anew, digits, RECIPE, seed=seed) for seed in (2, 2, 3))
     assert equal(weights(one), weights(two)) and not equal(one.model.get_weights(), three.model.get_weights())
-    assert not equal(one.model.get_weights(), before) and one.network == "mnist_convnet, its weights drawn anew"
+    assert not equal(one.model.get_weights(), before) and one.network == "mnist_convnet, its weights drawn again"
 
 
 def test_a_compiled_model_is_copied_with_its_optimizer(digits: Dataset) -> None:

@@ -220,7 +220,7 @@ def test_a_base_whose_training_was_stopped_goes_on_to_the_bit(tmp_path: Path, ev
         trained_base(NET, ten, RECIPE, 3, folder=tmp_path / "cut", on_epoch=stop_after(2))
     resumed = trained_base(NET, ten, RECIPE, 3, folder=tmp_path / "cut", tell=told.append)
     assert resumed.fingerprint == whole.fingerprint and resumed.provenance == whole.provenance
-    assert told == ["The training goes on after epoch 2, where it was stopped."]
+    assert told == ["The training continues after epoch 2, where it was stopped."]
     assert [path.name.partition("-")[0] for path in (tmp_path / "cut").glob("*.npz")] == ["trained"]
 
 

@@ -14,12 +14,12 @@ def accept(
     run: Annotated[str, typer.Argument(help="a saved run: its path, id or number in .benchmarks/")] = "",
     *,
     reason: Reason,
-    retire: Annotated[str, typer.Option(metavar="TEST", help="take a test out that was removed or renamed")] = "",
+    retire: Annotated[str, typer.Option(metavar="TEST", help="retire a test that was removed or renamed")] = "",
     force: Force = False,
 ) -> None:
     """Accept a saved run as a baseline, or retire a test."""
     if bool(run) == bool(retire):
-        stop("Say which saved run to accept, or with --retire which test to take out: one of both.")
+        stop("Name a saved run to accept, or a test to retire with --retire, but not both.")
     from dlcv04.harness.judging import replay
     from dlcv04.harness.machine import git
     from dlcv04.harness.store import acceptance, checking, files, reading

@@ -27,8 +27,8 @@ def baseline(
     suite: Suite = "bench",
     learning: Annotated[bool, typer.Option(help="also record learning curves and exact figures")] = True,
     seeds: Annotated[int, typer.Option(min=RECORDED_SEEDS, help="seeds of the learning curves")] = RECORDED_SEEDS,
-    append: Annotated[bool, typer.Option(help="add a session to those stored: times alone")] = False,
-    name: Annotated[str, typer.Option(help="readable half of the files' names (default: the profile)")] = "",
+    append: Annotated[bool, typer.Option(help="add a session to those stored (times only)")] = False,
+    name: Annotated[str, typer.Option(help="readable part of the file names (default: the profile)")] = "",
     force: Force = False,
 ) -> None:
     """Run the suite in fresh processes and store the result.
@@ -47,7 +47,7 @@ def baseline(
         doubt = git.doubt(places.root)
         stop(f"{doubt[:1].upper()}{doubt[1:]}, or use --force.", 1)
     if processes == 0 and (append or not learning):
-        stop("--processes 0 with --no-learning or --append records nothing: ask for a process.")
+        stop("--processes 0 with --no-learning or --append records nothing: ask for at least one process.")
     parts: list[Part] = ["portable"] if learning and not append else []
     parts += ["timing"] * processes
     options = [f"--dl-profile={profile}", f"--dl-data={data}", f"--dl-device={device}", f"--dl-seeds={seeds}"]
@@ -112,8 +112,8 @@ def _refuse_same_session(store: Store, first: Candidate) -> None:
     session = card_times.sessions(stored)[-1]
     if card_times.is_one_session(session[0], run):
         raise RecordingError(
-            f"--append: the last session of {where} began at {session[0].started}, so this would still be that one: "
-            "come back six hours after it, or after a reboot. To add processes to it, leave --append out."
+            f"--append: the last session of {where} began at {session[0].started}, so a run now would belong to it: "
+            "wait until six hours after it, or reboot. To add processes to it, leave --append out."
         )
 
 

@@ -38,7 +38,7 @@ def doctor(
     for sentence in broken:
         say(f"  {sentence}")
     if broken:
-        stop(f"{len(broken)} of these must be mended.", 1)
+        stop(f"{len(broken)} of these must be fixed.", 1)
 
 
 def _tell_of_cards() -> None:
@@ -50,15 +50,15 @@ def _tell_of_cards() -> None:
     if not gpu.gpu_present():
         return
     for name in gpu.neighbours():
-        say(f"  {name} is on the card: times beside it prove nothing")
+        say(f"  {name} is on the card: times measured beside it prove nothing")
     persistent = gpu.is_persistent()
     if persistent is False:
         say("  persistence mode is off: `sudo nvidia-smi -pm 1` keeps the driver loaded between runs")
     # NVML has no question for locked clocks: it says so only while they hold a busy card back.
     if "application clocks" in gpu.chosen_clocks(gpu.gpu_state()):
-        say("  its clocks are held by a setting (locked, or application clocks)")
+        say("  its clocks are fixed by a setting (locked, or application clocks)")
     else:
-        say("  its clocks are not held by a setting now: `sudo nvidia-smi -lgc <MHz>` locks them, `-rgc` frees them")
+        say("  its clocks are not fixed: `sudo nvidia-smi -lgc <MHz>` locks them, `-rgc` releases them")
 
 
 def _framework() -> list[str]:
@@ -72,7 +72,7 @@ def _framework() -> list[str]:
     try:
         say(f"framework: Keras {metadata.version('keras')} on {backend} {metadata.version(backend)}")
     except metadata.PackageNotFoundError:  # by another name, as tensorflow-cpu
-        say(f"framework: Keras on {backend}, whose version its package does not say")
+        say(f"framework: Keras on {backend}, version unknown")
     return []
 
 

@@ -71,7 +71,7 @@ def finetune(
             stop(str(error), 1)
         _keep(result, place)
     except KeyboardInterrupt:
-        stop("Stopped. The same command goes on from what is kept in the cache.", 130)
+        stop("Stopped. The same command continues from what the cache holds.", 130)
 
 
 def _writable(folder: Path) -> None:
@@ -106,7 +106,7 @@ def _keep(result: Result, folder: Path) -> None:
                 figure.savefig(file, format="png", dpi=110)
         atomic.write(folder / "result.json", json.dumps(record, indent=1, allow_nan=False).encode())
     except OSError as error:
-        stop(f"{folder} can't be written to ({error}): the same command with another --out goes on from here.", 1)
+        stop(f"{folder} can't be written to ({error}): the same command with another --out continues from here.", 1)
     result.checkpoint.remove()
     say(f"time: {', '.join(f'{stage} {seconds:.1f} s' for stage, seconds in result.seconds.items())}")
     say(f"written: {', '.join(str(folder / name) for name in (*shown, 'result.json'))}")

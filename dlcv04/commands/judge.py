@@ -12,8 +12,8 @@ from dlcv04.commands.speech import project, say, stop
 
 def judge(
     runs: Annotated[list[Path], typer.Argument(help="a stored run; several are processes of the same code")],
-    against: Annotated[list[Path] | None, typer.Option(help="a stored run to hold it against; repeat it")] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="INCONCLUSIVE fails, as --dl-strict")] = False,
+    against: Annotated[list[Path] | None, typer.Option(help="a stored run to compare with; repeatable")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="INCONCLUSIVE fails, as with --dl-strict")] = False,
 ) -> None:
     """Judge a stored run again, from files alone.
 

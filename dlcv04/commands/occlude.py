@@ -144,8 +144,8 @@ def _in_pixels(box: Box, height: int, width: int) -> list[int]:
     found = [round(top * height), round(left * width), round(bottom * height), round(right * width)] if inside else []
     if not (inside and found[0] < found[2] and found[1] < found[3]):
         raise DataError(
-            f"The box {' '.join(f'{side:g}' for side in box)} is none: give top, left, bottom and right as shares from "
-            "0 to 1, as in 0.1 0.2 0.9 0.8."
+            f"The box {' '.join(f'{side:g}' for side in box)} is not a box: give top, left, bottom and right as shares "
+            "from 0 to 1, as in 0.1 0.2 0.9 0.8."
         )
     return found
 

@@ -26,9 +26,9 @@ Variant = Literal[
 ]
 
 DeviceName = Annotated[Device, typer.Option("--device", help="where to compute; auto takes a GPU if there is one")]
-Force = Annotated[bool, typer.Option("--force", help="store in spite of a dirty tree or red claims; shown ever after")]
+Force = Annotated[bool, typer.Option("--force", help="store despite uncommitted changes or red claims, and show it")]
 PixelKind = Annotated[Pixels, typer.Option("--pixels", help="what the network in a file takes")]
 ProfileName = Annotated[Profile, typer.Option("--profile", help="how large the run is")]
-Reason = Annotated[str, typer.Option("--reason", help="why these figures are the ones to hold")]
+Reason = Annotated[str, typer.Option("--reason", help="why later runs should be compared with these figures")]
 Source = Annotated[Data, typer.Option("--data", help="real data or the embedded stand-in; auto takes what is there")]
 Suite = Annotated[str, typer.Option("--suite", help="folder of the claims")]

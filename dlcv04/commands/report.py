@@ -13,24 +13,25 @@ from dlcv04.commands.speech import project, say, stop
 
 def report(
     runs: Annotated[list[Path], typer.Argument(help="files of saved runs or baselines")],
-    page: Annotated[Page | None, typer.Option(help="the page, where another than these files mean is wanted")] = None,
+    page: Annotated[Page | None, typer.Option(help="which page to write (default: chosen by the files)")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="html: a folder (default: reports); else a file (default: standard output)")
+        Path | None,
+        typer.Option(help="html: a folder (default: reports) or an .html file; else a file (default: standard output)"),
     ] = None,
     form: Annotated[
         Format,
         typer.Option(
             "--format",
-            help="a page for people, a text, or data for programs. Of RUN alone: github-action-benchmark, an array for "
-            "its tool customSmallerIsBetter, accuracies as 1 - accuracy; bencher, Bencher Metric Format, as they are",
+            help="a page, a text, or data for other programs. For one run only: github-action-benchmark (an array for "
+            "customSmallerIsBetter, with accuracies as 1 - accuracy) and bencher (Bencher Metric Format)",
         ),
     ] = "html",
 ) -> None:
-    """Rebuild the report of a saved run, or show several.
+    """Rebuild the report of a saved run, or show several runs.
 
-    What is shown depends on the files: one run, or a saved run followed by baselines, is that run's report beside
-    those baselines (--page run). Two to four runs stand side by side, the first one the one that the others are
-    compared with (--page side-by-side). Five or more are trends, each figure over the commits (--page trends).
+    The files decide which page is written. One run, or a saved run followed by baselines, gives the report of that run
+    (--page run). Two to four runs are shown side by side and compared with the first (--page side-by-side). Five or
+    more give trends: each figure over the commits (--page trends).
     """
     from dlcv04.harness import report as reporting
     from dlcv04.harness.judging import replay
@@ -42,13 +43,15 @@ def report(
     try:
         with no_garbage_collection():
             shown, *beside = found = [read_run(path) for path in runs]
+        if beside and form in ("github-action-benchmark", "bencher"):
+            stop(f"{form} takes the figures of one run, and {len(found)} files were given: give one.")
         wanted = page or reporting.page_of(found)
         for run in {"run": [shown], "side-by-side": found}.get(wanted, []):
             if sentence := replay.untrue(run):
                 say(sentence, err=True)
         if wanted != "run":
             if form != "html":
-                stop(f"These files are shown as {wanted}, which is a page: `--page run` gives the first one as {form}.")
+                stop(f"The {wanted} page is HTML only: add `--page run` for the report of the first run as {form}.")
             say(f"{wanted}: {reporting.write_several(wanted, found, out or places.reports)}")
             return
         self_test = selftests.latest(places.baselines, shown.environment.machine_class, shown.key)

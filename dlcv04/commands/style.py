@@ -117,7 +117,7 @@ def _run(stylist: Stylist, iterations: int, seed: int, state: Path) -> Progress:
         except KeyboardInterrupt:
             progress.stop()
             kept = f"what was done is kept in {state}" if state.exists() else "no iteration was done"
-            stop(f"Stopped; {kept}. The same command goes on from there.", 130)
+            stop(f"Stopped; {kept}. The same command continues from there.", 130)
 
 
 def _write(run: Progress, stylist: Stylist, shown: set[int], out: Path) -> None:
@@ -128,4 +128,4 @@ def _write(run: Progress, stylist: Stylist, shown: set[int], out: Path) -> None:
     strip = out.with_name(f"{out.stem}-strip.png")
     tiles.write_png(out, run.kept[max(shown) - 1])
     tiles.write_png(strip, tiles.strip([("content", stylist.content), ("style", stylist.style), *pictured]))
-    say(f"stored: {out}, {strip} and, to go on from, {out.with_name(f'{out.stem}-state.npz')}")
+    say(f"stored: {out}, {strip} and, to continue from, {out.with_name(f'{out.stem}-state.npz')}")

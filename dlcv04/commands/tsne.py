@@ -23,7 +23,7 @@ def tsne(
     source: Annotated[
         str, typer.Argument(help="mnist, cifar10, terrassa, or a folder of folder/class/*.jpg")
     ] = "mnist",
-    images: Annotated[int, typer.Option(min=1, help="at most so many, drawn by the seed")] = 1000,
+    images: Annotated[int, typer.Option(min=1, help="at most this many, drawn by the seed")] = 1000,
     model: Annotated[Path | None, typer.Option(help="a .keras file: map what it sees (default: the pixels)")] = None,
     pixels: PixelKind = "unit",
     size: Annotated[int, typer.Option(help="pixels a side of a folder's pictures, without a model")] = 32,

@@ -12,7 +12,7 @@ from dlcv04.datasets import trees
 
 #: What is written for data that comes in batches.
 LOADERS = (
-    "what gives batches (tf.data, PyDataset, DataLoader) goes with its own training, as trained_by(function), where "
+    "what gives batches (tf.data, PyDataset, DataLoader) needs its own training: trained_by(function), where "
     "function(seed) returns model.fit(loader), and timed_call(lambda: model.fit(loader)) times it"
 )
 
@@ -193,7 +193,7 @@ def _array(name: str, given: Any) -> npt.NDArray[Any]:
     dense |= {"to_tensor": "{}.to_tensor().numpy()", "todense": "np.asarray({}.todense())"}
     way = next((how for attribute, how in dense.items() if hasattr(given, attribute)), "np.asarray({})")
     if not plain and not hasattr(given, "__array__") and way == "np.asarray({})":
-        raise ArrayError(f"{name} is no array but {kind}: {LOADERS}.")
+        raise ArrayError(f"{name} is not an array but {kind}: {LOADERS}.")
     raise ArrayError(f"{name} must be a NumPy array, not {kind}: hand in {way.format(name)}.")
 
 

@@ -50,7 +50,7 @@ class DecodedFiles:
 def check_size(size: int) -> None:
     """Raises DataError unless pictures can be asked for at this size."""
     if not 8 <= size <= _LARGEST_SIDE:
-        raise DataError(f"Pictures can be had at 8 to {_LARGEST_SIDE} pixels a side, not {size}.")
+        raise DataError(f"Pictures must have 8 to {_LARGEST_SIDE} pixels a side, not {size}.")
 
 
 def decode_cached(files: Sequence[File], size: int) -> DecodedFiles:

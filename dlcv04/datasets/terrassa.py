@@ -43,7 +43,7 @@ _SUFFIXES = (".jpg", ".jpeg")
 _REDRAW_STREAM = 2  # apart from what else a seed draws
 _HOW = (
     f"set DLCV04_BUILDINGS to a folder or zip file in its layout, or put {FOLDER} or {FOLDER}.zip into DLCV04_DATA, or "
-    f"photos of yours in that layout as {OTHERS} or {OTHERS}.zip"
+    f"your own photos in that layout as {OTHERS} or {OTHERS}.zip"
 )
 
 

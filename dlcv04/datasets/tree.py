@@ -108,7 +108,7 @@ def _of_zip(path: Path, stack: ExitStack) -> Tree:
     try:
         archive = stack.enter_context(zipfile.ZipFile(path))
     except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise DataError(f"{path} is not a usable zip file: {error}; get it anew.") from error
+        raise DataError(f"{path} is not a usable zip file: {error}; download it again.") from error
     files: Tree = {}
     for member in archive.infolist():
         if member.is_dir() or "__MACOSX" in member.filename:
@@ -116,7 +116,7 @@ def _of_zip(path: Path, stack: ExitStack) -> Tree:
         label = f"{path}: {member.filename}"
         _check(member, label)
         if member.filename in files:
-            raise DataError(f"{label} is there twice; make the zip file anew.")
+            raise DataError(f"{label} is there twice; create the zip file again.")
         files[member.filename] = File(label, _unzipper(archive, member, label))
     return files
 
@@ -139,7 +139,9 @@ def _unzipper(archive: zipfile.ZipFile, member: zipfile.ZipInfo, label: str) -> 
         try:
             return archive.read(member)
         except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-            raise DataError(f"{label} can't be read ({error}): the archive is cut or damaged; get it anew.") from error
+            raise DataError(
+                f"{label} can't be read ({error}): the archive is cut or damaged; download it again."
+            ) from error
 
     return read
 

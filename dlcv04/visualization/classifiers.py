@@ -86,7 +86,7 @@ class Classifier:
         for variable in self.model.weights:
             if not np.isfinite(backends.to_numpy(variable)).all():
                 raise ClassifierError(
-                    f"{self.name} holds NaN or infinity in its weights {variable.path}: train it anew."
+                    f"{self.name} holds NaN or infinity in its weights {variable.path}: train it again."
                 )
 
     @property
@@ -109,7 +109,7 @@ class Classifier:
         found = self._compiled[size](pictures)["classes"].astype(np.float32)
         if not np.isfinite(found).all():
             raise ClassifierError(
-                f"{self.name} gives NaN or infinity for a picture: train it anew, or look at its layers."
+                f"{self.name} gives NaN or infinity for a picture: train it again, or look at its layers."
             )
         total = found.sum(axis=1)
         if (found < -_SUM_TOLERANCE).any() or np.abs(total - 1).max() > _SUM_TOLERANCE:
@@ -201,7 +201,7 @@ def read_model(path: str | Path) -> keras.Model:
     place = expanded(path)
     if place.suffix != ".keras" or not place.is_file():
         raise ClassifierError(
-            f"{path} is no file that ends with .keras: save the model with `model.save('mine.keras')`."
+            f"{path} is not a file that ends with .keras: save the model with `model.save('mine.keras')`."
         )
     load = keras.saving.load_model  # where Keras is missing, that is what is said
     try:

@@ -323,6 +323,28 @@ def test_it_prints_on_pages_without_controls(opened: Any) -> None:
         assert seen.page.pdf(format="A4").startswith(b"%PDF")
 
 
+@pytest.mark.parametrize("name", ["two sides", "trends"])
+def test_pages_of_several_runs_print_with_everything_open(opened: Any, name: str) -> None:
+    with opened(name) as seen:
+        assert seen.page.locator("details:not([open])").count() > 1
+        seen.page.emulate_media(media="print")
+        hidden = "[...document.querySelectorAll('details > :not(summary)')].filter(e => !e.checkVisibility()).length"
+        assert seen.page.evaluate(hidden) == 0
+        # Browsers that can't do that in the style sheet have the script.
+        seen.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+        assert seen.page.locator("details:not([open])").count() == 0
+        assert seen.problems == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_run_with_reds_has_a_short_heading_and_its_counts(opened: Any, width: int) -> None:
+    with opened("sample", width=width) as seen:
+        assert seen.page.locator(".tiles li").all_inner_texts()[1] == "1 violated"
+        assert seen.page.locator(".tiles").is_visible()
+        assert len(seen.page.locator("h1").inner_text()) < 120
+        assert seen.page.locator("#suspects li").first.bounding_box()["y"] < 844
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_whole_run_is_short_and_its_first_screen_has_the_verdict(opened: Any, width: int, scheme: str) -> None:

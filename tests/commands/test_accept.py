@@ -40,8 +40,8 @@ def test_a_test_that_is_gone_is_retired_with_its_reason(fake_suite):
 
 
 def test_a_run_or_a_test_is_named(fake_suite):
-    assert "one of both" in Command("accept").refused("--reason", "x")
-    assert "one of both" in Command("accept").refused("0001", "--retire", "t", "--reason", "x")
+    assert "but not both" in Command("accept").refused("--reason", "x")
+    assert "but not both" in Command("accept").refused("0001", "--retire", "t", "--reason", "x")
 
 
 def test_a_cut_run_is_named(folder):

@@ -114,7 +114,7 @@ def test_a_further_session_is_added_once_it_is_another(fake_suite):
     assert missing.exit_code == 1 and "nothing is stored for cpu-fake-2-cores" in missing.output
     assert baseline(*RECORD, "--processes", "2").exit_code == 0
     early = baseline("--reason", "more", "--append", "--processes", "2")
-    assert early.exit_code == 1 and "come back six hours after it, or after a reboot" in early.output
+    assert early.exit_code == 1 and "wait until six hours after it, or reboot" in early.output
     assert "process 2" not in early.output and len(list(Path("baselines").glob("*/*.json"))) == 2
     rebooted = (fake_suite / "conftest.py").read_text() + "\nimport psutil\npsutil.boot_time = lambda: 1e9\n"
     (fake_suite / "conftest.py").write_text(rebooted)

@@ -88,7 +88,7 @@ def test_data_that_were_asked_for_are_named_one_by_one(folder, monkeypatch):
     assert result.exit_code == 1
     for lack in ("no mnist.npz", "no cifar10.npz", "no real photos"):
         assert result.output.count(lack) == 1
-    assert "3 of these must be mended" in result.output
+    assert "3 of these must be fixed" in result.output
 
 
 def test_the_stand_ins_can_be_asked_for(folder):
@@ -149,7 +149,7 @@ def test_cards_are_told_with_what_would_make_their_times_steadier(folder, machin
     assert "sudo nvidia-smi -pm 1" in told and "sudo nvidia-smi -lgc" in told
     machine.has(card(throttle=0x2))
     told = doctor().output
-    assert "nvidia-smi" not in told and "held by a setting" in told
+    assert "nvidia-smi" not in told and "fixed by a setting" in told
 
 
 def test_without_a_card_nothing_is_told_of_one(folder, machine):

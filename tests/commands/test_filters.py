@@ -40,7 +40,7 @@ def test_vgg16_in_the_seeds_spelling(folder):
 def test_one_sentence_for_what_cannot_be_shown(folder):
     unknown = refused("vgg16", "--layer", "conv9_1", "--weights", "random")
     assert "conv9_1" in unknown and "nearest" in unknown
-    assert "mine.keras is no file" in refused("mine.keras")
+    assert "mine.keras is not a file" in refused("mine.keras")
     (folder / "mine.keras").write_text("no model")
     assert "mine.keras can't be read as a Keras model" in refused("mine.keras")
     save(keras.layers.Flatten(), keras.layers.Dense(2))

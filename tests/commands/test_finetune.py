@@ -27,7 +27,7 @@ def test_settings_that_do_not_fit_are_one_sentence(arguments, sentence):
     ("raised", "code", "sentence"),
     [
         (finetuning.DivergedError("The loss was not finite."), 1, "The loss was not finite."),
-        (KeyboardInterrupt(), 130, "Stopped. The same command goes on from what is kept in the cache."),
+        (KeyboardInterrupt(), 130, "Stopped. The same command continues from what the cache holds."),
     ],
 )
 def test_exit_codes_of_a_training_that_does_not_end(monkeypatch, raised, code, sentence):

@@ -223,7 +223,7 @@ def test_a_picture_that_is_none_is_one_sentence(folder, make, name, sentence):
 def test_a_box_that_is_none_is_one_sentence(folder, box):
     classifier()
     sentence = refused(draw("cat.png"), "--model", "mine.keras", "--box", *box)
-    assert re.match(r"The box [\d. einaf-]+ is none: give top, left, bottom and right as shares from 0 to 1", sentence)
+    assert re.match(r"The box [\d. einaf-]+ is not a box: give top, left, bottom and right as shares", sentence)
     assert not (folder / "occlusion.png").exists()
 
 
@@ -243,8 +243,8 @@ def test_a_box_of_everything_leaves_no_bar(folder):
         (["--out", "gone/a.png"], "There is no folder gone: make it, or choose another place for a.png."),
         (["--pixels", "byte"], "'byte' is not one of 'unit', 'bytes', 'imagenet'."),
         (["--device", "tpu"], "'tpu' is not one of 'auto', 'cpu', 'gpu'."),
-        (["--model", "gone.keras"], "gone.keras is no file that ends with .keras"),
-        (["--model", "~nobody-of-that-name/a.keras"], "~nobody-of-that-name/a.keras is no file that ends with .keras"),
+        (["--model", "gone.keras"], "gone.keras is not a file that ends with .keras"),
+        (["--model", "~nobody-of-that-name/a.keras"], "~nobody-of-that-name/a.keras is not a file that ends"),
         (["--model", "vgg19"], "There is no model 'vgg19': give imagenet, buildings, or a file that ends with .keras."),
         (["--model", "imagenet"], "VGG16's ImageNet weights are not at "),
     ],
@@ -288,7 +288,7 @@ def two_inputs():
         ),
         (
             lambda: asking.spoil(classifier(), "conv"),
-            "mine.keras holds NaN or infinity in its weights conv/kernel: train it anew.",
+            "mine.keras holds NaN or infinity in its weights conv/kernel: train it again.",
         ),
         (unnormalised, "mine.keras gives numbers that add up to 6, no probabilities: end it with a softmax."),
         (two_inputs, "mine.keras takes several arrays, not pictures of one size"),
@@ -307,7 +307,7 @@ def test_a_model_that_is_no_classifier_is_one_sentence(folder, make, sentence):
     ("arguments", "sentence"),
     [
         (["gone.png"], "gone.png can't be read"),
-        (["--box", "0.5", "0", "0.2", "1"], "is none: give top, left, bottom and right"),
+        (["--box", "0.5", "0", "0.2", "1"], "is not a box: give top, left, bottom and right"),
         (["--out", "folder"], "folder is a folder: name a picture in it, as in folder/picture.png"),
     ],
 )

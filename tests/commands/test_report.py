@@ -73,3 +73,21 @@ def test_the_help_says_which_files_make_which_page():
     text = " ".join(" ".join(report("--help")).split())
     for word in ("side-by-side", "trends", "baselines", "Two to four", "Five or more"):
         assert word in text
+
+
+def test_a_name_of_a_page_is_a_file_and_any_other_a_folder():
+    saved("a.json")
+    saved("b.json", id="b")
+    assert report("a.json", "--out", "pages/a.html") == ["report: pages/a.html"]
+    assert report("a.json", "b.json", "--out", "pages/two.html") == ["side-by-side: pages/two.html"]
+    assert sorted(path.name for path in Path("pages").iterdir() if path.is_file()) == ["a.html", "two.html"]
+    report("a.json", "--out", "folder")
+    assert Path("folder/latest.html").is_file()
+
+
+def test_an_export_of_several_files_is_refused_and_not_cut_to_the_first():
+    saved("a.json")
+    saved("b.json", id="b", acceptance=accepted())
+    for form in ("bencher", "github-action-benchmark"):
+        assert "2 files were given: give one" in report.refused("a.json", "b.json", "--format", form)
+        assert report("a.json", "--format", form)

@@ -42,7 +42,7 @@ def test_stopped_it_says_what_is_kept_and_goes_on(folder, monkeypatch):
 
     monkeypatch.setattr(style, "_iterate", stop_in_the_second)
     result = painted(*command)
-    assert result.exit_code == 130 and "kept in a-state.npz. The same command goes on from there." in result.stderr
+    assert result.exit_code == 130 and "kept in a-state.npz. The same command continues from there." in result.stderr
     assert not (folder / "a.png").exists()
     monkeypatch.undo()
     monkeypatch.chdir(folder)

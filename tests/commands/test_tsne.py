@@ -214,12 +214,12 @@ def test_a_folder_without_a_map_is_one_sentence(folder, make, sentence):
         (["--perplexity", "0"], "A perplexity of 0 does not suit 48 pictures"),
         (["--perplexity", "nan"], "A perplexity of nan does not suit"),
         (["--images", "19"], "t-SNE needs 20 pictures or more to show anything; there are 19"),
-        (["--size", "4"], "Pictures can be had at 8 to 1024 pixels a side, not 4"),
-        (["--size", "4000"], "Pictures can be had at 8 to 1024 pixels a side, not 4000"),
+        (["--size", "4"], "Pictures must have 8 to 1024 pixels a side, not 4"),
+        (["--size", "4000"], "Pictures must have 8 to 1024 pixels a side, not 4000"),
         (["--out", "gone/a.png"], "There is no folder gone: make it, or choose another place for a.png"),
         (["--pixels", "byte"], "'byte' is not one of 'unit', 'bytes', 'imagenet'."),
-        (["--model", "gone.keras"], "gone.keras is no file that ends with .keras"),
-        (["--model", "pets"], "pets is no file that ends with .keras"),
+        (["--model", "gone.keras"], "gone.keras is not a file that ends with .keras"),
+        (["--model", "pets"], "pets is not a file that ends with .keras"),
     ],
 )
 def test_settings_that_do_not_fit_are_one_sentence(folder, arguments, sentence):
@@ -235,7 +235,7 @@ def test_a_data_source_that_there_is_not(folder):
 
 def test_a_home_that_there_is_not(folder):
     assert "no data set '~nobody-of-that-name/pets'" in refused("~nobody-of-that-name/pets")
-    assert "is no file that ends with .keras" in refused("mnist", "--model", "~nobody-of-that-name/a.keras")
+    assert "is not a file that ends with .keras" in refused("mnist", "--model", "~nobody-of-that-name/a.keras")
 
 
 def test_an_out_that_is_a_folder(folder):

@@ -184,7 +184,7 @@ RAGGED = [np.arange(3.0), np.arange(5.0)] * 10
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"x_train": Loader()}, r"x_train is no array but Loader: .*trained_by\(function\).*model\.fit\(loader\)"),
+        ({"x_train": Loader()}, r"x_train is not an array but Loader: .*trained_by\(function\).*model\.fit\(loader\)"),
         ({"x_train": Sparse()}, r"not Sparse: hand in x_train\.toarray\(\)"),
         ({"x_train": {"words": Sparse()}}, r"hand in x_train\['words'\]\.toarray\(\)"),
         ({"x_train": Ragged()}, r"not Ragged: hand in x_train\.to_tensor\(\)"),

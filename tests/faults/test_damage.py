@@ -25,17 +25,17 @@ from tests.harness.store.records import HERE, accept, make_document, make_run
 FLIPS, CUTS = 300, 40
 
 ROWS = [
-    Row("cut-run", "an accepted run is cut anywhere", "was cut or is no JSON", 1, "every other stored run"),
+    Row("cut-run", "an accepted run is cut anywhere", "was cut or is not JSON", 1, "every other stored run"),
     Row("flipped-run", "a bit of an accepted run flips", "restore it from git", 1, "every other stored run"),
     Row("cut-manifest", "the manifest is cut anywhere", "can't be read", 1, "the stored runs"),
     Row("flipped-manifest", "a bit of the manifest flips", "restore it from git", 1, "the stored runs"),
     Row("self-test", "a self-test is cut, or a bit of it flips", "restore it from git or delete it", 2, "the runs"),
-    Row("cut-saved-run", "a saved run is cut, and accepted", "was cut or is no JSON", 2, "the store"),
+    Row("cut-saved-run", "a saved run is cut, and accepted", "was cut or is not JSON", 2, "the store"),
     Row("cut-cache", "a cut or flipped file of the cache or state of a command", "damaged", 0, "nothing"),
     Row("older", "a run of the first schema", "", 0, "it is read in today's words"),
     Row("newer", "a run of a newer schema", "this version of dlcv04 reads schema", 1, "every other stored run"),
-    Row("deep", "JSON that is nested 100,000 deep", "was cut or is no JSON", 1, "every other stored run"),
-    Row("huge-number", "a number of 5,000 digits", "was cut or is no JSON", 1, "every other stored run"),
+    Row("deep", "JSON that is nested 100,000 deep", "was cut or is not JSON", 1, "every other stored run"),
+    Row("huge-number", "a number of 5,000 digits", "was cut or is not JSON", 1, "every other stored run"),
 ]
 
 

@@ -54,7 +54,7 @@ ROWS = [
     Row("h5-virtual", "weights that are a virtual data set over another file", "lie in another file", 2, KEPT),
     Row("h5-shape", "weights of a shape of 16 TiB", "declares the shape", 2, KEPT),
     Row("h5-nothing-stored", "a shape of which no number is stored", "none of its numbers", 2, KEPT),
-    Row("h5-array-for-group", "a data set where a group should be", "is no group", 2, KEPT),
+    Row("h5-array-for-group", "a data set where a group should be", "is not a group", 2, KEPT),
     Row("h5-group-for-array", "a group where a data set should be", "of the weights has 0 arrays, not a kernel and a bias", 2, KEPT),
     Row("h5-cycle", "a group that holds itself", "holds itself", 2, KEPT),
     Row("h5-objects", "texts where numbers should be", "no array of numbers", 2, KEPT),

@@ -22,7 +22,7 @@ ROWS = [
         "that is judged", "has other times of", 1, REFUSED),
     Row("look-alike", "a second claim whose name differs from a red one's by a character that nobody sees", "\ufffd", 1,
         "both claims, told apart"),
-    Row("claim-twice", "a claim that is told of twice, VIOLATED and HOLDS", "is told of twice", 2, "nothing is stored"),
+    Row("claim-twice", "a claim that occurs twice, VIOLATED and HOLDS", "occurs twice", 2, "nothing is stored"),
 ]  # fmt: skip
 
 

@@ -20,8 +20,8 @@ from tests.harness.store.records import HERE, THERE, accept, make_document, make
 
 KEPT = "every other stored run is compared with"
 ROWS = [
-    Row("fifo", "a FIFO where a stored run was", "is no regular file", 1, KEPT),
-    Row("zero", "a link to /dev/zero where a stored run was", "is no regular file", 1, KEPT),
+    Row("fifo", "a FIFO where a stored run was", "is not a regular file", 1, KEPT),
+    Row("zero", "a link to /dev/zero where a stored run was", "is not a regular file", 1, KEPT),
     Row("directory", "a folder where a stored run was", "accepted and is gone", 1, KEPT),
     Row("huge", "a stored run of 65 MiB", "larger than the 64 MiB", 1, KEPT),
     Row("nowhere", "a link to nothing where a stored run was", "can't be opened", 1, KEPT),
@@ -29,11 +29,11 @@ ROWS = [
     Row("upper", "a stored run whose name ends with .JSON", "files that end with .json, not with .JSON", 1, KEPT),
     Row("up", "a stored run beside the folders", "beside the folders of runs", 1, KEPT),
     Row("down", "a stored run one folder too deep", "a folder too deep", 1, KEPT),
-    Row("unmounted", "the machine class's folder is a link to a share that is not mounted", "is no folder", 1, KEPT),
-    Row("file", "a file where the machine class's folder was", "is no folder", 1, KEPT),
+    Row("unmounted", "the machine class's folder is a link to a share that is not mounted", "is not a folder", 1, KEPT),
+    Row("file", "a file where the machine class's folder was", "is not a folder", 1, KEPT),
     Row("store-unmounted", "`baselines/` is a link to a share that is not mounted", "can't be read", 1, "the link"),
     Row("store-file", "a file where `baselines/` was", "can't be read", 1, "the file"),
-    Row("manifest-fifo", "a FIFO where the manifest was", "is no regular file", 1, "the stored runs"),
+    Row("manifest-fifo", "a FIFO where the manifest was", "is not a regular file", 1, "the stored runs"),
     Row("manifest-nowhere", "the manifest is a link to nothing", "can't be read", 1, "the stored runs"),
     Row("forbidden", "a machine class's folder that may not be read", "can't be read", 1, "every other folder's runs"),
 ]
@@ -178,12 +178,12 @@ def test_a_link_to_a_whole_file_is_read(tmp_path):
 def test_every_command_that_reads_a_run_reads_regular_files_alone(tmp_path):
     os.mkfifo(tmp_path / "run.json")
     for read in (reading.read_run, reading.read_stored):
-        with pytest.raises(RunFileError, match="is no regular file"):
+        with pytest.raises(RunFileError, match="is not a regular file"):
             read(tmp_path / "run.json")
     folder = tmp_path / HERE / "selftest"
     folder.mkdir(parents=True)
     os.mkfifo(folder / "x.json")
-    with pytest.raises(selftests.SelfTestError, match="is no regular file"):
+    with pytest.raises(selftests.SelfTestError, match="is not a regular file"):
         selftests.latest(tmp_path, HERE, {})
 
 

@@ -116,8 +116,8 @@ def spoilt(value):
         (forked, "mine gives several arrays for a picture, not one row of probabilities: it is no classifier"),
         (lambda: stack(layers.Conv2D(3, 3)), r"mine gives arrays of \(10, 10, 3\) for a picture"),
         (lambda: stack(layers.Flatten(), layers.Dense(1, activation="sigmoid")), r"mine gives arrays of \(1,\) for"),
-        (lambda: spoilt(np.nan), "mine holds NaN or infinity in its weights mine/conv/kernel: train it anew"),
-        (lambda: spoilt(np.inf), "mine holds NaN or infinity in its weights mine/conv/kernel: train it anew"),
+        (lambda: spoilt(np.nan), "mine holds NaN or infinity in its weights mine/conv/kernel: train it again"),
+        (lambda: spoilt(np.inf), "mine holds NaN or infinity in its weights mine/conv/kernel: train it again"),
     ],
 )
 def test_a_model_that_is_no_classifier_is_refused_at_once(make, sentence):
@@ -134,7 +134,7 @@ def test_a_model_that_is_no_classifier_is_refused_at_once(make, sentence):
         (lambda: ending([3.0, 3.0], "sigmoid"), "mine gives numbers that add up to 1.91, no probabilities"),
         (
             lambda: stack(layers.Rescaling(np.inf), layers.Flatten(), layers.Dense(2, activation="softmax")),
-            "mine gives NaN or infinity for a picture: train it anew, or look at its layers",
+            "mine gives NaN or infinity for a picture: train it again, or look at its layers",
         ),
     ],
 )
@@ -261,7 +261,7 @@ def written(text):
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda: None, r"mine\.keras is no file that ends with \.keras: save the model with"),
+        (lambda: None, r"mine\.keras is not a file that ends with \.keras: save the model with"),
         (lambda: written("no model"), r"mine\.keras can't be read as a Keras model"),
         (lambda: written(""), r"mine\.keras can't be read as a Keras model"),
         (cut, r"mine\.keras can't be read as a Keras model"),
@@ -282,7 +282,7 @@ def test_a_file_of_another_name_is_not_opened(tmp_path):
     (tmp_path / "mine.h5").write_text("x")
     (tmp_path / "folder.keras").mkdir()
     for name in ("mine.h5", "folder.keras"):
-        with pytest.raises(ClassifierError, match=rf"{re.escape(name)} is no file that ends with \.keras"):
+        with pytest.raises(ClassifierError, match=rf"{re.escape(name)} is not a file that ends with \.keras"):
             from_file(name)
 
 

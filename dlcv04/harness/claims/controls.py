@@ -54,12 +54,12 @@ def reference_everywhere(reference: str) -> Control:
 
     def change(arms: Mapping[str, Any]) -> Mapping[str, Any]:
         if reference not in arms:
-            raise ControlError(f"The control wants the arm {reference!r}; the test has {sorted(arms)}.")
+            raise ControlError(f"The control needs the arm {reference!r}; the test has {sorted(arms)}.")
         return dict.fromkeys(arms, arms[reference])
 
     return Control(
         name=f"every arm is {reference}",
-        describes=f"the arm `{reference}` stands in every arm's place, with other seeds",
+        describes=f"the arm `{reference}` takes every arm's place, with other seeds",
         change=change,
     )
 

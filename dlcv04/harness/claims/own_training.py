@@ -81,4 +81,4 @@ def _number(name: str, figure: Any, value: Any) -> float:
     try:
         return float(value)
     except (TypeError, ValueError) as error:
-        raise ClaimError(f"The training of {name!r} gave {figure!r} = {value!r}, which is no number.") from error
+        raise ClaimError(f"The training of {name!r} gave {figure!r} = {value!r}, which is not a number.") from error

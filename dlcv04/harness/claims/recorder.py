@@ -527,7 +527,7 @@ def _check_accuracies(arms: Sequence[ArmCurves]) -> None:
 
 def _check_margin(margin: float, what: str) -> None:
     if not margin > 0:
-        raise ClaimError(f"{margin!r} is no margin: give {what}, above 0.")
+        raise ClaimError(f"{margin!r} is not a margin: give {what}, above 0.")
 
 
 def _check_ratio(by: float) -> None:

@@ -40,7 +40,7 @@ else:
 
 
 _TOO_GOOD = (
-    "too good to be chance: look for validation data among the training data; if the gain is meant, accept the run"
+    "too good to be chance: look for validation data among the training data; if the gain is intended, accept the run"
 )
 
 
@@ -347,7 +347,7 @@ def _believed(verdict: str, doubt: str, new: Sequence[Arm], stored: Sequence[Arm
     if verdict in ("REGRESSED", "CHANGED") and is_busy(new, policy):
         return "INCONCLUSIVE", f"{_who_was_busy(new)} meanwhile: these times prove nothing"
     if verdict == "REGRESSED" and (slowed := new_slowdowns(new, stored)):
-        return "INCONCLUSIVE", f"the card was slowed ({', '.join(slowed)}), which it was not in the stored processes"
+        return "INCONCLUSIVE", f"the card was slowed ({', '.join(slowed)}), and it was not in the stored processes"
     if verdict == "REGRESSED" and doubt:
         return "INCONCLUSIVE", doubt
     return verdict, ""
@@ -436,7 +436,7 @@ def _settled(figure: Figure, verdict: str, reason: str) -> tuple[str, str]:
     What no claim asserts need not exclude a worsening to pass: it is watched for alarms alone.
     """
     if figure.direction == "none" and verdict in {"REGRESSED", "IMPROVED"}:
-        return "CHANGED", "other than chance explains; no claim says which way is better"
+        return "CHANGED", "more than chance explains; no claim says which way is better"
     if verdict == "IMPROVED" and figure.kind == "learning":
         # A leak makes learning better as often as an improvement does, so it is never just green.
         return "CHANGED", _TOO_GOOD
@@ -556,8 +556,8 @@ def _other_curves(arm: Arm, context: Context) -> list[Comparison]:
             n_old=len(old.curves),
             verdict="CHANGED",
             method="epoch by epoch, with the same seeds, processor, versions and one thread",
-            reason=f"{named} learnt otherwise than stored: the code or its data changed, or something random has no "
-            "seed; if it is meant, `dlcv04 baseline` stores it anew",
+            reason=f"{named} learned differently from the stored run: the code or its data changed, or "
+            "something random has no seed; if this is intended, `dlcv04 baseline` stores a new baseline",
             differences=explain("CHANGED", arm, (path, run, old), context),
             baselines=[path],
         )

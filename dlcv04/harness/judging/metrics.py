@@ -109,7 +109,7 @@ def series_of(name: str, *, higher: bool | None = None) -> Series:
         lower, higher = bool(words & _LOWER), bool(words & _HIGHER)
         if lower == higher:
             raise ValueError(
-                f"{name!r} does not say which way is better: write of=Series({name!r}, lambda epoch: "
+                f"{name!r} does not say which way is better: pass of=Series({name!r}, lambda epoch: "
                 f"epoch.named({name!r}), higher=...), with .last() for the figure after the last epoch."
             )
     return Series(name, partial(_named, name), higher)

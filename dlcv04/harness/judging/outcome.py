@@ -172,7 +172,7 @@ def exit_status(run: Run, *, asked: bool) -> int:
 def bisect_status(run: Run | None, code: int) -> int:
     """The code by which `git bisect run` learns of a commit: 0 good, 1 bad, 125 neither can be said of it.
 
-    Bad is one whose claim is VIOLATED or whose figure REGRESSED, whatever else stayed open; under `strict` also one
+    Bad is one whose claim is VIOLATED or whose figure REGRESSED, whatever else remained open; under `strict` also one
     whose figure CHANGED. What failed for another reason (an error, a stored test that is gone) says nothing of it.
 
     Args:

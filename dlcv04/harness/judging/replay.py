@@ -63,7 +63,7 @@ def untrue(run: Run) -> str:
     figures = again[_name(said[0])]
     return (
         f"Run {run.id} says {said[0].verdict} of {said[0].test}{more}, and its own figures say {figures}: it was "
-        "edited, or judged by another version; `dlcv04 judge` says what follows from them."
+        "edited, or judged by another version; `dlcv04 judge` judges it again."
     )
 
 
@@ -107,7 +107,7 @@ def _order(assertion: Assertion, arms: Mapping[str, Arm], policy: Policy, *, fix
     rounds = [dict(zip(arms[name].round_index, arms[name].round_seconds, strict=False)) for name in names]
     ratios = [math.log(rounds[0][i] / rounds[1][i]) for i in sorted(rounds[0].keys() & rounds[1].keys())]
     if not ratios:
-        lost = "no round of one of its arms has one of the other beside it"
+        lost = "no round of one arm has a neighbouring round of the other"
         return msgspec.structs.replace(assertion, verdict="INCONCLUSIVE", reason=lost)
     # Runs stored before a claim could ask for more pairs have no look.
     min_pairs = assertion.n if fixed_n else max([policy.min_pairs, *assertion.looks])

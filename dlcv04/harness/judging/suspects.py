@@ -187,7 +187,7 @@ def _said(row: Comparison, suspect: Suspect, context: Context) -> Comparison:
         "PASS": f"no slower than {commit} in the same minutes: the machine is slower than it was, not the code",
         "IMPROVED": f"faster than {commit} in the same minutes: the machine is slower than it was, not the code",
     }
-    text = says.get(row.verdict, f"whether it is slower than {commit} in the same minutes stayed open")
+    text = says.get(row.verdict, f"whether it is slower than {commit} in the same minutes remained open")
     machine = f" ({', '.join(suspect.machine)})" if suspect.machine else ""
     return msgspec.structs.replace(
         row,

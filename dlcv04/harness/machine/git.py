@@ -96,7 +96,7 @@ def doubt(folder: Path | str) -> str:
     place = Path(folder).absolute()
     if not any((above / ".git").exists() for above in (place, *place.parents)):
         return ""
-    return f"git can't say whether the working tree has uncommitted changes ({changes.problem}): mend that first"
+    return f"git can't say whether the working tree has uncommitted changes ({changes.problem}): fix that first"
 
 
 def resolve(root: Path, rev: str) -> str:

@@ -145,7 +145,10 @@ class Worker:
         if message is None:
             return []
         if message[0] != "tests" or message[1] != PROTOCOL:
-            raise PairError(f"The {self.side.name} code speaks another protocol of pairs: compare nearer commits.")
+            raise PairError(
+                f"The {self.side.name} code uses another version of the pair protocol: compare commits closer to each "
+                "other."
+            )
         return list(message[2])
 
     def ready(self) -> Ready | None:
@@ -183,7 +186,7 @@ class Worker:
     def _complaint(self, code: int) -> str:
         printed = self.log.read_text(errors="replace")
         if "unrecognized arguments: --dl-round-server" in printed:
-            return f"The {self.side.name} code's dlcv04 is too old to be paired: it knows no --dl-round-server."
+            return f"The {self.side.name} code's dlcv04 is too old to be paired: it has no --dl-round-server."
         midst = f" before its tests had ended, after it came to {self._last}" if self._last else ""
         return f"{printed[-3000:]}\nThe process of the {self.side.name} code ended with exit status {code}{midst}."
 

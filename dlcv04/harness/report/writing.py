@@ -22,23 +22,23 @@ class ReportError(RuntimeError):
     """The report can't be written; the message names the folder and what to do."""
 
 
-def write(run: Run, baselines: Sequence[Run], folder: Path, self_test: SelfTest | None = None) -> Path:
-    """Write `<run id>.html` and its copy `latest.html` into `folder` and return the path of the first.
+def write(run: Run, baselines: Sequence[Run], out: Path, self_test: SelfTest | None = None) -> Path:
+    """Write `<run id>.html` and its copy `latest.html` into the folder `out` and return the path of the first.
 
-    Both are written whole or not at all: a reader never sees half a page.
+    Where `out` ends in `.html` the page is that one file. Pages are written whole or not at all.
 
     Raises:
-        ReportError: the folder can't be made or written to.
+        ReportError: `out` can't be made or written to.
     """
     name = f"{_file_name(run.id)}.html"
-    return _save(html_page.render(run, baselines, self_test), folder, (name, "latest.html"))
+    return _save(html_page.render(run, baselines, self_test), out, (name, "latest.html"))
 
 
-def write_several(page: str, runs: Sequence[Run], folder: Path) -> Path:
-    """Write what several runs say, as one of `SEVERAL`, into `folder` and return its path.
+def write_several(page: str, runs: Sequence[Run], out: Path) -> Path:
+    """Write what several runs say, as one of `SEVERAL`, into a folder or an `.html` file and return the page's path.
 
     Raises:
-        ReportError: there are too many or too few runs for this page, or the folder can't be written to.
+        ReportError: there are too many or too few runs for this page, or `out` can't be written to.
     """
     if page == "side-by-side" and not 2 <= len(runs) <= MOST_SIDES:
         raise ReportError(
@@ -46,7 +46,7 @@ def write_several(page: str, runs: Sequence[Run], folder: Path) -> Path:
             "`--page trends`."
         )
     html = {"side-by-side": side_by_side, "trends": trends_page}[page].render(runs)
-    return _save(html, folder, (f"{page}.html",))
+    return _save(html, out, (f"{page}.html",))
 
 
 def page_of(runs: Sequence[Run]) -> str:
@@ -59,16 +59,17 @@ def page_of(runs: Sequence[Run]) -> str:
     return "side-by-side" if len(runs) <= MOST_SIDES else "trends"
 
 
-def _save(html: str, folder: Path, names: Iterable[str]) -> Path:
-    page, folder = html.encode("utf-8", "replace"), Path(folder)
-    paths = [folder / name for name in names]
+def _save(html: str, out: Path, names: Iterable[str]) -> Path:
+    page, out = html.encode("utf-8", "replace"), Path(out)
+    paths = [out] if out.suffix == ".html" and not out.is_dir() else [out / name for name in names]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        paths[0].parent.mkdir(parents=True, exist_ok=True)
         for path in paths:
             atomic.write(path, page)
     except OSError as error:
         raise ReportError(
-            f"The report can't be written to {folder} ({error.strerror}): name another folder with --dl-report-dir."
+            f"The report can't be written to {out} ({error.strerror}): name another folder (--dl-report-dir, or --out "
+            "of `dlcv04 report`)."
         ) from error
     return paths[0]
 

@@ -322,7 +322,7 @@ def _how_gone(test: str, session: pytest.Session, known: state.SessionState) -> 
     if test not in known.collected:
         return "was not run"
     if any(item.nodeid == test for item in session.items):
-        return "is no claim any more"
+        return "is no longer a claim"
     return (
         "was taken away by none of the command's own arguments (an ini file, PYTEST_ADDOPTS, a hook that does not "
         "report it)"

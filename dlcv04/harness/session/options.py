@@ -83,7 +83,7 @@ def add(parser: pytest.Parser) -> None:
     """Declare the options, all prefixed `--dl-`."""
     group = parser.getgroup("dlcv04", "judging claims about learning (dlcv04)")
     group.addoption(
-        "--dl-profile", choices=PROFILES, default=DEFAULTS["profile"], help="sizes of the run (default: smoke)"
+        "--dl-profile", choices=PROFILES, default=DEFAULTS["profile"], help="size of the run (default: smoke)"
     )
     group.addoption(
         "--dl-device",

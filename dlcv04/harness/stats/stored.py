@@ -39,12 +39,12 @@ def two_sided_verdict(
 ) -> tuple[ComparisonVerdict, str]:
     """One rule for every comparison: `effect` above 0 is worse; `low`, `high` are at 1 - alpha, `pass_high` at 95 %."""
     if low > 0 and effect > smallest:
-        return "REGRESSED", "worse beyond the noise and beyond the smallest change that matters"
+        return "REGRESSED", "worse by more than noise and by more than the smallest change that matters"
     if high < 0 and effect < -smallest:
-        return "IMPROVED", "better beyond the noise and beyond the smallest change that matters"
+        return "IMPROVED", "better by more than noise and by more than the smallest change that matters"
     if pass_high < gate:
         return "PASS", "a worsening as large as the gate is excluded"
-    return "INCONCLUSIVE", "neither a worsening is shown nor one as large as the gate excluded"
+    return "INCONCLUSIVE", "the interval neither shows a worsening nor excludes one as large as the gate"
 
 
 def stored_run_test(

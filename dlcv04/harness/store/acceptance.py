@@ -73,7 +73,7 @@ def may_accept(run: Run) -> str | None:
     given = [ground for ground in grounds if ground]
     if not given:
         return None
-    return f"Run {run.id} can't be accepted: {'; '.join(given)}. Mend that and run again, or use `--force`."
+    return f"Run {run.id} can't be accepted: {'; '.join(given)}. Fix that and run again, or use `--force`."
 
 
 def _unknown_code(commit: Commit) -> str:

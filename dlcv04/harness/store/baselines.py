@@ -143,7 +143,7 @@ class Store:
 
     def _manifest_gone(self) -> str:
         return (
-            f"{self.root / manifest.NAME} is gone, so nobody knows whether the runs beside it are all there were: "
+            f"{self.root / manifest.NAME} is missing, so it is unknown whether the runs beside it are complete: "
             "restore it from git."
         )
 
@@ -157,7 +157,7 @@ class Store:
         name = _name(path)
         # One that is not listed was accepted all the same, by its own hash: on another branch, or just before a kill.
         if name in listed.files and accepted is not None and listed.files[name] != accepted.sha256:
-            raise RunFileError(f"{path} is another file than was accepted: restore it from git.")
+            raise RunFileError(f"{path} is not the file that was accepted: restore it from git.")
         if name not in listed.files and accepted is not None:
             other = [known for known, sha256 in listed.files.items() if sha256 == accepted.sha256]
             if other and not (self.root / other[0]).exists():
@@ -179,7 +179,7 @@ class Store:
             RunFileError: the manifest can't be read.
         """
         if not reason.strip():
-            raise BaselineError("Retiring a test needs a reason: say with `--reason` why it is gone on purpose.")
+            raise BaselineError("Retiring a test needs a reason: say with `--reason` why it was removed.")
         with self._writing():
             old = manifest.read(self.root) or Manifest()
             root = self.root.resolve()
@@ -280,7 +280,7 @@ class Store:
         """
         if not reason.strip():
             raise BaselineError(
-                "A baseline needs a reason: say with `--reason` why these figures are the ones to hold."
+                "A baseline needs a reason: say with `--reason` why later runs should be compared with these figures."
             )
         ready = [self._prepare(candidate, reason.strip(), commit) for candidate in candidates]
         with self._writing():
@@ -416,9 +416,7 @@ class Store:
         if path.parent.parent.resolve() != self.root.resolve():
             return run
         if run.acceptance is None:
-            raise RunFileError(
-                f"{path} was put here by hand, nobody accepted it: move it away and use `dlcv04 accept`."
-            )
+            raise RunFileError(f"{path} was put here by hand and never accepted: move it away and use `dlcv04 accept`.")
         part = run.acceptance.part
         home = PORTABLE if part == "portable" else run.environment.machine_class
         if path.parent.name != home:

@@ -37,7 +37,7 @@ def contradiction(run: Run) -> str:
 
 def _contradictions(run: Run) -> Iterator[str]:
     if twice := _twice((claim.test, claim.is_control) for claim in run.claims):
-        yield f"{twice[0]} is told of twice"
+        yield f"{twice[0]} occurs twice"
     for arm in (*run.arms, *run.repeats):
         yield from (f"the arm {arm.name!r} of {arm.test}: {fault}" for fault in _arm(arm))
     for against in (run.against, *(recheck.against for recheck in run.rechecks)):
@@ -48,7 +48,7 @@ def _contradictions(run: Run) -> Iterator[str]:
 
 def _arm(arm: Arm) -> Iterator[str]:
     if arm.round_seconds and not (arm.images_per_round and arm.images_per_epoch):
-        yield "its rounds are of no images"
+        yield "its rounds have no images"
     if arm.round_index and (len(arm.round_index) != len(arm.round_seconds) or _twice(arm.round_index)):
         yield "its rounds are not numbered one by one"
     if _twice(curve.seed for curve in arm.curves):

@@ -46,7 +46,7 @@ def _sort_in(entry: os.DirEntry[str], found: Contents) -> None:
         if entry.name != "manifest.json":
             _misplaced(path, found, "it lies beside the folders of runs, where none is looked for")
     else:  # a link to a share that is not mounted may bear a machine class's name
-        found.problems[path] = f"{path} is no folder, so no run can be read in it: mount or restore what belongs there."
+        found.problems[path] = f"{path} is not a folder, so it holds no runs: mount or restore what belongs there."
 
 
 def _look_into(folder: Path, found: Contents) -> None:
@@ -69,7 +69,7 @@ def _entries(folder: Path, found: Contents) -> list[os.DirEntry[str]]:
             return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda one: one.name)
     except OSError as error:
         found.problems[folder] = (
-            f"{folder} can't be read ({error.strerror}), so nobody knows which runs are in it: mend its permissions, "
+            f"{folder} can't be read ({error.strerror}), so it is unknown which runs are in it: fix its permissions, "
             "or mount or restore what belongs there."
         )
         return []

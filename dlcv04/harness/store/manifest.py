@@ -109,7 +109,7 @@ def read(root: Path) -> Manifest | None:
     try:
         document = parse(path)
         if set(document) != {"manifest", "files", "retired"} or document["manifest"] != MANIFEST:
-            raise RunFileError(f"it is no list of version {MANIFEST}")
+            raise RunFileError(f"it is not a list of version {MANIFEST}")
         return msgspec.convert(document, Manifest)
     except (RunFileError, msgspec.ValidationError) as error:
         # Not in the words of other files: who deletes the list can't tell any more what was accepted.

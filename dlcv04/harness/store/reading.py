@@ -38,7 +38,7 @@ def decode_run(block: Any, where: str) -> Run:
     if block.get("schema") != SCHEMA:
         raise RunFileError(
             f"{where} has schema {block.get('schema')!r}, this version of dlcv04 reads schema {SCHEMA}: "
-            "store the baseline anew with `dlcv04 baseline`."
+            "store a new baseline with `dlcv04 baseline`."
         )
     try:
         run = None if (fault := checking.unfit_value(block)) else msgspec.convert(block, Run)
@@ -54,7 +54,7 @@ def contents(path: Path) -> bytes:
     """What is in a stored file.
 
     Raises:
-        RunFileError: it can't be opened, is no regular file (a FIFO would be waited for, a device has no end), or is
+        RunFileError: it can't be opened, is not a regular file (a FIFO would be waited for, a device has no end), or is
             larger than `LARGEST`.
     """
     try:
@@ -92,7 +92,7 @@ def _regular(path: Path) -> IO[bytes]:
         return path.open("rb")
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    raise RunFileError(f"{path} is no regular file: restore it from git or delete it.")
+    raise RunFileError(f"{path} is not a regular file: restore it from git or delete it.")
 
 
 def read_run(path: Path | str) -> Run:
@@ -142,7 +142,7 @@ def parse(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(text, parse_constant=_refuse, parse_float=_finite_float)
     except (ValueError, RecursionError) as error:
-        raise RunFileError(f"{path} was cut or is no JSON ({error}): restore it from git or delete it.") from error
+        raise RunFileError(f"{path} was cut or is not JSON ({error}): restore it from git or delete it.") from error
     if not isinstance(document, dict):
         raise RunFileError(f"{path} holds no `dlcv04` block: it is not a run of this harness.")
     return document

@@ -157,5 +157,5 @@ def _stored(folder: Path) -> list[Path]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise SelfTestError(f"{folder} can't be read ({error.strerror}): mend its permissions.") from error
+        raise SelfTestError(f"{folder} can't be read ({error.strerror}): fix its permissions.") from error
     return sorted(found, reverse=True)

@@ -58,7 +58,7 @@ def test_a_loss_that_is_not_finite_ends_the_curve(loss):
         ({}, "gave no epoch"),
         ([0.5], "gave 0.5 for an epoch"),
         ({"loss": [1.0], "val_loss": [1.0, 2.0]}, r"unequal lengths \(loss 1, val_loss 2\)"),
-        ([{"loss": "low"}], "'loss' = 'low', which is no number"),
+        ([{"loss": "low"}], "'loss' = 'low', which is not a number"),
     ],
 )
 def test_what_is_no_epoch_is_one_sentence(given, sentence):

@@ -349,14 +349,14 @@ class TestOtherCurvesOfTheSameSeeds:
         rows = self.rows(learned(self.slightly_better))
         assert rows["mean validation accuracy over epochs"].verdict == "PASS"
         assert rows["curves"].verdict == "CHANGED"
-        assert "seeds 0, 1, 2 learnt otherwise than stored" in rows["curves"].reason
+        assert "seeds 0, 1, 2 learned differently from the stored run" in rows["curves"].reason
 
     def test_a_plugin_of_pytest_is_code_and_no_excuse(self):
         before = msgspec.structs.replace(a_run().environment, software={"plugins": "none"})
         assert "curves" in self.rows(learned(self.slightly_better), environment=before, software={"plugins": "faults"})
 
     def test_one_of_three_is_enough_and_named(self):
-        assert "seed 1 learnt otherwise" in self.rows(learned((0.90, 0.93, 0.89)))["curves"].reason
+        assert "seed 1 learned differently" in self.rows(learned((0.90, 0.93, 0.89)))["curves"].reason
 
     def test_a_seed_that_diverges_now_has_another_curve(self):
         curve = SeedCurve(seed=0, epochs=[], status="diverged", reason="loss is NaN in epoch 1")

@@ -26,7 +26,7 @@ def test_unchanged_code_passes_and_its_rounds_are_kept(committed):
         [
             "*against HEAD: 2 timing tests in 2 to 8*",
             "*process pair 1 of 2 to 8*",
-            "*4 of 4 figures pass against HEAD in * process pairs*",
+            "*all 4 figures pass against HEAD in * process pairs*",
         ]
     )
     report = (committed.path / "reports/latest.html").read_text()

@@ -143,7 +143,7 @@ class TestGone:
         path.write_text(head + "def test_longest_is_slower():\n    pass\n")
         result, block = compared(stored)
         assert result.ret == 1 and missing(block) == [LONGEST]
-        result.stdout.fnmatch_lines(["*MISSING*is no claim any more*"])
+        result.stdout.fnmatch_lines(["*MISSING*is no longer a claim*"])
 
     @pytest.mark.parametrize("hook", SILENT_HOOKS)
     def test_a_hook_that_takes_a_test_without_saying_so(self, stored, hook):

@@ -383,9 +383,12 @@ def _missed(
     if needed:
         found.append(f"{math.ceil(max(needed))} epochs instead of {budget} would decide them")
     if any(early.missed and late.missed for early, late in pairs):
-        found.append("where neither arrived nothing is known: train longer, or ask for a target that is reached")
+        found.append(
+            "where neither reached the target, nothing is known: train longer, or choose a target that is reached"
+        )
     if any(early.low == 0 for early in new):
         found.append(
-            f"{names[0]} arrived within its first epoch, so the ratio has no upper bound: ask for a later target"
+            f"{names[0]} reached the target within its first epoch, so the ratio has no upper bound: choose a later "
+            "target"
         )
     return "; ".join(found)

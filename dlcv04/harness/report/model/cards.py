@@ -27,7 +27,7 @@ from dlcv04.harness.report.model.tone import (
 from dlcv04.harness.store.schema import Arm, Assertion, Claim, Run
 
 #: What is said of tests whose code has no hash.
-UNREAD = "Its code can't be read, so a change of it goes unnoticed"
+UNREAD = "Its code can't be read, so changes to it go unnoticed"
 #: From so many exact figures on a card they stand in one table instead of a paragraph each.
 COUNTED_FROM = 3
 

@@ -31,7 +31,7 @@ def concerns(run: Run, cards: Sequence[Card], rows: Sequence[ComparisonRow]) -> 
     shown = [Concern(BADGES["ERROR"], fmt.shorten(text, 200), "") for text in unexplained_failures(run)]
     if lost := lost_part(run):
         shown.append(
-            Concern(lost_badge(), lost[:1].upper() + lost[1:], "Store a baseline here with `dlcv04 baseline`.")
+            Concern(lost_badge(), lost[:1].upper() + lost[1:], "Store a baseline on this machine: dlcv04 baseline.")
         )
     if run.interrupted:
         shown.append(Concern(interrupted_badge(run), interruption(run), ""))
@@ -57,4 +57,6 @@ def _why(card: Card) -> str:
     if card.reason or not card.assertions:
         return card.reason
     worst = min(card.assertions, key=lambda a: rank(a.badge.word))
+    if worst.kind == "EXACT" and worst.reason:  # it has the figures and what was expected
+        return worst.reason
     return f"{worst.sentence}: {worst.effect}, {worst.limit} {worst.margin}. {worst.reason}".strip()

@@ -79,13 +79,13 @@ def data_in_words(data: Sequence[DataRecord]) -> str:
     by_kind: dict[str, dict[str, None]] = {}
     for d in data:
         by_kind.setdefault(d.kind, {})[d.name.split(", ")[0]] = None
-    return "; ".join(f"{_KINDS.get(kind, kind)}: {', '.join(names)}" for kind, names in by_kind.items())
+    return "; ".join(f"{_KINDS.get(kind, kind)}: {', '.join(sorted(names))}" for kind, names in by_kind.items())
 
 
 def _recheck_fact(recheck: Recheck) -> Fact:
     """What decided a test whose time looked slower than the stored ones."""
     if recheck.against is None:
-        return Fact("Looked slower", f"{short_name(recheck.test)}: no process pairs: {recheck.why}", warn=True)
+        return Fact("Seemed slower", f"{short_name(recheck.test)}: no process pairs: {recheck.why}", warn=True)
     count = len({rounds.pair for rounds in recheck.against.pairs})
     text = f"{fmt.plural(count, 'process pair')} against {recheck.against.rev}"
-    return Fact("Looked slower", f"{short_name(recheck.test)}: {text}")
+    return Fact("Seemed slower", f"{short_name(recheck.test)}: {text}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from dlcv04.harness import policy
@@ -11,15 +12,32 @@ from dlcv04.harness.report import formatting as fmt
 from dlcv04.harness.report.model.badges import in_sentence, rank
 from dlcv04.harness.report.model.claims import controls, real_claims, short_name, waiting_claims
 from dlcv04.harness.report.model.comparisons import held_against
-from dlcv04.harness.report.model.tone import control_badge, is_red, of_run, row_badge, symbol, unexplained_failures
+from dlcv04.harness.report.model.tone import (
+    RED,
+    UNDECIDED,
+    badge_counts,
+    claim_badge,
+    control_badge,
+    interrupted_badge,
+    is_red,
+    lost_badge,
+    of_run,
+    row_badge,
+    symbol,
+    unexplained_failures,
+)
 from dlcv04.harness.store.schema import Comparison, Run
 
 
 @dataclass(frozen=True)
 class Headline:
-    """The verdict of the whole run in one sentence."""
+    """The verdict of the whole run in one sentence.
+
+    `brief` names only what made the run red, or else what left it open: for a heading with all counts below it.
+    """
 
     text: str
+    brief: str
     tone: str
     symbol: str
 
@@ -32,9 +50,37 @@ def headline(run: Run) -> Headline:
         parts.append(f"{fmt.plural(len(failed), 'test')} ended with an error")
     if run.interrupted:
         parts.append(interruption(run))
-    text = "; ".join(part for part in parts if part) + "."
     tone = of_run(run)
-    return Headline(text[:1].upper() + text[1:], tone, symbol(tone))
+    text = _sentence(parts)
+    return Headline(text, _sentence(_deciding(run, tone)) or text, tone, symbol(tone))
+
+
+def _sentence(parts: Iterable[str]) -> str:
+    text = "; ".join(part for part in parts if part)
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def _deciding(run: Run, tone: str) -> Iterator[str]:
+    """What has the tone of a red or open run: claims, figures and controls counted, then what has no verdict."""
+    if tone not in (RED, UNDECIDED):
+        return
+    kinds = {
+        "claim": [claim_badge(claim, run) for claim in real_claims(run)],
+        "figure": [row_badge(row, run) for row in run.comparisons],
+        "control": [control_badge(control, run) for control in controls(run)],
+    }
+    for noun, badges in kinds.items():
+        counts = badge_counts(badge for badge in badges if badge.tone == tone)
+        words = [f"{count} {in_sentence(badge.word)}" for badge, count in counts]
+        if counts:
+            words[0] = f"{fmt.plural(counts[0][1], noun)} {in_sentence(counts[0][0].word)}"
+            yield ", ".join(words)
+    if tone == RED and (failed := unexplained_failures(run)):
+        yield f"{fmt.plural(len(failed), 'test')} ended with an error"
+    if tone == lost_badge().tone:
+        yield lost_part(run)
+    if run.interrupted and tone == interrupted_badge(run).tone:
+        yield interruption(run)
 
 
 def interruption(run: Run) -> str:
@@ -55,10 +101,7 @@ def _claims_part(run: Run) -> str:
     total = len(claims)
     if not claims:
         return waiting or ("" if run.claims else f"no claim was {'judged' if run.failures else 'run'}")
-    if judged["HOLDS"] == total:
-        text = "the only claim holds" if total == 1 else f"all {total} claims hold"
-    else:
-        text = f"{judged['HOLDS']} of {fmt.plural(total, 'claim')} hold{'s' if total == 1 else ''}"
+    text = _share(judged["HOLDS"], total, "claim", "hold", "holds")
     counts = {
         "inconclusive": judged["INCONCLUSIVE"],
         "violated as expected": expected,
@@ -74,7 +117,7 @@ def _comparisons_part(run: Run) -> str:
         return ""
     counts: Counter[str] = Counter(c.verdict for c in compared)
     against = held_against(run)
-    text = f"{counts['PASS']} of {fmt.plural(len(compared), 'figure')} pass {against}"
+    text = f"{_share(counts['PASS'], len(compared), 'figure', 'pass', 'passes')} {against}"
     text += f", {counts['NO_BASELINE']} without a comparable baseline" if counts["NO_BASELINE"] else ""
     order = ("IMPROVED", "CHANGED", "INCONCLUSIVE", "STALE", "MISSING", "REGRESSED")
     text += "".join(f", {counts[v]} {in_sentence(v)}" for v in order if counts[v])
@@ -87,6 +130,13 @@ def _comparisons_part(run: Run) -> str:
     # The worst verdict need not be the one the list ends with, so it is named again where they differ.
     label = "" if counts["REGRESSED"] else f"{in_sentence(worst.verdict)} "
     return text + (": " if not label else f" ({label}") + ", ".join(named[:2]) + more + (")" if label else "")
+
+
+def _share(count: int, total: int, noun: str, verb: str, verb_of_one: str) -> str:
+    """`all 3 claims hold`, `the only claim holds`, `2 of 3 claims hold`, `1 of 3 claims holds`."""
+    if count == total:
+        return f"the only {noun} {verb_of_one}" if total == 1 else f"all {total} {noun}s {verb}"
+    return f"{count} of {fmt.plural(total, noun)} {verb_of_one if 1 in (count, total) else verb}"
 
 
 def lost_part(run: Run) -> str:

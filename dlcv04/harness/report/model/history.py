@@ -211,6 +211,6 @@ def level_changes(points: Sequence[Point], unit: str, *, higher: bool) -> tuple[
     found = []
     for step in stats.detect_steps([point.value for point in points]):
         size = step.after - step.before
-        text = f"{size_text(size, unit)} since run of {points[step.index].when}"
+        text = f"{size_text(size, unit)} since the run of {points[step.index].when}"
         found.append(Change(step.index, size, size < 0 if higher else size > 0, text))
     return tuple(found)

@@ -35,7 +35,7 @@ def noise(test: SelfTest, policy: Policy) -> tuple[Fact, ...]:
 def _false_alarms(test: SelfTest) -> Fact:
     same = next((replay for replay in test.replayed if replay.ratio == 1.0), None)
     if same is None:
-        return Fact("False alarms", "not stored with this self-test: measure anew with `dlcv04 selftest`", warn=True)
+        return Fact("False alarms", "not stored with this self-test: run `dlcv04 selftest` again", warn=True)
     rate = replaying.Rate(same.red_runs, same.runs)
     text = f"{rate} whole runs red, replayed from these pairs; promised {same.promised:.1%}"
     return Fact("False alarms", text, warn=rate.bounds.low > same.promised)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -38,8 +39,9 @@ class Setting:
 
 @dataclass(frozen=True)
 class Group:
-    """The trends of one setting: those whose level changed, for the worse first, and the others, in the suite's order.
+    """The trends of one setting: those whose level changed, and the others in the suite's order.
 
+    Changes for the worse come first, and among them the largest in proportion to the figure.
     `steady` counts the networks whose parameters, MACs and bytes never changed.
     """
 
@@ -62,11 +64,17 @@ class OverTime:
         """What there is to see, in one sentence."""
         found = [trend for group in self.groups for trend in (*group.changed, *group.level)]
         if not found:
-            return f"{fmt.plural(len(self.runs), 'run')}, and no figure that {LEAST_RUNS} of them have."
+            return f"{fmt.plural(len(self.runs), 'run')}, and no figure that at least {LEAST_RUNS} of them share."
         changed = [trend for group in self.groups for trend in group.changed]
         worse = sum(any(change.worse for change in trend.changes) for trend in changed)
-        text = f"{len(changed)} of {fmt.plural(len(found), 'figure')} over {fmt.plural(len(self.runs), 'run')} changed"
-        return f"{text} level{f', {worse} for the worse' if worse else ''}."
+        text = f"{len(changed)} of {fmt.plural(len(found), 'figure')} changed level over "
+        text += fmt.plural(len(self.runs), "run")
+        text += f", {'all' if worse == len(changed) > 1 else worse} for the worse" if worse else ""
+        places = Counter(place for trend in changed for place in {c.place for c in trend.changes if c.place})
+        if not places:
+            return f"{text}."
+        place, count = places.most_common(1)[0]
+        return f"{text}; {'all' if count == len(changed) else count} {place}."
 
 
 def build(runs: Sequence[Run]) -> OverTime:
@@ -205,10 +213,17 @@ def _group(setting: Setting, courses: Mapping[_Name, _Course], shown: Sequence[P
     return Group(
         setting,
         tuple({past.id: past for past in shown if past.id in used}.values()),
-        tuple(sorted(changed, key=lambda trend: not any(change.worse for change in trend.changes))),
+        tuple(sorted(changed, key=_prominence)),
         tuple(trend for trend in trends if not trend.changes),
         steady,
     )
+
+
+def _prominence(trend: Trend) -> tuple[int, float]:
+    """A place in the order of changed figures: worse before better before neutral, large before small."""
+    kind = min(0 if change.worse else 2 if change.neutral else 1 for change in trend.changes)
+    scale = 1.0 if trend.unit == "ratio" else abs(trend.points[0].value) or 1.0
+    return kind, -max(abs(change.size) for change in trend.changes) / scale
 
 
 def _counted(course: _Course) -> Iterable[_Course]:
@@ -239,19 +254,22 @@ def _trend(course: _Course) -> Trend:
         if unit == "exact"
         else history.level_changes(points, unit, higher=figure.direction == "higher")
     )
-    neutral = figure.direction == "none"
+    neutral = unit == "exact" or figure.direction == "none"
     return Trend(
         test,
         arm,
         fmt.count_name(name) if unit == "exact" else name,
         points,
-        tuple(_told(replace(change, worse=change.worse and not neutral), course) for change in changes),
+        tuple(
+            _told(replace(change, worse=change.worse and not neutral, neutral=neutral), course) for change in changes
+        ),
         statistics.median(point.value for point in points[pins[-1] if pins else 0 : -1]),
         calibrated and figure.name == SECONDS,
         _shown(name, readings[-1]),
         None,
         unit,
         "newest run",
+        _shown(name, readings[0]),
     )
 
 
@@ -272,7 +290,6 @@ def _told(change: Change, course: _Course) -> Change:
     if old.commit.id and old.commit.id == new.commit.id:
         about.insert(0, "the same commit before and after")
     elif old.commit.id and new.commit.id:
-        return replace(
-            change, text=f"{size} from {after.commit} on ({after.when}), not yet at {before.commit}", about=tuple(about)
-        )
-    return replace(change, text=f"{size} since run of {after.when}", about=tuple(about))
+        place = f"between {before.commit} and {after.commit}"
+        return replace(change, text=f"{size} {place} ({after.when})", about=tuple(about), place=place)
+    return replace(change, text=f"{size} since the run of {after.when}", about=tuple(about))

@@ -1,7 +1,7 @@
-"""Several runs side by side: what each says of the same claims, what differs, and what moved beyond its noise.
+"""Several runs side by side: what each says of the same claims, what differs, and what changed by more than noise.
 
-Nothing here judges. Verdicts are those that the runs were given. Whether a figure moved beyond its noise is asked of
-the gate's own rules, with the first run as the only stored one: they keep the false alarms of a whole run at 1 %.
+Nothing here judges. Verdicts are those that the runs were given. Whether a figure changed by more than noise is decided
+by the gate's own rules, with the first run as the only stored one: they keep the false alarms of a whole run at 1 %.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from string import ascii_uppercase
 from typing import NamedTuple
 
@@ -29,6 +30,8 @@ from dlcv04.harness.store.stored import Stored
 MOST_SIDES = 4
 #: Of a comparison with the first run these say that a figure is not what it was, whichever way.
 _MOVED = {"REGRESSED", "IMPROVED", "CHANGED"}
+#: Counts of a network that stand behind its parameters and all that was measured.
+_OTHER_COUNTS = {fmt.count_name(what) for what in EXACT_FIGURES if what != "parameters"}
 
 
 @dataclass(frozen=True)
@@ -73,11 +76,15 @@ class Asserted:
 
 @dataclass(frozen=True)
 class Change:
-    """A figure of a later run against the first one's; `moved` beyond its noise, `note` says what to know about it."""
+    """A figure of a later run compared with the first run's.
+
+    `moved`: it changed by more than noise; `worse`: and for the worse. `note` says what to know about it.
+    """
 
     text: str
     moved: bool = False
     note: str = ""
+    worse: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,8 +98,13 @@ class FigureRow:
 
     @property
     def moved(self) -> bool:
-        """Whether it moved in any run."""
+        """Whether it changed by more than noise in any run."""
         return any(change is not None and change.moved for change in self.changes)
+
+    @property
+    def worse(self) -> bool:
+        """Whether it changed for the worse in any run."""
+        return any(change is not None and change.worse for change in self.changes)
 
 
 @dataclass(frozen=True)
@@ -140,7 +152,7 @@ class Row:
 
     @property
     def moved(self) -> tuple[FigureRow, ...]:
-        """The figures that moved beyond their noise."""
+        """The figures that changed by more than noise."""
         return tuple(row for row in self.figures if row.moved)
 
 
@@ -169,9 +181,9 @@ class Beside:
             return "None of these runs judged a claim."
         counts = [
             (len(self.differing), "with different verdicts"),
-            (len(self.moved), "with figures that moved beyond their noise"),
+            (len(self.moved), "with figures that changed by more than noise"),
             (len(self.partial), "not judged in every run"),
-            (len(self.alike), "in which nothing comparable moved"),
+            (len(self.alike), "without a change"),
         ]
         parts = [f"{count} {what}" for count, what in counts if count]
         return f"{fmt.plural(total, 'claim')}: {', '.join(parts)}."
@@ -257,13 +269,13 @@ def _differences(runs: Sequence[Run]) -> Iterable[Difference]:
 def _notes(sides: Sequence[Side]) -> Iterable[str]:
     """What of these runs can't be compared, and what else than the code may be why they differ."""
     if named := _unlike(sides, lambda run: run.profile):
-        yield f"Different sizes ({named}): neither times nor learning are comparable between them."
+        yield f"Different profiles ({named}): neither times nor learning can be compared."
     if named := _unlike(sides, lambda run: run.environment.machine_class):
-        yield f"Different machines ({named}): times are not comparable, a ratio of them says nothing of the code."
+        yield f"Different machines ({named}): times are not comparable, and their ratio says nothing about the code."
     if named := _unlike(sides, lambda run: run.key.get("backend", "unknown")):
-        yield f"Different backends ({named}): the same seed begins with other weights on each."
+        yield f"Different backends ({named}): the same seed starts with different weights on each."
     if other := _other_data([side.run for side in sides]):
-        yield f"Different data of {', '.join(other)}: learning and times on them are not comparable."
+        yield f"Different data of {', '.join(other)}: learning and times on them can't be compared."
     if len({side.run.id for side in sides}) < len(sides):
         yield "Some of these files are of the same run."
 
@@ -275,7 +287,7 @@ def _unlike(sides: Sequence[Side], of: Callable[[Run], str]) -> str:
 
 
 def _other_data(runs: Sequence[Run]) -> list[str]:
-    """Data sets of one name whose pictures are not the same in all runs that have it."""
+    """Data sets whose pictures differ; using only some of the variants of another run is no difference."""
     found: dict[str, list[frozenset[str]]] = {}
     for run in runs:
         own: dict[str, set[str]] = {}
@@ -283,7 +295,8 @@ def _other_data(runs: Sequence[Run]) -> list[str]:
             own.setdefault(record.name, set()).add(record.fingerprint)
         for name, prints in own.items():
             found.setdefault(name, []).append(frozenset(prints))
-    return list(dict.fromkeys(name.partition(",")[0] for name, each in found.items() if len({*each}) > 1))
+    apart = [name for name, each in found.items() if any(not (a <= b or b <= a) for a, b in combinations(each, 2))]
+    return list(dict.fromkeys(name.partition(",")[0] for name in apart))
 
 
 # --- a claim in each run ---
@@ -312,7 +325,7 @@ def _row(
         cells=cells,
         lead=lead,
         asserted=asserted,
-        figures=tuple(sorted(rows, key=lambda row: not row.moved)),
+        figures=tuple(sorted(rows, key=lambda row: (not row.moved, not row.worse, row.name in _OTHER_COUNTS))),
         curves=_curves(arms),
         pictures=tuple(_pictures(judged)),
     )
@@ -469,14 +482,17 @@ def _change(row: Comparison | None, before: _Value, now: _Value) -> Change | Non
         return None
     if row.verdict == "NO_BASELINE":
         ratio = now.middle / before.middle if row.kind == "times" and now.middle and before.middle else None
-        return Change("" if ratio is None else f"{ratio:.2f} times", note="not comparable")
+        return Change("" if ratio is None else f"{ratio:.2f}×", note="not comparable")
     if before.failed or now.failed:
         return Change("", before.failed != now.failed)
     # Of times the reasons speak of a gate, except where the machine was busy.
     busy = row.kind == "times" and row.verdict == "INCONCLUSIVE" and row.reason.endswith("prove nothing")
     note = row.reason if busy or (row.verdict in _MOVED and row.kind != "times") else ""
     # Values of units have no interval: the reason counts those that differ.
-    return Change(fmt.comparison_effect(row) if row.low is not None else "", row.verdict in _MOVED, note)
+    text = fmt.comparison_effect(row) if row.low is not None else ""
+    if row.unit == "ratio":
+        text = text.replace(" [", "× [", 1)
+    return Change(text, row.verdict in _MOVED, note, tone.is_regression(row.verdict))
 
 
 def _counts(arms: Sequence[Mapping[str, Arm]]) -> Iterable[FigureRow]:

@@ -37,10 +37,10 @@ def tiles(run: Run) -> tuple[Tile, ...]:
     claims = _Counts(claim_badge(claim, run) for claim in real_claims(run))
     compared = _Counts(row_badge(row, run) for row in run.comparisons)
     tried = _Counts(control_badge(control, run) for control in controls(run))
-    shown = [_share(claims["HOLDS"], claims.total, "claims hold")]
+    shown = [_share(claims["HOLDS"], claims.total, "claims hold", "claim holds")]
     shown += claims.tiles({"VIOLATED": "violated", "INCONCLUSIVE": "inconclusive"})
     if compared.total:
-        shown.append(_share(compared["PASS"], compared.total, "figures pass"))
+        shown.append(_share(compared["PASS"], compared.total, "figures pass", "figure passes"))
         shown += compared.tiles(_FIGURES)
     if kinds := outcome.lost_kinds(run):
         shown.append(
@@ -56,9 +56,9 @@ def tiles(run: Run) -> tuple[Tile, ...]:
 
 
 _FIGURES = {name: in_sentence(name) for name in ("REGRESSED", "MISSING", "STALE")} | {
-    "INCONCLUSIVE": "figures inconclusive",
+    "INCONCLUSIVE": "figure{s} inconclusive",
     "IMPROVED": "improved",
-    "CHANGED": "figures changed",
+    "CHANGED": "figure{s} changed",
     "NO_BASELINE": "without baseline",
 }
 
@@ -77,8 +77,10 @@ class _Counts:
     def tiles(self, labels: Mapping[str, str]) -> list[Tile]:
         """A tile for each of these verdicts that occurs."""
         shown = [(*self._found[word], label) for word, label in labels.items() if word in self._found]
-        return [Tile(str(count), label, badge.tone) for badge, count, label in shown]
+        return [
+            Tile(str(count), label.format(s="" if count == 1 else "s"), badge.tone) for badge, count, label in shown
+        ]
 
 
-def _share(count: int, total: int, label: str) -> Tile:
-    return Tile(f"{count} / {total}", label, of_share(count, total))
+def _share(count: int, total: int, label: str, label_of_one: str) -> Tile:
+    return Tile(f"{count} / {total}", label_of_one if total == 1 else label, of_share(count, total))

@@ -42,18 +42,23 @@ class Point:
 
 @dataclass(frozen=True)
 class Change:
-    """The level changed at `points[index]`; `size` is on the scale of its trend, `about` what else changed there."""
+    """The level changed at `points[index]`; `size` is on the scale of its trend, `about` what else changed there.
+
+    `place` says between which commits, where both are known and not the same. `neutral`: no direction is the worse.
+    """
 
     index: int
     size: float
     worse: bool
     text: str
     about: tuple[str, ...] = ()
+    place: str = ""
+    neutral: bool = False
 
     @property
     def tone(self) -> str:
         """Red for the worse."""
-        return tone.of_change(self.worse)
+        return tone.NONE if self.neutral else tone.of_change(self.worse)
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class Trend:
     `level` is the median of the stored values since the newest pin; `calibrated` says whether times are over the
     calibrator; `now` is the last run's plain figure; `badge` its comparison's, None where it was not compared. `unit`
     is the scale of the points: "ratio" for logarithms, "points" for shares of one, else the unit of plain numbers.
-    `last` is what the last run is called.
+    `last` is what the last run is called, `oldest` the first run's plain figure.
     """
 
     test: str
@@ -77,6 +82,7 @@ class Trend:
     badge: Badge | None
     unit: str = "ratio"
     last: str = "this run"
+    oldest: str = ""
 
     @property
     def stored(self) -> tuple[Point, ...]:

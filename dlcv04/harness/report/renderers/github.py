@@ -52,7 +52,7 @@ def commands(run: Run, places: Mapping[str, Place]) -> list[str]:
     lines = [line for found in by_level.values() for line in found[:MOST_ANNOTATIONS]]
     hidden = sum(max(0, len(found) - MOST_ANNOTATIONS) for found in by_level.values())
     if hidden:
-        lines.append(_command("notice", "dlcv04", f"{hidden} more stand in the report.", None))
+        lines.append(_command("notice", "dlcv04", f"{hidden} more are in the report.", None))
     return lines
 
 

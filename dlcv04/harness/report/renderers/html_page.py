@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -51,7 +49,6 @@ def render(run: Run, baselines: Sequence[Run] = (), self_test: SelfTest | None =
     """
     view = model.build(run, baselines)
     policy = Policy(profile=run.profile)
-    script = templating.text("report.js")
     page = _environment().get_template("report.html.j2")
     return str(
         page.render(
@@ -62,10 +59,7 @@ def render(run: Run, baselines: Sequence[Run] = (), self_test: SelfTest | None =
             noise=noise(self_test, policy) if self_test is not None else (),
             detection=detection.detection_curve(self_test, policy) if self_test is not None else None,
             baselines=len(baselines),
-            css=templating.text("report.css"),
-            script=script,
-            # The page's policy admits this one script by its hash, so nothing that a run stores can become another.
-            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            **templating.looks("report.css"),
             **_constants(),
         )
     )

@@ -1,4 +1,4 @@
-"""Several runs side by side as one HTML file that needs nothing else: no network, no script, light or dark."""
+"""Several runs side by side as one HTML file that needs nothing else: readable without network and script."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def render(runs: Sequence[Run]) -> str:
         .render(
             view=view,
             letters=[side.letter for side in view.sides],
-            css=templating.text("report.css") + templating.text("several.css"),
+            **templating.looks("report.css", "several.css"),
         )
     )
 

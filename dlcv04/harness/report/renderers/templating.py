@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,19 @@ def environment(*filters: tuple[str, Callable[..., Any]]) -> jinja2.Environment:
 def text(name: str) -> str:
     """A style sheet or script beside the templates."""
     return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def looks(*sheets: str) -> dict[str, str]:
+    """What a page needs of style and script: `css`, `script`, and the hash by which its policy admits the script.
+
+    The policy admits this one script, so nothing that a run stores can become another.
+    """
+    script = text("report.js")
+    return {
+        "css": "".join(map(text, sheets)),
+        "script": script,
+        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    }
 
 
 def _clean(value: object) -> object:

@@ -29,7 +29,8 @@ def lines(run: Run, baselines: Sequence[Run] = ()) -> list[str]:
 def _lines(run: Run, baselines: Sequence[Run]) -> list[str]:
     view = model.build(run, baselines)
     lost = lost_part(run)
-    out = [f"{lost[:1].upper()}{lost[1:]} with what is stored: `dlcv04 baseline` stores some here."] if lost else []
+    advice = "`dlcv04 baseline` stores a baseline on this machine"
+    out = [f"{lost[:1].upper()}{lost[1:]} with the stored runs: {advice}."] if lost else []
     for card in view.cards:
         out.append(_claim(card))
         out += [_comparison(row) for row in card.comparisons if row.by_pairs or tone.is_notable(row.badge)]
@@ -77,7 +78,7 @@ def _overhead(run: Run) -> list[str]:
         return []
     named = sorted(run.overhead_seconds.items())
     parts = ", ".join(f"{fmt.shorten(name, 40)} {fmt.seconds(value)}" for name, value in named)
-    return [f"Of {fmt.seconds(run.seconds)}, beside rounds and training steps: {parts}."]
+    return [f"Overhead (of {fmt.seconds(run.seconds)} in all): {parts}."]
 
 
 def _not_compared(run: Run) -> list[str]:

@@ -1,4 +1,4 @@
-"""The trends of many runs as one HTML file that needs nothing else: no network, no script, light or dark."""
+"""The trends of many runs as one HTML file that needs nothing else: readable without network and script."""
 
 from __future__ import annotations
 
@@ -19,6 +19,6 @@ def render(runs: Sequence[Run]) -> str:
         .render(
             view=over_time.build(runs),
             least=history.LEAST_FOR_CHANGES,
-            css=templating.text("report.css") + templating.text("several.css"),
+            **templating.looks("report.css", "several.css"),
         )
     )

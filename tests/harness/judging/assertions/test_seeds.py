@@ -175,7 +175,7 @@ class TestReach:
         made.reaches_sooner(arms["b"], than=arms["a"], target=0.95, by=1.25)
         assert made.assertions[0].effect is None and verdict(made) == "INCONCLUSIVE"
         assert "missed by b in 5 of 5 seeds, a in 5 of 5" in made.assertions[0].reason
-        assert "where neither arrived nothing is known" in made.assertions[0].reason
+        assert "where neither reached the target, nothing is known" in made.assertions[0].reason
 
     def test_a_reference_that_does_not_arrive_counts_as_far_as_it_was_trained(self):
         """The treatment arrives in two epochs: six are enough for twice as many, seven would be for 3.5 times."""

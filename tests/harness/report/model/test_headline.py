@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from dlcv04.harness.report import model
 from tests.harness.report.sample import changed, empty_run, green_run, sample_baselines, sample_run
@@ -14,6 +15,46 @@ def test_one_sentence_says_what_held_passed_and_regressed() -> None:
     assert "1 regressed: three_conv_more seconds an epoch" in text
     assert "3 of 5 controls broke their claim, 1 too weak to tell, 1 survived" in text
     assert "1 test ended with an error." in text
+
+
+def test_the_heading_of_the_page_names_only_what_made_the_run_red_or_left_it_open() -> None:
+    red = model.build(sample_run()).headline
+    assert red.brief == (
+        "1 claim violated; 1 figure regressed, 1 missing, 1 stale; 1 control survived; 1 test ended with an error."
+    )
+    verdicts = [msgspec.structs.replace(c, verdict="INCONCLUSIVE") for c in green_run().claims[:2]]
+    is_open = model.build(changed(green_run(), claims=[*verdicts, *green_run().claims[2:]])).headline
+    assert (is_open.tone, is_open.brief) == ("unsure", "2 claims inconclusive.")
+    interrupted = model.build(changed(green_run(), interrupted="Ctrl-C")).headline
+    assert interrupted.brief == "The run was interrupted (Ctrl-C)."
+    green = model.build(green_run()).headline
+    assert green.brief == green.text
+
+
+@pytest.mark.parametrize(
+    ("held", "total", "said"),
+    [
+        (1, 1, "The only claim holds; the only figure passes"),
+        (0, 1, "0 of 1 claim holds, 1 inconclusive; 0 of 1 figure passes"),
+        (1, 3, "1 of 3 claims holds, 2 inconclusive; 1 of 3 figures passes"),
+        (2, 3, "2 of 3 claims hold, 1 inconclusive; 2 of 3 figures pass"),
+        (3, 3, "All 3 claims hold; all 3 figures pass"),
+    ],
+)
+def test_one_of_one_is_said_in_grammatical_words(held: int, total: int, said: str) -> None:
+    like = next(c for c in green_run().claims if c.comparisons)
+    claims = [
+        msgspec.structs.replace(
+            like,
+            test=f"test_{number}",
+            verdict="HOLDS" if number < held else "INCONCLUSIVE",
+            comparisons=[
+                msgspec.structs.replace(like.comparisons[0], verdict="PASS" if number < held else "INCONCLUSIVE")
+            ],
+        )
+        for number in range(total)
+    ]
+    assert model.build(changed(green_run(), claims=claims)).headline.text.startswith(said)
 
 
 def test_a_green_run_is_green_and_an_empty_run_is_neither() -> None:

@@ -76,7 +76,7 @@ def test_arms_that_no_assertion_names_have_no_history() -> None:
 def test_a_change_of_level_is_dated_and_said_in_words() -> None:
     (change,) = trend(history.build(sample_run(), stored(16, slower_from=9)), "one_conv_less").changes
     assert change.index == 9 and change.worse
-    assert re.fullmatch(r"\+[4-8]\.\d % since run of 2026-01-10", change.text)
+    assert re.fullmatch(r"\+[4-8]\.\d % since the run of 2026-01-10", change.text)
 
 
 def test_a_change_is_told_from_five_runs_on() -> None:
@@ -119,7 +119,7 @@ def test_learning_is_drawn_from_two_stored_runs_on_and_falls_for_the_worse() -> 
         ]  # fmt: skip
         runs[i] = changed(runs[i], arms=curves)
     found = trend(history.build(sample_run(), runs), metric=LEARNING, test=LEARNS)
-    assert [c.text for c in found.changes] == ["-3.00 points since run of 2026-01-06"]
+    assert [c.text for c in found.changes] == ["-3.00 points since the run of 2026-01-06"]
     assert found.changes[0].worse and found.shift == "+0.00 points"
 
 

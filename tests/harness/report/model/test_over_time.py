@@ -57,7 +57,29 @@ def test_a_change_names_the_commits_it_lies_between() -> None:
     found = trend(over_time.build(saved(8, slower_from=4, ratio=1.3)))
     (change,) = found.changes
     assert change.index == 4 and change.worse
-    assert change.text.endswith("% from 4444444444 on (2026-01-05), not yet at 3333333333") and change.text[0] == "+"
+    assert change.text.endswith("% between 3333333333 and 4444444444 (2026-01-05)") and change.text[0] == "+"
+
+
+def test_the_headline_names_where_most_figures_changed() -> None:
+    sentence = over_time.build(saved(8, slower_from=4, ratio=1.3)).sentence
+    assert sentence.endswith("all for the worse; all between 3333333333 and 4444444444.")
+
+
+def test_the_largest_change_for_the_worse_comes_first_and_counts_have_no_direction() -> None:
+    runs = saved(8, slower_from=4, ratio=1.3)
+    for number in range(4, 8):
+        arms = [
+            msgspec.structs.replace(
+                a,
+                parameters=a.parameters + 10,
+                round_seconds=[s * (2 if a.name == "base" else 1) for s in a.round_seconds],
+            )
+            for a in runs[number].arms
+        ]
+        runs[number] = changed(runs[number], arms=arms)
+    found = [t for group in over_time.build(runs).groups for t in group.changed]
+    assert found[0].arm == "base" and found[0].changes[0].worse
+    assert found[-1].metric == "parameters" and {c.tone for c in found[-1].changes} == {"none"}
 
 
 def test_a_change_within_one_commit_is_not_the_codes() -> None:
@@ -119,7 +141,7 @@ def test_counts_are_told_where_they_change_and_counted_where_not() -> None:
     arms = [msgspec.structs.replace(a, parameters=a.parameters + 10) if a.name == "base" else a for a in runs[3].arms]
     view = over_time.build([*runs[:3], changed(runs[3], arms=arms)])
     (change,) = trend(view, "base", "parameters").changes
-    assert change.text.startswith("+10 from 3333333333 on")
+    assert change.text.startswith("+10 between 2222222222 and 3333333333")
     (group,) = view.groups
     assert group.steady > 0 and not any(t.metric == "MACs" for t in trends(view))
 
@@ -144,7 +166,7 @@ def test_learning_falls_for_the_worse_in_points() -> None:
         ]  # fmt: skip
         runs[number] = changed(runs[number], arms=arms)
     (change,) = trend(over_time.build(runs), "base", LEARNING, LEARNS).changes
-    assert change.worse and change.text.startswith("-3.00 points from ")
+    assert change.worse and change.text.startswith("-3.00 points between ")
 
 
 @pytest.mark.parametrize("count", [0, 1])

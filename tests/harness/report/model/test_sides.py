@@ -66,7 +66,7 @@ def test_equal_runs_differ_in_nothing() -> None:
     view = sides.build([run, changed(run, id="other")])
     assert len(view.alike) == 6 and not (view.differing or view.moved or view.partial)
     assert view.differences == () and view.notes == ()
-    assert "6 in which nothing comparable moved" in view.sentence
+    assert "6 without a change" in view.sentence
 
 
 def test_different_verdicts_stand_first_and_are_those_of_the_runs() -> None:
@@ -91,7 +91,7 @@ def test_a_time_three_times_as_long_moved_and_one_like_it_did_not() -> None:
     (row,) = sides.build([run, slower(run, 3.0)]).moved
     assert ("base", "seconds an epoch") in moved(row)
     figure = next(f for f in row.figures if (f.arm, f.name) == ("base", "seconds an epoch"))
-    assert figure.changes[0] is None and figure.changes[1].text.startswith("3.00 [")
+    assert figure.changes[0] is None and figure.changes[1].text.startswith("3.00× [") and figure.worse
     assert sides.build([run, slower(run, 1.01)]).moved == ()
 
 
@@ -142,7 +142,7 @@ def test_other_machines_times_are_a_ratio_with_a_note() -> None:
     assert any("Different machines (A cpu" in note for note in view.notes)
     (row,) = view.alike
     figure = next(f for f in row.figures if (f.arm, f.name) == ("base", "seconds an epoch"))
-    assert (figure.changes[1].text, figure.changes[1].note, figure.moved) == ("0.10 times", "not comparable", False)
+    assert (figure.changes[1].text, figure.changes[1].note, figure.moved) == ("0.10×", "not comparable", False)
 
 
 def test_other_data_can_not_be_compared() -> None:
@@ -153,6 +153,25 @@ def test_other_data_can_not_be_compared() -> None:
     view = sides.build([first, changed(other, data=data)])
     assert any("Different data of mnist:" in note for note in view.notes)
     assert not view.moved
+
+
+def test_a_run_that_used_fewer_variants_of_a_data_set_has_no_other_data() -> None:
+    run = sample_run()
+    features = msgspec.structs.replace(run.data[0], name="mnist, features", fingerprint="sha256:" + "c" * 64)
+    again = msgspec.structs.replace(run.data[0], fingerprint="sha256:" + "d" * 64)
+    view = sides.build([changed(run, data=[*run.data, again, features]), run])
+    assert not any("Different data" in note for note in view.notes)
+
+
+def test_what_got_worse_and_what_was_measured_come_before_further_counts() -> None:
+    run = real(sample_run(), TIMED)
+    slow = slower(run, 3.0)
+    arms = [msgspec.structs.replace(a, parameters=a.parameters + 1, macs=(a.macs or 0) + 1) for a in slow.arms]
+    (row,) = sides.build([run, changed(slow, arms=arms)]).moved
+    names = [figure.name for figure in row.moved]
+    assert names[0] == "seconds an epoch" and names.index("parameters") < names.index("MACs") == len(
+        names
+    ) - names.count("MACs")
 
 
 def test_other_sizes_can_not_be_compared() -> None:

@@ -74,4 +74,4 @@ def test_more_than_github_shows_is_counted():
     red = [msgspec.structs.replace(first, test=f"t{i}", verdict="VIOLATED", comparisons=[]) for i in range(25)]
     lines = github.commands(msgspec.structs.replace(run, claims=red, missing=[], failures=[]), {})
     assert sum(line.startswith("::error ") for line in lines) == github.MOST_ANNOTATIONS
-    assert lines[-1] == "::notice title=dlcv04::15 more stand in the report."
+    assert lines[-1] == "::notice title=dlcv04::15 more are in the report."

@@ -245,7 +245,7 @@ def test_an_empty_run_and_one_with_failures_only() -> None:
 
 
 def test_a_green_run_has_no_suspects() -> None:
-    assert "Nothing to look into" in Page(html_page.render(green_run())).text
+    assert "Nothing: no claim and no figure is red" in Page(html_page.render(green_run())).text
 
 
 def test_many_exact_figures_stand_in_one_table() -> None:
@@ -260,7 +260,7 @@ def test_each_picture_has_a_sentence_for_those_who_can_not_see_it() -> None:
     labels = re.findall(r'<svg class="spark[^>]*aria-label="([^"]*)"', text)
     assert len(labels) == len(history.build(sample_run(), stored(16, slower_from=9)).trends)
     assert all("16 stored runs from 2026-01-01 to 2026-01-16" in label for label in labels)
-    assert any("since run of 2026-01-10" in label for label in labels)
+    assert any("since the run of 2026-01-10" in label for label in labels)
 
 
 def test_the_page_shows_the_self_test_or_how_to_get_one(measured: SelfTest) -> None:

@@ -32,7 +32,7 @@ def test_the_job_summary_tells_verdict_suspects_claims_and_differences() -> None
 
 def test_the_job_summary_tells_where_the_level_of_a_figure_changed() -> None:
     text = markdown.render(sample_run(), stored(16, slower_from=9, ratio=1.2))
-    assert "### Level changed" in text and "% since run of 2026-01-10 |" in text
+    assert "### Level changed" in text and "% since the run of 2026-01-10 |" in text
     assert "### Level changed" not in markdown.render(sample_run(), stored(16))
 
 

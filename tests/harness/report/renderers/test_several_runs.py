@@ -28,7 +28,7 @@ PAGES = {"side by side": side_by_side.render, "trends": trends_page.render}
 def test_what_a_run_stores_stays_text(page: str, text: str) -> None:
     runs = [changed(hostile_run(text), id=f"{text}{number}") for number in range(3)]
     html = PAGES[page](runs)
-    assert "<script" not in html and "onerror='window" not in html and "\x1b" not in html
+    assert html.count("<script") == 1 and "onerror='window" not in html and "\x1b" not in html
     assert not re.search(r"<img src=[^\"]", html)
 
 
@@ -82,4 +82,4 @@ def test_a_lines_moved_figures_name_the_runs_and_how_far() -> None:
     run = sample_run()
     arms = [msgspec.structs.replace(a, parameters=a.parameters + 10) if a.name == "base" else a for a in run.arms]
     html = side_by_side.render([run, *(changed(run, id=name, arms=arms) for name in "bc")])
-    assert "base: parameters, B +10, C +10</span>" in html
+    assert "base, parameters: B +10, C +10</span>" in html

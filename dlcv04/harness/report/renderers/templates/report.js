@@ -1,4 +1,4 @@
-// Filters and sorting, put on top of a page that is whole without them.
+// Filters, sorting and printing, put on top of pages that are whole without them.
 (function () {
   "use strict";
   function id(name) { return document.getElementById(name); }
@@ -23,7 +23,10 @@
     if (!filter || !list) { return; }
     var cards = Array.from(list.children), sort = id("claim-sort"), task = id("claim-task");
 
-    function wantedVerdict() { return filter.querySelector("input:checked").value; }
+    function wantedVerdict() {
+      var chosen = filter.querySelector("input:checked");  // none where all claims have the same verdict
+      return chosen ? chosen.value : "";
+    }
 
     function show() {
       var verdict = wantedVerdict(), name = task ? task.value : "", shown = 0;
@@ -48,7 +51,7 @@
       var target = location.hash.length > 1 && id(location.hash.slice(1));
       if (!target || !list.contains(target)) { return; }
       if (target.hidden) {
-        filter.querySelector("input").checked = true;
+        filter.querySelectorAll("input[value='']").forEach(function (all) { all.checked = true; });
         if (task) { task.value = ""; }
         show();
       }
