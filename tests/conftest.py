@@ -5,6 +5,7 @@ import importlib
 import json
 import os
 import pkgutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,9 @@ pytest_benchmark.plugin.get_cpu_info = functools.cache(pytest_benchmark.plugin.g
 same_packages.know_them()
 # Inner runs are no workers of pytest-xdist, though the tests around them may be run by `-n`.
 os.environ.pop("PYTEST_XDIST_WORKER", None)
+# A shell's job in the background ignores Ctrl-C, and so would the processes that are sent one here.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # Each of its workers, with what that starts, computes with its share of the cores.
 if workers := int(os.environ.pop("PYTEST_XDIST_WORKER_COUNT", "0")):
     share = str(max(1, len(os.sched_getaffinity(0)) // workers))

@@ -65,7 +65,7 @@ def test_what_a_killed_writer_left_is_swept_by_the_next_one_once_it_is_old(tmp_p
 
 #: Those that write no file of a user: scratch files, the kernel's, and one that others append to.
 WRITES_ELSEWHERE = {
-    "atomic.py", "pool.py", "backends/__init__.py", "harness/measuring/process_pairs.py",
+    "atomic.py", "pool.py", "cluster.py", "backends/__init__.py", "harness/measuring/process_pairs.py",
     "harness/report/renderers/github.py",
 }  # fmt: skip
 

@@ -158,7 +158,7 @@ OWN_WORK = """
 from dlcv04 import claim, reference_everywhere, timed_call, trained_by
 
 def rows(level):
-    return lambda seed: [{"val_accuracy": level + seed / 1000}]
+    return lambda seed: [{"val_accuracy": level + seed / 10_000}]
 
 @claim("The high one is better", control=reference_everywhere("low"))
 def test_own_training(learning, claim):

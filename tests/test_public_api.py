@@ -94,6 +94,7 @@ OPTIONS = """
 --dl-data auto|real|embedded
 --dl-seeds
 --dl-workers
+--dl-executor
 --dl-controls
 --dl-report-dir
 --dl-strict

@@ -57,7 +57,7 @@ ROWS = [
     Row("h5-array-for-group", "a data set where a group should be", "is not a group", 2, KEPT),
     Row("h5-group-for-array", "a group where a data set should be", "of the weights has 0 arrays, not a kernel and a bias", 2, KEPT),
     Row("h5-cycle", "a group that holds itself", "holds itself", 2, KEPT),
-    Row("h5-objects", "texts where numbers should be", "no array of numbers", 2, KEPT),
+    Row("h5-objects", "texts where numbers should be", "not an array of numbers", 2, KEPT),
     Row("h5-lfs", "a pointer of Git LFS named h5", "git lfs pull", 2, KEPT),
     Row("h5-cut", "a cut weights file", "not a readable HDF5 file", 2, KEPT),
     Row("h5-nan", "weights with a NaN", "no finite numbers", 2, KEPT),

@@ -59,7 +59,8 @@ def reference_everywhere(reference: str) -> Control:
 
     return Control(
         name=f"every arm is {reference}",
-        describes=f"the arm `{reference}` takes every arm's place, with other seeds",
+        # Stored with a claim: other words make every baseline STALE.
+        describes=f"the arm `{reference}` stands in every arm's place, with other seeds",
         change=change,
     )
 

@@ -230,7 +230,7 @@ def _recheck(config: pytest.Config, suite: Suite, test: str, commit: str, gated:
     if not git.has_file(config.rootpath, commit, path):
         return missing
     name = test.rpartition("::")[2]
-    children.teller(config)(f"{name} may be slower than the stored times: process pairs with {short} decide")
+    children.teller(config)(f"{name} may be slower than the stored times, so process pairs with {short} decide")
     try:
         pairs = _measure(config, suite, [test], [path], rev=short, commit=commit, gated=gated)
     except (process_pairs.PairError, git.RevisionError, SelfTestError) as error:

@@ -84,7 +84,7 @@ def time_again(config: pytest.Config, suite: Suite, test: str) -> list[Arm]:
     Raises:
         RepeatError: the process saved no run of this test.
     """
-    teller(config)(f"{test.rpartition('::')[2]} may be slower than the stored times: it is timed in a fresh process")
+    teller(config)(f"{test.rpartition('::')[2]} may be slower than the stored times, so it is timed in a fresh process")
     suite.before_timing()
     start = time.perf_counter()
     arguments = [str(config.rootpath / test), f"--rootdir={config.rootpath}", "--dl-record=timing", *options(config)]

@@ -90,7 +90,7 @@ def test_a_machine_that_became_slower_is_not_red(project, monkeypatch):
         assert row.minimum_detectable_effect > 1 and row.low < row.effect < row.high
         assert "the machine is slower than it was, not the code" in row.reason and "1 against 5 processes" in row.reason
         assert f"against {project.commit[:12]}" in row.method
-    assert "may be slower than the stored times: process pairs with" in project.printed
+    assert "may be slower than the stored times, so process pairs with" in project.printed
     lines = [line for line in project.printed.splitlines() if "process pairs decide" in line]
     assert len(lines) == 2 and all("PASS" in line and "MDE" in line and "n = 2 / 2" in line for line in lines)
     report = (project.pytester.path / "reports/latest.html").read_text()

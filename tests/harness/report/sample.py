@@ -185,7 +185,7 @@ def _expensive() -> Claim:
             sentence="11 s < 18 s < 39 s per epoch", size=SIZE_2016,
             epoch_seconds={"one_conv_less": 11, "base": 18, "three_conv_more": 39},
         ),
-        control="the arm `base` takes every arm's place, with other seeds",
+        control="the arm `base` stands in every arm's place, with other seeds",
         assertions=[
             _more("base takes longer than one_conv_less", "base", "one_conv_less", 1.10, 1.6234, 1.5512, 1.7021,
                   "HOLDS"),
@@ -233,7 +233,7 @@ def _fewer_yet_slower() -> Claim:
             sentence="370,506 parameters at 39 s against 600,810 at 18 s", size=SIZE_2016,
             epoch_seconds={"base": 18, "three_conv_more": 39},
         ),
-        control="the arm `base` takes every arm's place, with other seeds",
+        control="the arm `base` stands in every arm's place, with other seeds",
         assertions=[
             _more("three_conv_more has fewer parameters", "three_conv_more", "base", 1.00, 0.6167, 0.6167, 0.6167,
                   "HOLDS", kind="EXACT", n=1, n_unit="count", mde=None),
@@ -262,7 +262,7 @@ def _learning() -> Claim:
             val_accuracy={"base": BASE_2016, "one_conv_less": LESS_2016},
             train_accuracy={"base": BASE_TRAIN_2016, "one_conv_less": LESS_TRAIN_2016},
         ),
-        control="the arm `base` takes every arm's place, with other seeds",
+        control="the arm `base` stands in every arm's place, with other seeds",
         assertions=[
             _more("base ends above one_conv_less", "base", "one_conv_less", 0.005, 0.0114, -0.0021, 0.0262,
                   "INCONCLUSIVE", unit="points", kind="PAIRED", n=5, n_unit="seeds", mde=0.021,

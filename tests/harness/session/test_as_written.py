@@ -83,7 +83,7 @@ def test_source_that_can_not_be_read_is_judged_without_a_hash_and_said_to_be(sui
     assert result.ret == 0, result.stdout.str()
     hashed = {one["test"].rpartition("::")[2]: one["source_hash"] for one in block["claims"] if not one["is_control"]}
     assert [name for name, code in hashed.items() if code] == ["test_static"] and len(hashed) == 5
-    said = "*can't be read, so a change of it goes unnoticed (test_lambda, test_exec, test_partial, test_flush_left)."
+    said = "*can't be read, so changes to it go unnoticed (test_lambda, test_exec, test_partial, test_flush_left)."
     result.stdout.fnmatch_lines([said, "All 5 claims hold; 5 of 5 controls broke their claim."])
     accept_processes(pytester.path, pytester.path / "run.json", 1, "portable")
     again, block = run_block(pytester, "--benchmark-compare")

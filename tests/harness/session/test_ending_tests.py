@@ -380,7 +380,7 @@ class TestComparing:
         [
             ("BY = 1.10", "BY = 1.20", "ORDER 1 margin 1.1 -> 1.2"),
             ("PAIRS = 8", "PAIRS = 20", "ORDER 1 pairs 8 -> 20"),
-            ('"short"', '"long"', "the arm `short` takes every arm's place"),
+            ('"short"', '"long"', "the arm `short` stands in every arm's place"),
             ("FACTOR = 2", "FACTOR = 3", "the control's code"),
             ("return arm", "return [arm][0]", "the control's code"),
             ('judged_from="smoke"', 'judged_from="paper"', "judged from smoke -> paper"),

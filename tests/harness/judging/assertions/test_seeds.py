@@ -115,7 +115,7 @@ class TestRightMoreOften:
         with pytest.raises(ClaimError, match=r"validate on \[30, 40\] pictures"):
             recorder().right_more_often(short["b"], than=short["a"], by=0.1)
         one = answering(a=0.5, b=0.5)
-        with pytest.raises(ClaimError, match="no margin"):
+        with pytest.raises(ClaimError, match="not a margin"):
             recorder().right_more_often(one["b"], than=one["a"], by=0)
 
 
@@ -199,7 +199,7 @@ class TestReach:
     def test_what_arrives_in_the_first_epoch_has_no_known_time(self):
         arms, made = curves(a=[0.9, 0.9], b=[0.9, 0.9]), recorder()
         made.reaches_sooner(arms["b"], than=arms["a"], target=0.5, by=1.25)
-        assert verdict(made) == "INCONCLUSIVE" and "ask for a later target" in made.assertions[0].reason
+        assert verdict(made) == "INCONCLUSIVE" and "choose a later target" in made.assertions[0].reason
 
     def test_the_later_arm_violates(self):
         arms, made = curves(a=FAST, b=SLOW), recorder()
