@@ -7,8 +7,8 @@ from dlcv04 import backends
 from tests.backends import reference
 
 #: float32 rounds within a step too: a kernel's gradient sums over the 64 places of 8 pictures, and the errors of a sum
-#: grow as the root of the number of its terms.
-WITHIN_A_STEP = (8 * 64) ** 0.5
+#: grow as the root of the number of its terms. The largest of a thousand such errors is four times the typical one.
+WITHIN_A_STEP = 4 * (8 * 64) ** 0.5
 
 
 @pytest.fixture(scope="module")
