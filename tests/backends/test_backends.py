@@ -175,8 +175,11 @@ class TestOnAFakedCard:
         FakeCard(monkeypatch, framework)
         bench = workbench.Workbench(NS(), "gpu", None, of_times={"tf32": "true"})  # type: ignore[arg-type]
         learner = workbench.Learner(NS(), bench, {}, NS(), print, None)  # type: ignore[arg-type]
-        assert learner.settings == {"tf32": "true"} | ({"jit": "false"} if framework == "tensorflow" else {})
+        on_card = {"tf32": "true"} | ({"jit": "false"} if framework == "tensorflow" else {})
+        assert learner.settings == on_card
         learner.pool = NS()  # type: ignore[assignment]
+        assert learner.settings == on_card  # a Ray task has a card of its own
+        bench.device = "cpu"
         assert learner.settings == {"threads": "1"}
 
     def test_one_card_is_taken_and_of_its_memory_what_is_used(
