@@ -264,12 +264,10 @@ class Steps(ABC):
     def _take_metrics(self) -> None:  # noqa: B027 - nothing to do where the steps work on the Keras variables
         """Take the state of the metrics from their variables."""
 
-    @abstractmethod
-    def read_variables(self) -> None:
+    def read_variables(self) -> None:  # noqa: B027 - as for the metrics
         """Take the state from the Keras variables, after these were assigned."""
 
-    @abstractmethod
-    def write_variables(self) -> None:
+    def write_variables(self) -> None:  # noqa: B027 - as for the metrics
         """Bring the Keras variables up to the state of the steps."""
 
     @abstractmethod

@@ -215,12 +215,6 @@ class _Steps(Steps):
         x, *others = tf.nest.map_structure(lambda array: tf.gather(array, batch), data)
         return scaled(x), *others
 
-    def read_variables(self) -> None:
-        """Nothing to do: the steps work on the Keras variables themselves."""
-
-    def write_variables(self) -> None:
-        """Nothing to do: the steps work on the Keras variables themselves."""
-
     def barrier(self) -> None:
         tf.test.experimental.sync_devices()
 

@@ -179,11 +179,5 @@ class _Steps(Steps):
         x, *others = keras.tree.map_structure(lambda array: array[batch], data)
         return scaled(x), *others
 
-    def read_variables(self) -> None:
-        """Nothing to do: the steps work on the Keras variables themselves."""
-
-    def write_variables(self) -> None:
-        """Nothing to do: the steps work on the Keras variables themselves."""
-
     def barrier(self) -> None:
         self._backend.barrier()
